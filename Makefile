@@ -1,0 +1,68 @@
+# Liandong: everything a developer runs. `make help` explains each target.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: help setup demo test fmt lint types protos protos-check bench soak lock clean
+.DEFAULT_GOAL := help
+
+help: ## Explain the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+setup: $(STAMP) ## Make .venv with everything locked
+
+demo: $(STAMP) ## A whole district on loopback with a real transfer; ARGS=--once to end after it
+	$(BIN)/liandong demo $(ARGS)
+
+test: $(STAMP) ## All tests in their short form
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+
+fmt: $(STAMP) ## Format code and protos
+	$(BIN)/ruff format services tests
+	$(BIN)/ruff check --fix --exit-zero --quiet services tests
+	cd protos && ../$(BIN)/buf format -w --exclude-path buf
+
+lint: $(STAMP) ## Lint code, floors and protos
+	$(BIN)/ruff format --check services tests
+	$(BIN)/ruff check services tests
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint
+
+types: $(STAMP) ## Check types, strictly
+	$(BIN)/mypy
+
+PROTOS := $(shell cd protos && find liandong buf -name '*.proto' | sort)
+SERVICES := $(shell cd protos && find liandong -name '*_service.proto' | sort)
+PROTOC := PATH="../$(BIN):$$PATH" ../$(BIN)/python -m grpc_tools.protoc -I.
+protos: $(STAMP) ## Regenerate the Python stubs
+	rm -rf protos/gen/liandong protos/gen/buf
+	mkdir -p protos/gen
+	cd protos && $(PROTOC) --python_out=gen --mypy_out=gen $(PROTOS)
+	cd protos && $(PROTOC) --grpc_python_out=gen --mypy_grpc_out=gen $(SERVICES)
+
+protos-check: protos ## Fail if the committed stubs are stale or the contract breaks the last tag
+	git diff --exit-code -- protos/gen
+	@tag=$$(git describe --tags --abbrev=0 2>/dev/null); \
+	if [ -n "$$tag" ]; then cd protos && ../$(BIN)/buf breaking --against "../.git#tag=$$tag,subdir=protos"; \
+	else echo "no tag yet: nothing to compare with"; fi
+
+bench: $(STAMP) ## Measure the way of a letter
+	$(BIN)/liandong bench --json $(ARGS)
+
+soak: $(STAMP) ## The long forms: fault campaigns, benchmarks, load
+	$(BIN)/pytest -m "soak" $(ARGS)
+
+lock: ## Renew requirements.lock from pyproject.toml (needs pip-tools)
+	CUSTOM_COMPILE_COMMAND="make lock" pip-compile --quiet --all-extras --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe -o requirements.lock pyproject.toml
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) demo-data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
