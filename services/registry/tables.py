@@ -1,0 +1,227 @@
+"""The registry's tables.
+
+The ledger is append-only; mailboxes and obligations are indexes over it that could be rebuilt from it.
+Times are microseconds since 1970 UTC in 64-bit integers, so that both databases compare them alike.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+ledger_head = sa.Table(
+    "ledger_head",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, comment="always 1: locking this row orders all appends"),
+    sa.Column("log_id", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("edge", sa.LargeBinary, nullable=False, comment="roots of the complete subtrees on the right edge"),
+    sa.Column("common_version", sa.BigInteger, nullable=False),
+    sa.Column("admitted_at_us", sa.BigInteger, nullable=False),
+)
+
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("letter_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="act, arrival, item, key_grant, erasure, common"),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Text, comment="case of an act, item id of an item, common version of a common entry"),
+    sa.Column("letter_digest", sa.LargeBinary, nullable=False),
+    sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
+    sa.Column("admitted_at_us", sa.BigInteger, nullable=False),
+    sa.Column("common_version", sa.BigInteger, nullable=False),
+    sa.Column("batch", sa.BigInteger, nullable=False, comment="batches.batch"),
+    sa.Column("batch_index", sa.Integer, nullable=False),
+    sa.Column("header", sa.LargeBinary, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("extras", sa.LargeBinary, nullable=False, comment="serialized Envelope with assertions and wraps only"),
+    sa.Column("flags", sa.Text, nullable=False, server_default=""),
+    sa.UniqueConstraint("letter_id", name="ledger_letter"),
+    sa.Index("ledger_case", "case_id", "position"),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch", sa.BigInteger, primary_key=True, autoincrement=False, comment="position of its first admitted letter"),
+    sa.Column("suite", sa.SmallInteger, nullable=False),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+    sa.Column("digests", sa.LargeBinary, nullable=False, comment="letter digests of all leaves, refused ones too, 32 bytes each"),
+)
+
+ledger_nodes = sa.Table(
+    "ledger_nodes",
+    metadata,
+    sa.Column("level", sa.SmallInteger, primary_key=True, autoincrement=False, comment="1 and up; level 0 is ledger.leaf_hash"),
+    sa.Column("node_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+)
+
+refusals = sa.Table(
+    "refusals",
+    metadata,
+    sa.Column("letter_id", sa.Text, primary_key=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("letter_digest", sa.LargeBinary, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("field", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("refused_at_us", sa.BigInteger, nullable=False),
+)
+
+mailbox = sa.Table(
+    "mailbox",
+    metadata,
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False, comment="position that caused the delivery"),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("last_seen_us", sa.BigInteger, nullable=False),
+    sa.Column("connected_replica", sa.Text, comment="the replica that serves its Deliver stream now"),
+    sa.Column("disconnected_us", sa.BigInteger, comment="since when no replica does"),
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("procedure", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("closed", sa.Boolean, nullable=False),
+    sa.Column("opened_at_us", sa.BigInteger, nullable=False),
+    sa.Column("last_position", sa.BigInteger, nullable=False),
+    sa.Column("folded", sa.LargeBinary, nullable=False, comment="procedures.case.dumps"),
+)
+
+case_parties = sa.Table(
+    "case_parties",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Index("case_parties_department", "department", "case_id"),
+)
+
+obligations = sa.Table(
+    "obligations",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("rule", sa.Text, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("procedure", sa.Text, nullable=False),
+    sa.Column("owed_by", sa.Text, nullable=False),
+    sa.Column("opened_position", sa.BigInteger, nullable=False),
+    sa.Column("opened_at_us", sa.BigInteger, nullable=False),
+    sa.Column("due_at_us", sa.BigInteger, nullable=False, comment="an index: computed from facts and calendar"),
+    sa.Column("state", sa.Text, nullable=False, comment="OPEN, ON_TIME, TRANSMITTED_LATE, EXCUSED, LATE, LAPSED"),
+    sa.Column("ended_at_us", sa.BigInteger, comment="discharged or lapsed"),
+    sa.Column("next_mark", sa.Text, comment="the mark that fires next, such as 80%"),
+    sa.Column("next_mark_at_us", sa.BigInteger),
+    sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
+    sa.Index("obligations_mark", "next_mark_at_us", postgresql_where=sa.text("next_mark_at_us IS NOT NULL"),
+             sqlite_where=sa.text("next_mark_at_us IS NOT NULL")),
+    sa.Index("obligations_owed", "owed_by", "state", "due_at_us"),
+    sa.Index("obligations_procedure", "procedure", "state", "due_at_us"),
+    sa.Index("obligations_opened", "opened_position"),
+)
+
+arrivals = sa.Table(
+    "arrivals",
+    metadata,
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("last_at", sa.BigInteger, primary_key=True, autoincrement=False, comment="mailbox places first_at..last_at came"),
+    sa.Column("first_at", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="of the Arrival itself"),
+    sa.Column("received_at_us", sa.BigInteger, nullable=False),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.Text, nullable=False, comment="REMIND, TELL_OFFICE, LINK_DOWN"),
+    sa.Column("addressee", sa.Text, nullable=False),
+    sa.Column("subject_department", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("rule", sa.Text, nullable=False, server_default=""),
+    sa.Column("ordinal", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("mark", sa.Text, nullable=False),
+    sa.Column("fires_at_us", sa.BigInteger, nullable=False),
+    sa.Column("fired_at_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("case_id", "rule", "ordinal", "mark", "kind", "addressee", name="alerts_once"),
+    sa.Index("alerts_addressee", "addressee", "id"),
+)
+
+flows = sa.Table(
+    "flows",
+    metadata,
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False, comment="days since 1970 in the region's zone"),
+    sa.Column("procedure", sa.Text, primary_key=True),
+    sa.Column("author", sa.Text, primary_key=True),
+    sa.Column("recipient", sa.Text, primary_key=True),
+    sa.Column("letters", sa.BigInteger, nullable=False),
+)
+
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    sa.Column("token_digest", sa.LargeBinary, primary_key=True, comment="SHA-256 of the secret; the secret is never stored"),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("created_at_us", sa.BigInteger, nullable=False),
+    sa.Column("expires_at_us", sa.BigInteger, nullable=False),
+    sa.Column("redeemed_at_us", sa.BigInteger),
+    sa.Column("redeemed_by_key", sa.LargeBinary, comment="sign key it was redeemed with: repeating a join answers the same"),
+)
+
+certificates = sa.Table(
+    "certificates",
+    metadata,
+    sa.Column("serial", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("not_after_us", sa.BigInteger, nullable=False),
+    sa.Column("certificate", sa.LargeBinary, nullable=False),
+    sa.Index("certificates_department", "department", "not_after_us"),
+)
+
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+)
+
+items = sa.Table(
+    "items",
+    metadata,
+    sa.Column("item_id", sa.Text, primary_key=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("withdrawn", sa.Boolean, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
+published = sa.Table(
+    "published",
+    metadata,
+    sa.Column("idempotency_key", sa.Text, primary_key=True),
+    sa.Column("request_digest", sa.LargeBinary, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
