@@ -1,0 +1,158 @@
+"""One database of one service: reads that cannot write, writes that happen once or not at all.
+
+Both take a closure, so that a transaction that lost against another one can be run again: a closure must
+change nothing outside its connection. Both block; from asyncio use `asyncio.to_thread`, and for the hot
+way the `GroupCommitter`. Errors of the driver stay inside: see `faults`.
+"""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+from sqlalchemy import URL, Connection, Engine
+
+from services.common import engines
+from services.common.errors import StorageFailed
+from services.common.faults import DATABASE_ERRORS, Fault, Kind, classify
+from services.common.migrations import migrate
+
+__all__ = ["Database", "DatabaseInUse", "migrate"]
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 6
+"""How often a transaction is run that another one makes fail."""
+_FIRST_PAUSE_S: Final = 0.005
+
+_log = structlog.get_logger(__name__)
+
+
+class DatabaseInUse(StorageFailed):
+    """Another process holds this database: stop it, or give this one a database of its own."""
+
+
+class Database:
+    """The connections to one database.
+
+    Args:
+        url: `sqlite:///file` or `postgresql://...`.
+        exclusive: Refuse a second process on the same SQLite file. PostgreSQL needs no such lock: there
+            rows are the fence.
+        pool_size: Connections for reads, and on PostgreSQL as many for writes; twice that at a peak.
+
+    Raises:
+        DatabaseInUse: `exclusive`, and another process was first.
+        ValueError: The URL is of another kind.
+    """
+
+    def __init__(self, url: str | URL, *, exclusive: bool = False, pool_size: int = 8) -> None:
+        self.url = engines.parse_url(url)
+        self._lock = _hold(engines.sqlite_path(self.url)) if exclusive else None
+        self._reader: Engine = engines.reader(self.url, pool_size)
+        self._writer: Engine = engines.writer(self.url, pool_size)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.url.get_backend_name()
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on one unchanging view of the database; it cannot write and is always rolled back.
+
+        Raises:
+            Unavailable: The database is busy or not reachable.
+            StorageFailed: The database is full or failing.
+        """
+        return _repeat(lambda: self._read_once(work))
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and commit it, again if another transaction made it fail.
+
+        Raises:
+            Unavailable: The database stayed busy or is not reachable; nothing was kept.
+            StorageFailed: The database is full or failing; nothing was kept.
+            CommitInDoubt: The connection broke during the commit.
+            ConstraintBroken: A constraint of the tables refuses what `work` writes.
+            InvalidField: A value cannot be stored, such as a NUL in a text.
+        """
+        return _repeat(lambda: self.write_once(work))
+
+    def write_once(self, work: Callable[[Connection], T]) -> T:
+        """Like `write`, but one attempt, for those who decide about the next one themselves.
+
+        Raises:
+            Fault: The transaction failed because of the database. Other errors are those of `work`.
+        """
+        committing = False
+        try:
+            with self._writer.connect() as connection:
+                transaction = connection.begin()
+                try:
+                    result = work(connection)
+                    committing = True
+                    transaction.commit()
+                except BaseException:
+                    transaction.rollback()
+                    raise
+                return result
+        except DATABASE_ERRORS as error:
+            raise classify(error, committing=committing) from None
+
+    def close(self) -> None:
+        """Close all connections and release the exclusive lock."""
+        self._reader.dispose()
+        self._writer.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _read_once(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._reader.connect() as connection:
+                transaction = connection.begin()
+                try:
+                    return work(connection)
+                finally:
+                    transaction.rollback()
+        except DATABASE_ERRORS as error:
+            raise classify(error, committing=False) from None
+
+
+def _repeat(attempt: Callable[[], T]) -> T:
+    pause = _FIRST_PAUSE_S
+    lost = 0
+    for count in range(1, ATTEMPTS + 1):
+        try:
+            return attempt()
+        except Fault as fault:
+            # a pool hands out a dead connection once for each restart of the server, and drops the rest
+            lost += fault.kind is Kind.LOST
+            again = fault.kind is Kind.CONTENDED or (fault.kind is Kind.LOST and lost == 1)
+            if not again or count == ATTEMPTS:
+                raise fault.error from None
+            _log.info("database.again", attempt=count, kind=fault.kind.value)
+        # without chance two transactions that collided would collide again
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
+        pause *= 2
+    raise AssertionError("unreachable")
+
+
+def _hold(path: Path | None) -> int | None:
+    if path is None:
+        return None
+    # beside the database: SQLite's own locks on the file vanish when any descriptor of it is closed
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise DatabaseInUse(f"Process {holder} holds {path}: stop it first.") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor

