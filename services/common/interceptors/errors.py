@@ -1,0 +1,77 @@
+"""Turns every error into a `google.rpc.Status`: the only place that does."""
+
+import asyncio
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+from typing_extensions import override
+
+from services.common.caller import request_id
+from services.common.errors import DOMAIN, Internal, LiandongError
+from services.common.interceptors.around import Around, Context
+from services.common.interceptors.request_id import METADATA_KEY
+
+DETAILS_KEY: Final = "grpc-status-details-bin"
+VIOLATIONS_SENT: Final = 32
+"""Trailing metadata is bounded, so a message with a thousand mistakes names the first ones."""
+_TEXT_SENT: Final = 300
+
+_log = structlog.get_logger(__name__)
+
+
+class Errors(Around):
+    """Turns every error into a `google.rpc.Status`: the only place that does."""
+
+    @override
+    def before(self, method: str, context: Context) -> Any:
+        """Nothing to prepare."""
+
+    @override
+    async def after(self, method: str, context: Context, state: Any, error: BaseException | None) -> None:
+        """End the call with the status of the error."""
+        if error is None or isinstance(error, (grpc.aio.AbortError, asyncio.CancelledError, GeneratorExit)):
+            return
+        if not isinstance(error, LiandongError):
+            _log.error("call.failed", method=method, exc_info=error)
+            error = Internal()
+        status = status_of(error, request_id())
+        context.set_trailing_metadata(
+            ((METADATA_KEY, request_id()), (DETAILS_KEY, status.SerializeToString()))
+        )
+        await context.abort(grpc.StatusCode[error.code], status.message)
+
+
+def status_of(error: LiandongError, identifier: str) -> status_pb2.Status:
+    """The status of an error, with its reason, its field violations and when to try again."""
+    metadata = {"request_id": identifier}
+    if error.field:
+        metadata["field"] = error.field
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
+    if error.violations:
+        details.append(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(
+                        field=violation.field[:_TEXT_SENT],
+                        reason=violation.rule[:_TEXT_SENT],
+                        description=violation.message[:_TEXT_SENT],
+                    )
+                    for violation in error.violations[:VIOLATIONS_SENT]
+                ]
+            )
+        )
+    if error.retry_after_ms > 0:
+        delay = Duration()
+        delay.FromMilliseconds(error.retry_after_ms)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    status = status_pb2.Status(code=grpc.StatusCode[error.code].value[0], message=error.message[:_TEXT_SENT])
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
