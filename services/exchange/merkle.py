@@ -1,30 +1,58 @@
 """Merkle trees in the shape of RFC 9162, 2.1, kept and proved by their complete subtrees.
 
-A *coordinate* (level, index) names the complete subtree over the 2^level leaves from
-index * 2^level on; level 0 are the leaf hashes. Complete subtrees never change, so a store keeps
-them under that key for ever. Any other subtree lies at the tree's right edge and folds complete
-ones; a *subtree* is therefore written as its coordinates from left to right.
-
-Each proof comes in two steps, so that a store answers with one query: the subtrees it consists of
-(`inclusion_subtrees`, `consistency_subtrees`, `multiproof_subtrees`), then their hashes from the
-coordinates that were read (`coordinates`, `assemble`). The short forms (`inclusion_proof`, ...) do
-both with a lookup. Appending needs the right edge alone and reads nothing (`RightEdge`).
+Appending needs the right edge alone and reads nothing (`RightEdge`). Each proof comes in two steps,
+so that a store answers with one query: the subtrees it consists of (`inclusion_subtrees`,
+`consistency_subtrees`, `multiproof_subtrees`), then their hashes from the coordinates that were
+read (`coordinates`, `assemble`). The short forms (`inclusion_proof`, ...) do both with a lookup.
 
 Verification raises `BadProof` and returns nothing, so that a result which nobody looks at cannot
 let a forged proof pass.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from typing import Final, Self
 
 from services.common.errors import LiandongError
+from services.exchange.subtrees import (
+    Coordinate,
+    Subtree,
+    consistency_subtrees,
+    coordinates,
+    gap_level,
+    inclusion_subtrees,
+    multiproof_subtrees,
+    trailing_zeros,
+)
 
-Coordinate = tuple[int, int]
-Subtree = tuple[Coordinate, ...]
+__all__ = [
+    "EMPTY_ROOT",
+    "HASH_SIZE",
+    "BadProof",
+    "BatchTree",
+    "Coordinate",
+    "Lookup",
+    "RightEdge",
+    "Subtree",
+    "assemble",
+    "consistency_proof",
+    "consistency_subtrees",
+    "coordinates",
+    "inclusion_proof",
+    "inclusion_subtrees",
+    "multiproof",
+    "multiproof_subtrees",
+    "node_hash",
+    "root_from_multiproof",
+    "root_from_path",
+    "verify_consistency",
+    "verify_inclusion",
+    "verify_multiproof",
+]
+
 Lookup = Callable[[int, int], bytes]
 
 HASH_SIZE: Final = 32
@@ -147,68 +175,6 @@ class RightEdge:
         return cls(size, tuple(encoding[start : start + HASH_SIZE] for start in starts))
 
 
-def inclusion_subtrees(index: int, size: int) -> list[Subtree]:
-    """The subtrees whose hashes are the inclusion proof of a leaf (RFC 9162, 2.1.3.1).
-
-    Raises:
-        IndexError: The tree has no such leaf.
-    """
-    if not 0 <= index < size:
-        raise IndexError(f"no leaf {index} in a tree of {size}")
-    return _siblings(0, index, size)
-
-
-def consistency_subtrees(first: int, second: int) -> list[Subtree]:
-    """The subtrees whose hashes prove that one tree continues another (RFC 9162, 2.1.4.1).
-
-    Between equal sizes, and from the empty tree, there is nothing to prove.
-
-    Raises:
-        ValueError: The first tree is larger than the second.
-    """
-    if not 0 <= first <= second:
-        raise ValueError(f"a tree of {second} cannot continue one of {first}")
-    if first in (0, second):
-        return []
-    level = _trailing_zeros(first)
-    index = (first >> level) - 1
-    # A first tree that is one complete subtree is known to the verifier by its root.
-    known: list[Subtree] = [((level, index),)] if index else []
-    return known + _siblings(level, index, size=second)
-
-
-def multiproof_subtrees(indices: Sequence[int], size: int) -> list[Subtree]:
-    """The subtrees whose hashes, together with some leaves, give the root.
-
-    Args:
-        indices: The leaves that the verifier has, strictly rising; may be empty.
-        size: Leaves in the tree.
-
-    Returns:
-        The maximal subtrees that hold none of these leaves, from left to right.
-
-    Raises:
-        IndexError: An index is not in the tree, or not above the one before it.
-    """
-    subtrees: list[Subtree] = []
-    position = 0
-    for stop in chain(indices, (size,)):
-        if not position <= stop <= size:
-            raise IndexError(f"indices are to rise and to be below {size}")
-        while position < stop:
-            level = _gap_level(position, stop, size)
-            end = position + (1 << level)
-            subtrees.append(_subtree(position, min(end, size)))
-            position = end
-        position = stop + 1
-    return subtrees
-
-
-def coordinates(subtrees: Iterable[Subtree]) -> set[Coordinate]:
-    """The complete subtrees that a store has to read for `assemble`."""
-    return set(chain.from_iterable(subtrees))
-
-
 def assemble(subtrees: Iterable[Subtree], hashes: Mapping[Coordinate, bytes]) -> list[bytes]:
     """The hashes of subtrees, in their order.
 
@@ -241,22 +207,9 @@ def root_from_path(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes
     """
     if not 0 <= index < size or not _are_hashes((leaf_hash, *path)):
         raise BadProof
-    value, node, last = leaf_hash, index, size - 1
-    for sibling in path:
-        if last == 0:
-            raise BadProof
-        if node & 1 or node == last:
-            value = sha256(_NODE + sibling + value).digest()
-            # An odd last node came up unpaired from every level at which it had no sibling.
-            while not node & 1 and node:
-                node >>= 1
-                last >>= 1
-        else:
-            value = sha256(_NODE + value + sibling).digest()
-        node >>= 1
-        last >>= 1
-    if last:
-        raise BadProof
+    value = leaf_hash
+    for is_left, sibling in _turns(index, size - 1, path):
+        value = node_hash(sibling, value) if is_left else node_hash(value, sibling)
     return value
 
 
@@ -285,34 +238,22 @@ def verify_consistency(
         if path or first_root != known_root or (second == 0 and second_root != EMPTY_ROOT):
             raise BadProof
         return
-    node, last = first - 1, second - 1
-    while node & 1:
-        node >>= 1
-        last >>= 1
-    hashes = iter(path) if node else chain((first_root,), path)
-    old = new = next(hashes, b"")
-    for sibling in hashes:
-        if last == 0:
-            raise BadProof
-        if node & 1 or node == last:
-            old = sha256(_NODE + sibling + old).digest()
-            new = sha256(_NODE + sibling + new).digest()
-            while not node & 1 and node:
-                node >>= 1
-                last >>= 1
-        else:
-            new = sha256(_NODE + new + sibling).digest()
-        node >>= 1
-        last >>= 1
-    if last or old != first_root or new != second_root:
+    level = trailing_zeros(first)
+    node, last = (first >> level) - 1, (second - 1) >> level
+    # The first tree's last complete subtree; if that is the whole tree, the proof leaves it out.
+    old = new = path[0] if node and path else first_root
+    for is_left, sibling in _turns(node, last, path[1:] if node else path):
+        if is_left:
+            old = node_hash(sibling, old)
+        new = node_hash(sibling, new) if is_left else node_hash(new, sibling)
+    if old != first_root or new != second_root:
         raise BadProof
 
 
 def root_from_multiproof(leaves: Mapping[int, bytes], size: int, hashes: Sequence[bytes]) -> bytes:
     """The root to which some leaves and the subtrees between them lead.
 
-    One sweep from left to right: leaves and proof hashes tile the tree, and each tile is merged
-    with its left neighbours as far as it closes their parents.
+    One sweep from left to right, in which leaves and proof hashes tile the tree.
 
     Args:
         leaves: Leaf hashes by index.
@@ -323,33 +264,24 @@ def root_from_multiproof(leaves: Mapping[int, bytes], size: int, hashes: Sequenc
         BadProof: The proof has not the shape for these leaves and this size.
     """
     indices = sorted(leaves)
-    if not _are_hashes(hashes) or not _are_hashes(leaves.values()):
+    if size < 0 or (indices and not 0 <= indices[0] <= indices[-1] < size):
         raise BadProof
-    if size < 0 or (indices and (indices[0] < 0 or indices[-1] >= size)):
+    if not _are_hashes(hashes) or not _are_hashes(leaves.values()):
         raise BadProof
     supply = iter(hashes)
     tiles: list[bytes] = []
     position = 0
     for stop in chain(indices, (size,)):
         while position < stop:
-            level = _gap_level(position, stop, size)
+            level = gap_level(position, stop, size)
             value = next(supply, b"")
             if not value:
                 raise BadProof
-            node = position >> level
-            while node & 1:
-                value = sha256(_NODE + tiles.pop() + value).digest()
-                node >>= 1
-            tiles.append(value)
+            _lay(tiles, position >> level, value)
             position += 1 << level
-        if stop == size:
-            break
-        value, node = leaves[stop], stop
-        while node & 1:
-            value = sha256(_NODE + tiles.pop() + value).digest()
-            node >>= 1
-        tiles.append(value)
-        position = stop + 1
+        if stop < size:
+            _lay(tiles, stop, leaves[stop])
+            position = stop + 1
     if next(supply, b""):
         raise BadProof
     return _fold(tiles) if tiles else EMPTY_ROOT
@@ -365,39 +297,31 @@ def verify_multiproof(leaves: Mapping[int, bytes], size: int, hashes: Sequence[b
         raise BadProof
 
 
-def _siblings(level: int, index: int, size: int) -> list[Subtree]:
-    """The siblings of a node and of its ancestors, from the node up."""
-    subtrees = []
-    while 1 << level < size:
-        start = (index ^ 1) << level
-        if start < size:
-            subtrees.append(_subtree(start, min(start + (1 << level), size)))
-        index >>= 1
-        level += 1
-    return subtrees
+def _turns(node: int, last: int, path: Sequence[bytes]) -> Iterator[tuple[bool, bytes]]:
+    """The siblings on the way up from a node, each with whether it stands to the left.
 
-
-def _subtree(start: int, stop: int) -> Subtree:
-    """The complete subtrees that tile the leaves from `start` to below `stop`, the largest first."""
-    tiles = []
-    while start < stop:
-        level = (stop - start).bit_length() - 1
-        tiles.append((level, start >> level))
-        start += 1 << level
-    return tuple(tiles)
-
-
-def _gap_level(position: int, stop: int, size: int) -> int:
-    """The level of the largest subtree that begins at `position` and ends before the leaf `stop`.
-
-    Up to the tree's end it may be one that is not complete.
+    `last` is the last node of the same level: without a right neighbour it moves up as it is.
+    Raises BadProof where the path has not one hash per sibling.
     """
-    level = _trailing_zeros(position) if position else (size - 1).bit_length()
-    return level if stop == size else min(level, (stop - position).bit_length() - 1)
+    supply = iter(path)
+    while last:
+        if node & 1 or node < last:
+            sibling = next(supply, b"")
+            if not sibling:
+                raise BadProof
+            yield bool(node & 1), sibling
+        node >>= 1
+        last >>= 1
+    if next(supply, b""):
+        raise BadProof
 
 
-def _trailing_zeros(number: int) -> int:
-    return (number & -number).bit_length() - 1
+def _lay(tiles: list[bytes], node: int, value: bytes) -> None:
+    """Lays a subtree beside its left neighbours, merging it with those whose parents it closes."""
+    while node & 1:
+        value = sha256(_NODE + tiles.pop() + value).digest()
+        node >>= 1
+    tiles.append(value)
 
 
 def _fold(hashes: Sequence[bytes]) -> bytes:
