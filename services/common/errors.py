@@ -15,8 +15,6 @@ from typing import ClassVar, Final
 
 DOMAIN: Final = "liandong"
 
-RETRY_CODES: Final = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED"})
-
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
@@ -66,7 +64,7 @@ class LiandongError(Exception):
     @property
     def is_retryable(self) -> bool:
         """Whether the same request may succeed later, unchanged."""
-        return self.retry_after_ms > 0 or self.code in RETRY_CODES
+        return self.retry_after_ms > 0 or self.code == "UNAVAILABLE"
 
 
 def error_for(

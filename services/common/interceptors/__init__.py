@@ -8,6 +8,8 @@ The order is part of the contract between them:
 4. `Limits`: before any work is done for the call.
 5. `Identify`: the table is asked about a caller.
 6. `Authorise`: last before the bytes are parsed, so that nobody makes us parse who may not call.
+
+`Trace`, where traces are configured, stands beside `Observe`, for the same reasons.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,6 +38,7 @@ def stack(
     is_revoked: Callable[[Caller], bool] | None = None,
     clock: Clock | None = None,
     certificates: bool = True,
+    traces: bool = False,
 ) -> list[Around]:
     """The interceptors of a server, in order.
 
@@ -46,10 +49,18 @@ def stack(
         is_revoked: Whether a caller's certificate or key was revoked.
         clock: To judge certificates by.
         certificates: False on the port that asks for no client certificates.
+        traces: Whether to open a span for each call.
     """
+    spans: list[Around] = []
+    if traces:
+        # imported here: needs the extra `telemetry`
+        from services.common.interceptors.trace import Trace  # noqa: PLC0415
+
+        spans.append(Trace())
     return [
         RequestId(),
         Errors(),
+        *spans,
         Observe(),
         Limits(),
         Identify(clock=clock, is_revoked=is_revoked, certificates=certificates),

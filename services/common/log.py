@@ -1,0 +1,82 @@
+"""Log lines: JSON to stderr for machines, readable on a terminal.
+
+A line names its request, case, letter and department through bound context, not through its text. What a
+letter says, keys, tokens and assertions never stand in a line: bytes are shown as their length, and values
+under telling names are left out, whoever puts them there.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+
+_HIDDEN: Final = frozenset(
+    {
+        "actor_assertion", "assertion", "authorization", "body", "content", "cookie", "key", "passphrase",
+        "password", "payload", "private_key", "secret", "subject", "text_body", "token", "url",
+    }
+)  # fmt: skip
+_LONGEST: Final = 2000
+
+Event = MutableMapping[str, Any]
+
+
+def configure(level: str = "INFO", *, json: bool | None = None) -> None:
+    """Set up logging for the process; lines of libraries take the same form.
+
+    Args:
+        level: The lowest level written.
+        json: True for JSON, False for a terminal; without, whatever stderr is.
+    """
+    as_json = not sys.stderr.isatty() if json is None else json
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide,
+    ]
+    renderer: list[Any] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if as_json
+        else [structlog.dev.ConsoleRenderer()]
+    )
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, logging.INFO))
+
+
+@contextmanager
+def bound(*, case_id: str = "", letter_id: str = "", department: str = "") -> Iterator[None]:
+    """Name the case, letter or department in every line written inside."""
+    given = {"case_id": case_id, "letter_id": letter_id, "department": department}
+    with structlog.contextvars.bound_contextvars(**{name: value for name, value in given.items() if value}):
+        yield
+
+
+def hide(_logger: object, _method: str, event: Event) -> Event:
+    """Leave out what must not stand in a log; a processor of structlog."""
+    for name, value in event.items():
+        if name in _HIDDEN:
+            event[name] = "(hidden)"
+        elif isinstance(value, (bytes, bytearray, memoryview)):
+            event[name] = f"({len(value)} bytes)"
+        elif isinstance(value, str) and len(value) > _LONGEST:
+            event[name] = value[:_LONGEST] + "…"
+    return event
