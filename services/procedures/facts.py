@@ -73,6 +73,7 @@ class ActFacts:
     actor_certificate: str = ""
     based_on: int | None = None
     predecessor: str = ""
+    home_registry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
