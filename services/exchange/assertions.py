@@ -30,6 +30,20 @@ from joserfc.jws import JWSRegistry
 from services.common.errors import ActorExpired, ActorInvalid, LiandongError
 from services.exchange.digests import DIGEST_SIZE
 
+__all__ = [
+    "CLOCK_SKEW",
+    "MAX_LIFETIME",
+    "MAX_TOKEN_SIZE",
+    "ActorExpired",
+    "ActorInvalid",
+    "Assertion",
+    "Claims",
+    "ContentMismatch",
+    "Purpose",
+    "Verifier",
+    "issue",
+]
+
 MAX_TOKEN_SIZE: Final = 4096
 MAX_LIFETIME: Final = timedelta(minutes=5)
 CLOCK_SKEW: Final = timedelta(seconds=30)
@@ -264,7 +278,7 @@ class Verifier:
 
 def _parse(payload: bytes) -> Claims:
     """The claims in a payload; raises one of Python's own errors where a claim is missing or wrong."""
-    claims = json.loads(payload)
+    claims = json.loads(payload.decode())
     if not isinstance(claims, dict):
         raise TypeError("the claims are no object")
     roles = claims["roles"]

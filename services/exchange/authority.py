@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from services.common.errors import LiandongError, Unauthenticated
+from services.exchange.keys import is_p256
 
 CERTIFICATE_LIFETIME: Final = timedelta(days=30)
 AUTHORITY_LIFETIME: Final = timedelta(days=3650)
@@ -234,7 +235,7 @@ def requested_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
     except Exception as error:
         # The parser raises errors of several families for hostile bytes; all mean the same here.
         raise RequestInvalid from error
-    if not genuine or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+    if not genuine or not isinstance(key, ec.EllipticCurvePublicKey) or not is_p256(key.curve):
         raise RequestInvalid
     return key
 

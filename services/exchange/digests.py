@@ -108,6 +108,8 @@ def batch_message(suite: int, key_id: str, size: int, root: bytes) -> bytes:
     name = key_id.encode()
     if not 1 <= len(name) <= MAX_KEY_ID_SIZE:
         raise ValueError(f"a key id has 1 to {MAX_KEY_ID_SIZE} bytes, not {len(name)}")
+    if not 0 <= size < 1 << 64:
+        raise ValueError(f"a batch cannot have {size} leaves")
     return BATCH_CONTEXT + bytes((suite, len(name))) + name + _U64.pack(size) + _sized(root)
 
 

@@ -10,6 +10,7 @@ Signatures go through a suite, so that a national one can stand beside; numbers 
 
 import enum
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,7 @@ PrivateKey = Ed25519PrivateKey | X25519PrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = Ed25519PublicKey | X25519PublicKey | ec.EllipticCurvePublicKey
 
 _OTHERS: Final = 0o077
+_KEY_ID: Final = re.compile(r"(?P<department>[a-z0-9.-]+)/(?P<role>[a-z]+)/(?P<fingerprint>[0-9a-f]{8})")
 
 
 class BadSignature(LiandongError):
@@ -120,8 +122,10 @@ def parse_key_id(name: str) -> KeyId:
     Raises:
         ValueError: The name is no key id.
     """
-    department, role, fingerprint = name.split("/")
-    return KeyId(department, KeyRole(role), fingerprint)
+    match = _KEY_ID.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name} is no key id")
+    return KeyId(match["department"], KeyRole(match["role"]), match["fingerprint"])
 
 
 def save_private_key(path: Path, key: PrivateKey) -> None:
@@ -169,7 +173,7 @@ def load_private_key(path: Path, role: KeyRole) -> PrivateKey:
         raise KeyFileInvalid(f"{path} holds no private key in PEM without a passphrase.") from error
     if role is KeyRole.SIGN and isinstance(key, Ed25519PrivateKey):
         return key
-    if role is KeyRole.TLS and isinstance(key, ec.EllipticCurvePrivateKey):
+    if role is KeyRole.TLS and isinstance(key, ec.EllipticCurvePrivateKey) and is_p256(key.curve):
         return key
     if role in (KeyRole.SEAL, KeyRole.RECOVERY) and isinstance(key, X25519PrivateKey):
         return key
@@ -188,6 +192,11 @@ def load_tls_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = load_private_key(path, KeyRole.TLS)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key
+
+
+def is_p256(curve: ec.EllipticCurve) -> bool:
+    """Whether a curve is the one that TLS keys are on."""
+    return isinstance(curve, ec.SECP256R1)
 
 
 class SignatureScheme(Protocol):
