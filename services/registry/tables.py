@@ -43,6 +43,8 @@ ledger = sa.Table(
     sa.Column("flags", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("letter_id", name="ledger_letter"),
     sa.Index("ledger_case", "case_id", "position"),
+    sa.Index("ledger_common", "common_version", postgresql_where=sa.text("kind = 'common'"),
+             sqlite_where=sa.text("kind = 'common'")),
 )
 
 batches = sa.Table(
@@ -124,6 +126,7 @@ obligations = sa.Table(
     sa.Column("rule", sa.Text, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("procedure", sa.Text, nullable=False),
+    sa.Column("procedure_version", sa.Integer, nullable=False, comment="with procedure and rule: whose marks apply"),
     sa.Column("owed_by", sa.Text, nullable=False),
     sa.Column("opened_position", sa.BigInteger, nullable=False),
     sa.Column("opened_at_us", sa.BigInteger, nullable=False),
@@ -135,8 +138,8 @@ obligations = sa.Table(
     sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
     sa.Index("obligations_mark", "next_mark_at_us", postgresql_where=sa.text("next_mark_at_us IS NOT NULL"),
              sqlite_where=sa.text("next_mark_at_us IS NOT NULL")),
-    sa.Index("obligations_owed", "owed_by", "state", "due_at_us"),
-    sa.Index("obligations_procedure", "procedure", "state", "due_at_us"),
+    sa.Index("obligations_owed", "owed_by", "state", "due_at_us", "case_id"),
+    sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
     sa.Index("obligations_opened", "opened_position"),
 )
 
@@ -144,10 +147,18 @@ arrivals = sa.Table(
     "arrivals",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
-    sa.Column("last_at", sa.BigInteger, primary_key=True, autoincrement=False, comment="mailbox places first_at..last_at came"),
+    sa.Column("last_at", sa.BigInteger, primary_key=True, autoincrement=False, comment="all letters to it from first_at to last_at had come; the earliest row counts"),
     sa.Column("first_at", sa.BigInteger, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False, comment="of the Arrival itself"),
     sa.Column("received_at_us", sa.BigInteger, nullable=False),
+)
+
+awaited_receipts = sa.Table(
+    "awaited_receipts",
+    metadata,
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False, comment="a letter whose receipt starts a clock"),
+    sa.Column("case_id", sa.Text, nullable=False),
 )
 
 alerts = sa.Table(

@@ -1,0 +1,154 @@
+"""A small mechanism and rows of it, for the tests of what the registry sees of obligations."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from liandong.directory.v1 import common_entry_pb2
+
+from services.common import engines
+from services.common.bulk import Bulk
+from services.common.db import Database
+from services.exchange.directory import Directory
+from services.procedures.calendar import Calendar
+from services.procedures.facts import Urgency
+from services.procedures.law import Law
+from services.procedures.model import Act, Mark, ObligationRule, Procedure, Title
+from services.procedures.obligation import Limit, Obligation, Unit
+from services.registry import tables
+from services.registry.obligation_index import index_row
+from tests.unit.procedures.deadline_samples import NATIONAL, at, limit
+
+OFFICE = "justice.qinghe"
+SENDER = "health.qinghe"
+RECEIVER = "market.qinghe"
+STRANGER = "water.qinghe"
+REGISTRY = "registry.qinghe"
+
+_TITLE = Title("期限", "Limit")
+
+
+def rule(name: str, marks: Mapping[str, tuple[str, ...]], within: Limit | None = None) -> ObligationRule:
+    """A rule with these marks; 3 wd if nothing else is said."""
+    return ObligationRule(
+        name=name,
+        title=_TITLE,
+        owed_by="receiver",
+        opens_on=("send",),
+        discharged_by=("answer",),
+        within=dict.fromkeys(Urgency, within or Limit(3, Unit.WORKING_DAYS)),
+        marks=tuple(Mark(key, actions) for key, actions in marks.items()),
+    )
+
+
+def act(name: str, by: str, *, becomes: str | None = None, opening: bool = False) -> Act:
+    """An act that moves a case on."""
+    return Act(
+        name,
+        _TITLE,
+        _TITLE,
+        "liandong.cases.v1.Clue",
+        (by,),
+        frozenset({"new" if opening else "sent"}),
+        becomes,
+    )
+
+
+RULES = (
+    rule("reply", {"50%": ("remind",), "80%": ("remind", "tell-office"), "due": ("tell-office",)}),
+    rule("report", {"2 d before": ("remind",), "due": ("tell-office",)}),
+    rule("silent", {}),
+)
+PROCEDURE = Procedure(
+    name="relay",
+    version=1,
+    title=_TITLE,
+    source=("M03",),
+    roles=dict.fromkeys(("sender", "receiver", "office"), _TITLE),
+    states=dict.fromkeys(("new", "sent", "answered"), _TITLE),
+    initial="new",
+    final=frozenset({"answered"}),
+    acts={
+        "send": act("send", "sender", becomes="sent", opening=True),
+        "note": act("note", "receiver"),
+        "answer": act("answer", "receiver", becomes="answered"),
+    },
+    obligations={each.name: each for each in RULES},
+)
+OTHER = replace(PROCEDURE, name="inspection")
+
+
+def directory(calendar: Calendar = NATIONAL, **offices: str) -> Directory:
+    """A directory with both mechanisms; the office of `relay` is held by justice if nothing else is said."""
+    held = offices or {"relay": OFFICE}
+    law = Law(registry=REGISTRY).with_procedures([PROCEDURE, OTHER]).with_calendar(calendar)
+    departments = {}
+    for name in (SENDER, RECEIVER, OFFICE, STRANGER):
+        law = law.with_department(name)
+        departments[name] = common_entry_pb2.Department(
+            name=name, title=common_entry_pb2.Title(zh="部门", en=name.partition(".")[0].title())
+        )
+    for procedure, department in held.items():
+        law = law.with_office(procedure, department)
+    return Directory("qinghe", law=law, offices=held, departments=departments)
+
+
+def duty(number: int, admitted: str | datetime, within: str = "3 wd", **facts: Any) -> Obligation:
+    """An obligation of the receiver in case `number`, opened by a letter admitted then."""
+    opened = at(admitted) if isinstance(admitted, str) else admitted
+    facts.setdefault("occurred_at", opened)
+    facts.setdefault("rule", "reply")
+    facts.setdefault("owed_by", RECEIVER)
+    facts.setdefault("opened_position", number)
+    return Obligation(
+        case_id=case_id(number),
+        ordinal=1,
+        owed_by_role="receiver",
+        opened_act="send",
+        limit=limit(within),
+        admitted_at=opened,
+        **facts,
+    )
+
+
+def case_id(number: int) -> str:
+    """A UUIDv7-shaped case id."""
+    return f"01900000-0000-7000-8000-{number:012x}"
+
+
+@contextmanager
+def registry_database(url: str) -> Iterator[Database]:
+    """The registry's tables in a fresh database."""
+    engine = engines.migrator(engines.parse_url(url))
+    tables.metadata.create_all(engine)
+    engine.dispose()
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def put(
+    database: Database, table: sa.Table, rows: Iterable[tuple[Any, ...]], columns: Iterable[str] = ()
+) -> None:
+    """Insert rows; all columns of the table if none are named."""
+    database.write(lambda connection: Bulk(table, columns).insert(connection, list(rows)))
+
+
+def put_duties(
+    database: Database,
+    duties: Iterable[Obligation],
+    calendar: Calendar = NATIONAL,
+    procedure: Procedure = PROCEDURE,
+) -> None:
+    """Index obligations as admission would."""
+    put(database, tables.obligations, [index_row(each, procedure, calendar) for each in duties])
+
+
+def rows_of(database: Database, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    """What a query finds, as tuples."""
+    return database.read(lambda connection: [tuple(row) for row in connection.execute(statement)])
