@@ -30,7 +30,8 @@ BACKDATED: Final = timedelta(minutes=5)
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _IDENTITY: Final = re.compile(
-    rf"liandong://(?P<department>{_LABEL}(?:\.{_LABEL})+)/(?P<kind>[a-z]+)(?:/(?P<name>{_LABEL}))?"
+    rf"liandong://(?P<department>{_LABEL}(?:\.{_LABEL})+)/(?P<kind>[a-z]+)"
+    r"(?:/(?P<name>[a-z0-9][a-z0-9-]{0,59}))?"
 )
 _HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_DEPARTMENT: Final = 120
