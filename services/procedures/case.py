@@ -11,18 +11,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from services.procedures.facts import Urgency
-from services.procedures.obligation import Extension, Limit, Obligation, Outcome, Suspension, Unit
+from services.procedures.obligation import Extension, Limit, Obligation, Suspension, Unit
 
 _FROM_OCCURRED: Final = 1
 _STARTS_ON_RECEIPT: Final = 2
 
 _encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
-_stamp: Final = datetime.isoformat
-_time: Final = datetime.fromisoformat
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS: Final = {str(unit): unit for unit in Unit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class CaseState:
         counts: `act@receiver` to how often it was done.
         ordinals: Obligation to how often it was opened.
         open_obligations: In the order of opening.
-        reopenable: The obligations of a rule that its last closing act closed, kept for `reopens`.
+        reopenable: The obligations of a rule that its last closing act closed, as they were before, for
+            `reopens`.
         awaited: Ordinal of an open `evidence` obligation to the kinds of material still announced only.
         letters: `act author` to the standing numbered letter.
         limits: Regional limits in force when the case opened, by `rule` or `rule/urgency`.
@@ -89,7 +90,7 @@ class CaseState:
 
 
 def dumps(state: CaseState) -> bytes:
-    """Compact UTF-8 JSON of a state; `loads` gives an equal state back."""
+    """Compact UTF-8 JSON of a state; `loads` gives an equal state back. Times are microseconds of Unix."""
     record: dict[str, Any] = {
         "id": state.case_id,
         "home": state.home_registry,
@@ -149,22 +150,12 @@ def loads(data: bytes) -> CaseState:
         },
         awaited={ordinal: tuple(kinds) for ordinal, kinds in record.get("awaited", ())},
         letters=record.get("letters", {}),
-        limits={key: Limit(value, Unit(unit)) for key, (value, unit) in record.get("limits", {}).items()},
+        limits={key: Limit(value, _UNITS[unit]) for key, (value, unit) in record.get("limits", {}).items()},
     )
 
 
 def _flatten(each: Obligation) -> list[Any]:
-    closing = None
-    if each.discharged_at is not None or each.lapsed_at is not None:
-        closing = [
-            each.discharged_position,
-            _optional(each.discharged_at),
-            _optional(each.discharged_signed_at),
-            each.outcome,
-            _optional(each.due_frozen),
-            each.calendar_version,
-            _optional(each.lapsed_at),
-        ]
+    # A state holds no closed obligation: what an act can reopen is kept as it was while it ran.
     return [
         each.rule,
         each.ordinal,
@@ -177,26 +168,22 @@ def _flatten(each: Obligation) -> list[Any]:
         _stamp(each.occurred_at),
         _stamp(each.admitted_at),
         each.from_occurred * _FROM_OCCURRED + each.starts_on_receipt * _STARTS_ON_RECEIPT,
-        each.received_at and _stamp(each.received_at),
-        each.fixed_due and _stamp(each.fixed_due),
+        _optional(each.received_at),
+        _optional(each.fixed_due),
         [(_stamp(s.since), _optional(s.latest_end), _optional(s.until)) for s in each.suspensions]
         if each.suspensions
         else 0,
         [(e.limit.value, e.limit.unit, _stamp(e.admitted_at), e.reason_code) for e in each.extensions]
         if each.extensions
         else 0,
-        closing,
     ]
 
 
 def _restore(case_id: str, flat: list[Any]) -> Obligation:
     (
         rule, ordinal, owed_by, role, position, act, value, unit, occurred, admitted, flags, received, fixed,
-        suspensions, extensions, closing,
+        suspensions, extensions,
     ) = flat  # fmt: skip
-    at, signed, outcome, due, version, lapsed, discharged = None, None, None, None, None, None, None
-    if closing:
-        discharged, at, signed, outcome, due, version, lapsed = closing
     return Obligation(
         case_id=case_id,
         rule=rule,
@@ -205,35 +192,41 @@ def _restore(case_id: str, flat: list[Any]) -> Obligation:
         owed_by_role=role,
         opened_position=position,
         opened_act=act,
-        limit=Limit(value, Unit(unit)),
+        limit=Limit(value, _UNITS[unit]),
         occurred_at=_time(occurred),
         admitted_at=_time(admitted),
-        received_at=_time(received) if received else None,
+        received_at=_optional_time(received),
         from_occurred=bool(flags & _FROM_OCCURRED),
         starts_on_receipt=bool(flags & _STARTS_ON_RECEIPT),
-        fixed_due=_time(fixed) if fixed else None,
+        fixed_due=_optional_time(fixed),
         suspensions=tuple(
             [
-                Suspension(_time(since), _parsed(end), _parsed(until))
-                for since, end, until in suspensions or ()
+                Suspension(_time(since), _optional_time(end), _optional_time(until))
+                for since, end, until in suspensions
             ]
-        ),
+        )
+        if suspensions
+        else (),
         extensions=tuple(
-            [Extension(Limit(v, Unit(u)), _time(when), reason) for v, u, when, reason in extensions or ()]
-        ),
-        discharged_position=discharged,
-        discharged_at=_parsed(at),
-        discharged_signed_at=_parsed(signed),
-        outcome=Outcome(outcome) if outcome else None,
-        due_frozen=_parsed(due),
-        calendar_version=version,
-        lapsed_at=_parsed(lapsed),
+            [Extension(Limit(v, _UNITS[u]), _time(when), reason) for v, u, when, reason in extensions]
+        )
+        if extensions
+        else (),
     )
 
 
-def _optional(moment: datetime | None) -> str | None:
-    return None if moment is None else _stamp(moment)
+def _stamp(moment: datetime) -> int:
+    # Exact: a double holds the microseconds of every instant until 2255, and whole seconds long after.
+    return round(moment.timestamp() * 1_000_000)
 
 
-def _parsed(text: str | None) -> datetime | None:
-    return None if text is None else _time(text)
+def _optional(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1_000_000)
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(0, 0, microseconds)
+
+
+def _optional_time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _EPOCH + timedelta(0, 0, microseconds)

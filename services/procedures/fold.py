@@ -120,7 +120,7 @@ class _Step:
     """One application of an act; mutable and short-lived, so that its parts need not hand on ten values."""
 
     __slots__ = (
-        "act", "admission", "author", "awaited", "before", "changed", "closed", "facts", "law", "open",
+        "act", "admission", "author", "awaited", "before", "changed", "ended", "facts", "law", "open",
         "ordinals", "parties", "procedure", "role", "urgency",
     )  # fmt: skip
 
@@ -144,7 +144,7 @@ class _Step:
         self.urgency = raised(before.urgency, facts.urgency)
         self.role = acting_role(act, self.parties, self.author) or ""
         self.open: list[Obligation] = list(before.open_obligations)
-        self.closed: list[Obligation] = []
+        self.ended: dict[str, list[Obligation]] = {}
         self.changed: dict[tuple[str, int], Obligation] = {}
         self.ordinals = dict(before.ordinals)
         self.awaited = dict(before.awaited)
@@ -200,10 +200,11 @@ class _Step:
         }
         at = self.admission.admitted_at
         for each in discharged:
-            self._note_closed(self._judged(self._resumed(each) if each.rule in resumed else each))
+            ended = self._resumed(each) if each.rule in resumed else each
+            self._note_closed(ended, self._judged(ended))
         for each in lapsed:
             ended = self._resumed(each) if each.rule in resumed else each
-            self._note_closed(replace(ended, lapsed_at=at))
+            self._note_closed(ended, replace(ended, lapsed_at=at))
         self.open = []
         for each in kept:
             after = self._resumed(each) if each.rule in resumed else each
@@ -216,11 +217,12 @@ class _Step:
             if rule in self.procedure.suspends:
                 self._move_ends(rule)
 
-    def _note_closed(self, each: Obligation) -> None:
-        self.closed.append(each)
-        self.changed[each.rule, each.ordinal] = each
-        if each.rule == EVIDENCE:
-            self.awaited.pop(each.ordinal, None)
+    def _note_closed(self, ended: Obligation, closed: Obligation) -> None:
+        self.changed[closed.rule, closed.ordinal] = closed
+        if ended.rule in self.procedure.reopenable:
+            self.ended.setdefault(ended.rule, []).append(ended)
+        if ended.rule == EVIDENCE:
+            self.awaited.pop(ended.ordinal, None)
 
     def _judged(self, each: Obligation) -> Obligation:
         admitted_at, signed_at = self.admission.admitted_at, self.facts.signed_at
@@ -275,20 +277,8 @@ class _Step:
 
         They get ordinals of their own: what was judged stays judged.
         """
-        reopened = [
-            replace(
-                each,
-                ordinal=self._next(rule),
-                discharged_position=None,
-                discharged_at=None,
-                discharged_signed_at=None,
-                outcome=None,
-                due_frozen=None,
-                calendar_version=None,
-                lapsed_at=None,
-            )
-            for each in self.before.reopenable.get(rule, ())
-        ]
+        last = self.before.reopenable.get(rule, ())
+        reopened = [replace(each, ordinal=self._next(rule)) for each in last]
         self._add(reopened)
         return reopened
 
@@ -369,12 +359,8 @@ class _Step:
             counts = {**counts, key: counts.get(key, 0) + 1}
         if act.numbered:
             letters = {**letters, f"{act.name} {self.author}": facts.letter_id}
-        if self.closed and self.procedure.reopenable:
-            kept: dict[str, tuple[Obligation, ...]] = {}
-            for each in self.closed:
-                if each.rule in self.procedure.reopenable:
-                    kept[each.rule] = (*kept.get(each.rule, ()), each)
-            reopenable = {**reopenable, **kept}
+        if self.ended:
+            reopenable = {**reopenable, **{rule: tuple(ended) for rule, ended in self.ended.items()}}
         former = before.former
         if self.parties != before.parties:
             holding = {department for held in self.parties.values() for department in held}

@@ -53,14 +53,23 @@ def limit_key(rule: str, urgency: Urgency | None) -> str:
     return rule if urgency is None else f"{rule}/{urgency}"
 
 
+def takes_shares(limit: Limit) -> bool:
+    """Whether percent marks can be counted in the limit's unit (docs/time.md, Suspension, extension, marks)."""
+    return _FAMILY.get(limit.unit, limit.unit) in _TAKES_SHARES
+
+
+def adds_up(limit: Limit, extension: Limit) -> bool:
+    """Whether an extension can be added to the limit: both count days of one kind, hours, or months."""
+    return _FAMILY.get(limit.unit, limit.unit) is _FAMILY.get(extension.unit, extension.unit)
+
+
 def limit_fits(rule: ObligationRule, limit: Limit) -> bool:
-    """Whether a limit's unit suits the rule: its percent marks (docs/time.md) and its extensions."""
-    family = _FAMILY.get(limit.unit, limit.unit)
+    """Whether a region may give the rule this limit: the rule's marks and extensions must still count."""
     if rule.requested_limit or limit.unit is Unit.FIXED:
         return False
-    if family not in _TAKES_SHARES and any(mark.name.endswith("%") for mark in rule.marks):
+    if not takes_shares(limit) and any(mark.name.endswith("%") for mark in rule.marks):
         return False
-    return all(_FAMILY.get(each.unit, each.unit) is family for each in rule.extended_by.values())
+    return all(adds_up(limit, each) for each in rule.extended_by.values())
 
 
 def region_of(name: str) -> str:
