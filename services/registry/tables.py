@@ -168,6 +168,7 @@ alerts = sa.Table(
     sa.Column("kind", sa.Text, nullable=False, comment="REMIND, TELL_OFFICE, LINK_DOWN"),
     sa.Column("addressee", sa.Text, nullable=False),
     sa.Column("subject_department", sa.Text, nullable=False),
+    sa.Column("procedure", sa.Text, nullable=False, server_default="", comment="of the obligation; empty for a link"),
     sa.Column("case_id", sa.Text, nullable=False, server_default=""),
     sa.Column("rule", sa.Text, nullable=False, server_default=""),
     sa.Column("ordinal", sa.Integer, nullable=False, server_default="0"),
@@ -176,6 +177,8 @@ alerts = sa.Table(
     sa.Column("fired_at_us", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("case_id", "rule", "ordinal", "mark", "kind", "addressee", name="alerts_once"),
     sa.Index("alerts_addressee", "addressee", "id"),
+    sa.Index("alerts_subject", "subject_department", "id"),
+    sa.Index("alerts_procedure", "procedure", "id"),
 )
 
 flows = sa.Table(

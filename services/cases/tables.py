@@ -1,0 +1,102 @@
+"""The tables of a department's cases: what is folded from its letters, and what is not sent yet."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("procedure", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, comment="pending letters included"),
+    sa.Column("closed", sa.Boolean, nullable=False),
+    sa.Column("pending", sa.Integer, nullable=False, comment="own letters recorded and not yet admitted"),
+    sa.Column("changed_at_us", sa.BigInteger, nullable=False),
+    sa.Column("next_due_at_us", sa.BigInteger, comment="first open obligation that this department owes"),
+    sa.Column("next_rule", sa.Text, nullable=False, server_default=""),
+    sa.Column("last_position", sa.BigInteger, nullable=False, comment="-1 while nothing is admitted"),
+    sa.Column("folded", sa.LargeBinary, nullable=False, comment="procedures.case.dumps of admitted letters; empty while none is"),
+    sa.Index("cases_due", "closed", "next_due_at_us"),
+    sa.Index("cases_changed", "changed_at_us"),
+    sa.Index("cases_state", "procedure", "state", "changed_at_us"),
+)
+
+case_parties = sa.Table(
+    "case_parties",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Index("case_parties_department", "department", "case_id"),
+)
+
+obligations = sa.Table(
+    "obligations",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("rule", sa.Text, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("owed_by", sa.Text, nullable=False),
+    sa.Column("due_at_us", sa.BigInteger, nullable=False, comment="an index: computed from facts and calendar"),
+    sa.Column("state", sa.Text, nullable=False, comment="OPEN, ON_TIME, TRANSMITTED_LATE, EXCUSED, LATE, LAPSED"),
+    sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
+    sa.Index("obligations_owed", "owed_by", "state", "due_at_us"),
+)
+
+subjects = sa.Table(
+    "subjects",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("identifier", sa.Text, nullable=False),
+    sa.Column("subject", sa.LargeBinary, nullable=False, comment="serialized cases.v1.Subject"),
+    sa.Index("subjects_identifier", "identifier"),
+    sa.Index("subjects_name", "name"),
+)
+
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("letter_id", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False, comment="serialized exchange.v1.ActContent, frozen"),
+    sa.Column("content_digest", sa.LargeBinary, nullable=False),
+    sa.Column("draft", sa.LargeBinary, nullable=False, comment="serialized cases.v1.ActDraft, as asked for"),
+    sa.Column("body_type", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("drafted_by", sa.Text, nullable=False),
+    sa.Column("drafted_name", sa.Text, nullable=False),
+    sa.Column("drafted_at_us", sa.BigInteger, nullable=False),
+    sa.Column("returned_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("state", sa.Text, nullable=False, comment="OPEN, SENT, DISCARDED"),
+    sa.Column("idempotency_key", sa.Text, unique=True),
+    sa.Column("request_digest", sa.LargeBinary),
+    sa.Index("drafts_case", "case_id", "state"),
+    sa.Index("drafts_state", "state", "drafted_at_us"),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("letter_id", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("approved_at_us", sa.BigInteger, nullable=False),
+    sa.Column("assertion", sa.LargeBinary, nullable=False, comment="compact JWS over the content digest"),
+)
+
+search = sa.Table(
+    "search",
+    metadata,
+    sa.Column("term", sa.Text, primary_key=True, comment="two characters, or a whole number or identifier"),
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("matched", sa.Text, nullable=False, comment="title, body, subject, identifier, number"),
+)

@@ -1,0 +1,211 @@
+"""The ledger: append-only, ordered by one locked row, proved by complete subtrees that never change.
+
+`Head` is the locked row's content as a value. Appending needs nothing but the head; proofs need about
+two lookups per level. Hashes of the newest part stay in memory, since deliveries are about it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection
+
+from services.common.bulk import Bulk
+from services.common.clock import microseconds
+from services.exchange import merkle
+from services.exchange.checkpoint import Checkpoint, sign_checkpoint
+from services.exchange.merkle import Coordinate, RightEdge
+from services.registry import tables
+
+_NODES: Final = Bulk(tables.ledger_nodes)
+_REMEMBERED: Final = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The ledger's end: what the next append continues."""
+
+    log_id: str
+    epoch: int
+    edge: RightEdge
+    common_version: int
+    admitted_at_us: int
+
+    @property
+    def size(self) -> int:
+        """How many leaves there are; also the next position."""
+        return self.edge.size
+
+    def signed(self, key: Ed25519PrivateKey) -> str:
+        """The signed checkpoint. Call it only for a head whose commit is known to be durable."""
+        return sign_checkpoint(Checkpoint(self.log_id, self.epoch, self.size, self.edge.root), key)
+
+    def at(self, now_us: int) -> Head:
+        """The head with its clock moved on: admitted-at never goes back, whatever the clock does."""
+        return replace(self, admitted_at_us=max(self.admitted_at_us, now_us))
+
+
+def create(connection: Connection, log_id: str) -> None:
+    """Write the head of an empty ledger, unless there is one."""
+    exists = connection.execute(sa.select(tables.ledger_head.c.id)).first()
+    if exists is None:
+        edge = RightEdge()
+        connection.execute(
+            tables.ledger_head.insert().values(
+                id=1, log_id=log_id, epoch=1, size=0, root=edge.root, edge=edge.encode(), common_version=0,
+                admitted_at_us=0,
+            )
+        )  # fmt: skip
+
+
+_HEAD_COLUMNS: Final = (
+    tables.ledger_head.c.log_id,
+    tables.ledger_head.c.epoch,
+    tables.ledger_head.c.edge,
+    tables.ledger_head.c.common_version,
+    tables.ledger_head.c.admitted_at_us,
+)
+_READ_HEAD: Final = sa.select(*_HEAD_COLUMNS).where(tables.ledger_head.c.id == 1)
+_LOCK_HEAD: Final = sa.select(
+    *_HEAD_COLUMNS,
+    # clock_timestamp, not now(): a transaction that waited for the lock must not date itself before its wait
+    sa.literal_column("(extract(epoch from clock_timestamp()) * 1000000)::bigint"),
+).where(tables.ledger_head.c.id == 1).with_for_update()  # fmt: skip
+
+
+def read_head(connection: Connection) -> Head:
+    """The head, unlocked."""
+    log_id, epoch, edge, version, admitted = connection.execute(_READ_HEAD).one()
+    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted)
+
+
+def lock_head(connection: Connection, now: datetime) -> Head:
+    """Lock the head until the transaction ends, and move its clock to the database's.
+
+    Args:
+        connection: Inside a write transaction.
+        now: The clock where the database has none of its own (SQLite: one process, one clock).
+    """
+    if connection.dialect.name != "postgresql":
+        return read_head(connection).at(microseconds(now))
+    log_id, epoch, edge, version, admitted, clock = connection.execute(_LOCK_HEAD).one()
+    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted).at(clock)
+
+
+_WRITE_HEAD: Final = (
+    tables.ledger_head.update()
+    .where(tables.ledger_head.c.id == 1)
+    .values(
+        size=sa.bindparam("new_size"),
+        root=sa.bindparam("new_root"),
+        edge=sa.bindparam("new_edge"),
+        common_version=sa.bindparam("new_version"),
+        admitted_at_us=sa.bindparam("new_admitted"),
+    )
+)
+
+
+def write(connection: Connection, head: Head, completed: Sequence[tuple[int, int, bytes]]) -> None:
+    """Write the new head and the subtrees that were completed on the way to it."""
+    _NODES.insert(connection, completed)
+    connection.execute(
+        _WRITE_HEAD,
+        {
+            "new_size": head.size,
+            "new_root": head.edge.root,
+            "new_edge": head.edge.encode(),
+            "new_version": head.common_version,
+            "new_admitted": head.admitted_at_us,
+        },
+    )
+
+
+class Hashes:
+    """Hashes of complete subtrees by coordinate: the newest in memory, all in the database.
+
+    Subtrees never change, so what is remembered is never wrong; what is not there is read.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Coordinate, bytes] = OrderedDict()
+        self._gate = threading.Lock()
+
+    def remember(self, hashes: Iterable[tuple[int, int, bytes]]) -> None:
+        """Keep hashes of a commit that is durable."""
+        with self._gate:
+            for level, index, value in hashes:
+                self._known[level, index] = value
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+    def missing(self, wanted: Iterable[Coordinate]) -> list[Coordinate]:
+        """Those that must be read."""
+        known = self._known
+        return [each for each in wanted if each not in known]
+
+    def read(self, connection: Connection, wanted: Iterable[Coordinate]) -> Mapping[Coordinate, bytes]:
+        """All wanted hashes.
+
+        Raises:
+            KeyError: A subtree is not complete in this ledger.
+        """
+        wanted = list(wanted)
+        rest = self.missing(wanted)
+        found: list[tuple[int, int, bytes]] = []
+        leaves = [index for level, index in rest if level == 0]
+        if leaves:
+            rows = connection.execute(
+                sa.select(tables.ledger.c.position, tables.ledger.c.leaf_hash).where(tables.ledger.c.position.in_(leaves))
+            )
+            found += [(0, position, value) for position, value in rows]
+        by_level: dict[int, list[int]] = {}
+        for level, index in rest:
+            if level:
+                by_level.setdefault(level, []).append(index)
+        nodes = tables.ledger_nodes.c
+        if by_level:
+            condition = sa.or_(
+                *[sa.and_(nodes.level == level, nodes.node_index.in_(sorted(indexes))) for level, indexes in by_level.items()]
+            )
+            found += [tuple(row) for row in connection.execute(sa.select(nodes.level, nodes.node_index, nodes.hash).where(condition))]
+        self.remember(found)
+        read = {(level, index): value for level, index, value in found}
+        return {each: read.get(each) or self._known[each] for each in wanted}
+
+    def inclusion(self, connection: Connection, position: int, size: int) -> list[bytes]:
+        """The inclusion proof of a position under a size (RFC 9162, 2.1.3)."""
+        return self._prove(connection, merkle.inclusion_subtrees(position, size))
+
+    def consistency(self, connection: Connection, first: int, second: int) -> list[bytes]:
+        """The consistency proof between two sizes (RFC 9162, 2.1.4)."""
+        return self._prove(connection, merkle.consistency_subtrees(first, second))
+
+    def multiproof(self, connection: Connection, positions: Sequence[int], size: int) -> list[bytes]:
+        """What gives the root together with the leaves at these rising positions."""
+        return self._prove(connection, merkle.multiproof_subtrees(positions, size))
+
+    def root(self, connection: Connection, size: int) -> bytes:
+        """The root that the ledger had at a size."""
+        if size == 0:
+            return merkle.EMPTY_ROOT
+        return self._prove(connection, merkle.multiproof_subtrees((), size))[0]
+
+    def _prove(self, connection: Connection, subtrees: Sequence[merkle.Subtree]) -> list[bytes]:
+        return merkle.assemble(subtrees, self.read(connection, merkle.coordinates(subtrees)))
+
+    def prove_from_memory(self, positions: Sequence[int], size: int) -> list[bytes] | None:
+        """A multiproof without the database, None if something must be read."""
+        subtrees = merkle.multiproof_subtrees(positions, size)
+        wanted = merkle.coordinates(subtrees)
+        try:
+            hashes = {each: self._known[each] for each in wanted}
+        except KeyError:
+            return None
+        return merkle.assemble(subtrees, hashes)

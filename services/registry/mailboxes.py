@@ -1,0 +1,164 @@
+"""Mailboxes: what each department is still to get, in ledger order, common entries in between.
+
+An index over the ledger, never trimmed by acknowledgement: a restored node reads it again from any place.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from liandong.exchange.v1 import envelope_pb2 as pb
+from liandong.exchange.v1 import exchange_service_pb2 as service_pb
+from services.exchange import digests
+from services.exchange.digests import Leaf
+from services.exchange.letters import rebuild
+from services.exchange.merkle import BatchTree
+from services.registry import tables
+from services.registry.ledger import Hashes, Head
+from services.registry.recent import BatchProof, Entry, Place
+from services.registry.replica import Replica
+
+_DIGEST: Final = 32
+
+
+def read(connection: Connection, replica: Replica, department: str, after: Place, limit: int) -> list[tuple[Place, Entry]]:
+    """The next deliveries of a department after a place, from the tables.
+
+    Nothing at or above the head that the replica knows to be durable is returned, so that all of it can
+    be proved under a signed head.
+    """
+    box = tables.mailbox.c
+    end = replica.head.size
+    rows = connection.execute(
+        sa.select(box.at, box.position)
+        .where(
+            box.department == department,
+            sa.tuple_(box.at, box.position) > sa.tuple_(sa.literal(after.at), sa.literal(after.position)),
+            box.at < end,
+        )
+        .order_by(box.at, box.position)
+        .limit(limit)
+    ).all()
+    places = [Place(at, position) for at, position in rows]
+    last = places[-1].at if len(places) == limit else end - 1
+    common = replica.common_positions
+    start = bisect_right(common, after.at)
+    # a letter's own place is before nothing else at its `at`, so a common entry can stand there only alone
+    places += [Place(position, position) for position in common[start : start + limit] if position <= last]
+    places.sort()
+    places = places[:limit]
+    entries = read_entries(connection, [place.position for place in places])
+    return [(place, entries[place.position]) for place in places]
+
+
+def read_entries(connection: Connection, positions: Sequence[int]) -> dict[int, Entry]:
+    """Ledger entries by position, with their authors' proofs."""
+    if not positions:
+        return {}
+    columns = tables.ledger.c
+    batches = tables.batches.c
+    rows = connection.execute(
+        sa.select(
+            columns.position, columns.letter_id, columns.kind, columns.author, columns.letter_digest,
+            columns.leaf_hash, columns.admitted_at_us, columns.common_version, columns.batch,
+            columns.batch_index, columns.header, columns.payload, columns.extras, columns.flags,
+            batches.suite, batches.key_id, batches.size, batches.root, batches.signature, batches.digests,
+        )
+        .join(tables.batches, columns.batch == batches.batch)
+        .where(columns.position.in_(positions))
+    )  # fmt: skip
+    trees: dict[int, BatchTree] = {}
+    found: dict[int, Entry] = {}
+    for (
+        position, letter_id, kind, author, digest, leaf_hash, admitted, version, batch, index, header, payload,
+        extras, flags, suite, key_id, size, root, signature, all_digests,
+    ) in rows:  # fmt: skip
+        tree = trees.get(batch)
+        if tree is None:
+            tree = trees[batch] = batch_tree(all_digests)
+        found[position] = Entry(
+            Leaf(position, admitted, version, digest), leaf_hash, letter_id, kind, author, header, payload, extras,
+            flags, BatchProof(suite, key_id, size, root, signature), index, tree.path(index),
+        )  # fmt: skip
+    return found
+
+
+def batch_tree(all_digests: bytes) -> BatchTree:
+    """An author's batch tree, from the letter digests that were stored with it."""
+    return BatchTree(
+        [digests.batch_leaf(all_digests[start : start + _DIGEST]) for start in range(0, len(all_digests), _DIGEST)]
+    )
+
+
+def respond(
+    department: str,
+    previous: Place,
+    deliveries: Sequence[tuple[Place, Entry]],
+    head: Head,
+    checkpoint: str,
+    multiproof: Sequence[bytes],
+) -> service_pb.DeliverResponse:
+    """The message that delivers these entries under a signed head."""
+    response = service_pb.DeliverResponse(checkpoint=checkpoint, tree_size=head.size, multiproof=multiproof)
+    batches: dict[tuple[str, bytes], int] = {}
+    for place, entry in deliveries:
+        delivery = response.deliveries.add()
+        delivery.cursor.at, delivery.cursor.position = place
+        delivery.previous.at, delivery.previous.position = previous
+        previous = place
+        leaf = entry.leaf
+        delivery.leaf.position = leaf.position
+        delivery.leaf.admitted_at_us = leaf.admitted_at_us
+        delivery.leaf.common_version = leaf.common_version
+        delivery.leaf.letter_digest = leaf.letter_digest
+        if entry.flags:
+            delivery.flags.extend(entry.flags.split(","))
+        if entry.author == department:
+            delivery.receipt.letter_id = entry.letter_id
+            continue
+        if entry.extras:
+            delivery.envelope.CopyFrom(rebuild(entry.header, entry.payload, entry.extras))
+        else:
+            delivery.envelope.header = entry.header
+            delivery.envelope.payload = entry.payload
+        delivery.envelope.proof.leaf_index = entry.index
+        delivery.envelope.proof.path.extend(entry.path)
+        proof = entry.batch
+        key = (proof.key_id, proof.root)
+        known = batches.get(key)
+        if known is None:
+            known = batches[key] = len(batches)
+            response.batches.append(
+                pb.AuthorProof(
+                    suite=pb.Suite.ValueType(proof.suite), key_id=proof.key_id, tree_size=proof.size,
+                    root=proof.root, signature=proof.signature,
+                )
+            )  # fmt: skip
+        delivery.batch = known
+    return response
+
+
+def prove(connection: Connection, hashes: Hashes, deliveries: Sequence[tuple[Place, Entry]], size: int) -> list[bytes]:
+    """The multiproof of these deliveries under a head."""
+    return hashes.multiproof(connection, positions_of(deliveries), size)
+
+
+def positions_of(deliveries: Sequence[tuple[Place, Entry]]) -> list[int]:
+    """The rising positions among deliveries, each once."""
+    return sorted({place.position for place, _ in deliveries})
+
+
+def read_leaves(connection: Connection, start: int, end: int) -> list[Leaf]:
+    """The leaves from `start` to below `end`."""
+    columns = tables.ledger.c
+    rows = connection.execute(
+        sa.select(columns.position, columns.admitted_at_us, columns.common_version, columns.letter_digest)
+        .where(columns.position >= start, columns.position < end)
+        .order_by(columns.position)
+    )
+    return [Leaf(*row) for row in rows]
