@@ -50,6 +50,8 @@ class CalendarYear:
 
     `holidays` are all dates off, those on weekends included; `makeup` the weekend dates that are worked.
     `published_at` and `version` are the admitted-at and the common version of the entry that brought it.
+    `close_of_business` and `d_rolls` hold for the dates of this year, so that a change is a notice like
+    any other; None leaves them to the calendar.
     """
 
     year: int
@@ -57,6 +59,8 @@ class CalendarYear:
     makeup: frozenset[date]
     published_at: datetime
     version: int
+    close_of_business: time | None = None
+    d_rolls: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +92,7 @@ class Calendar:
     `entries` are all published years, superseded ones too, in the order of the ledger.
     `close_of_business` is the hour at which the last day of a limit ends, None for 24:00.
     `d_rolls`: a limit in natural days that ends on no working day moves to the next (docs/time.md, Units).
+    Both hold where the year's own entry does not say otherwise.
     """
 
     region: str
@@ -96,6 +101,7 @@ class Calendar:
     d_rolls: bool = True
     _years: Mapping[int, CalendarYear] = field(init=False, repr=False, compare=False)
     _tables: dict[int, _YearTable] = field(init=False, repr=False, compare=False)
+    _closes: dict[int, timedelta] = field(init=False, repr=False, compare=False)
     _close: timedelta = field(init=False, repr=False, compare=False)
     _last_notice_at: datetime = field(init=False, repr=False, compare=False)
 
@@ -109,14 +115,14 @@ class Calendar:
         if len({(entry.version, entry.year) for entry in entries}) != len(entries):
             raise ValueError("two different entries for one year carry the same version")
         years = {entry.year: entry for entry in entries}
-        close = self.close_of_business
-        length = _DAY if close is None else timedelta(hours=close.hour, minutes=close.minute)
+        closes = {year: e.close_of_business for year, e in years.items() if e.close_of_business is not None}
         tables = {year: _year_table(year, entry.holidays, entry.makeup) for year, entry in years.items()}
         derive = object.__setattr__
         derive(self, "entries", entries)
         derive(self, "_years", years)
         derive(self, "_tables", tables)
-        derive(self, "_close", length)
+        derive(self, "_closes", {year: _length(close) for year, close in closes.items()})
+        derive(self, "_close", _length(self.close_of_business))
         derive(self, "_last_notice_at", max((e.published_at for e in entries), default=_SEEDED_AT))
 
     @property
@@ -214,11 +220,20 @@ class Calendar:
         """The instant at which a limit whose last day this is ends; admitted at it is late."""
         if day == date.max:
             return NEVER
-        return datetime.combine(day, _MIDNIGHT) + self._close
+        return datetime.combine(day, _MIDNIGHT) + self._closes.get(day.year, self._close)
+
+    def rolls(self, day: date) -> bool:
+        """Whether a limit in natural days that ends on this date moves on if it is no working day."""
+        entry = self._years.get(day.year)
+        return self.d_rolls if entry is None or entry.d_rolls is None else entry.d_rolls
 
     def _table(self, year: int) -> _YearTable:
         table = self._tables.get(year)
         return _year_table(year, frozenset(), frozenset()) if table is None else table
+
+
+def _length(close: time | None) -> timedelta:
+    return _DAY if close is None else timedelta(hours=close.hour, minutes=close.minute)
 
 
 def parse_notice(text: str, *, published_at: datetime, version: int) -> CalendarYear:

@@ -100,7 +100,7 @@ def last_day(unit: Unit, amount: int, start: date, pauses: Pauses, calendar: Cal
         return counted_day(unit, amount, start, pauses, calendar)
     if unit is Unit.DAYS:
         last = counted_day(unit, amount, start, pauses, calendar)
-        return _roll(last, pauses, calendar) if calendar.d_rolls else last
+        return _roll(last, pauses, calendar) if calendar.rolls(last) else last
     # The whole dates suspended are added to the calendar date, which is a count in days from there.
     same_number = add_months(start, amount)
     return counted_day(Unit.DAYS, (same_number - start).days, start, pauses, calendar)

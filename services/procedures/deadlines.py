@@ -275,8 +275,10 @@ def _effective(obligation: Obligation, calendar: Calendar) -> list[Pause]:
     effective: list[Pause] = []
     for suspension in sorted(obligation.suspensions, key=lambda suspension: suspension.since):
         since = suspension.since
-        extensions = tuple(e for e in obligation.extensions if e.admitted_at <= since)
-        standing = replace(obligation, extensions=extensions)
+        standing = obligation
+        if obligation.extensions:
+            extensions = tuple(e for e in obligation.extensions if e.admitted_at <= since)
+            standing = replace(obligation, extensions=extensions)
         pause = _pause(suspension)
         if pause is not None and since < _due(standing, union(effective), calendar.as_of(since)):
             effective.append(pause)

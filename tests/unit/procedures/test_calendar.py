@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, time
 
 import pytest
@@ -129,6 +130,16 @@ def test_the_last_day_ends_at_midnight_or_at_the_close_of_business() -> None:
     assert NATIONAL.end_of(date(2026, 3, 2)) == at("2026-03-03")
     early = Calendar("qinghe", NATIONAL.entries, close_of_business=time(17, 30))
     assert early.end_of(date(2026, 3, 2)) == at("2026-03-02 17:30")
+
+
+def test_a_year_may_have_its_own_close_of_business_and_rolling() -> None:
+    """2027 closes at 17:30 and moves no last day; 2026 ends at 24:00 and does, as before."""
+    short = replace(year(2027, "2026-11-10", 9), close_of_business=time(17, 30), d_rolls=False)
+    calendar = NATIONAL.with_year(short)
+    assert calendar.end_of(date(2026, 12, 31)) == at("2027-01-01")
+    assert calendar.end_of(date(2027, 1, 4)) == at("2027-01-04 17:30")
+    assert calendar.rolls(date(2026, 12, 31))
+    assert not calendar.rolls(date(2027, 1, 2))
 
 
 def test_a_notice_is_read_and_printed() -> None:

@@ -4,6 +4,9 @@
 are 28, 29, 30, 31 December, 1 January (a Friday, worked while provisional), 4, 5, 6 and so on.
 """
 
+from dataclasses import replace
+from datetime import time
+
 from services.procedures.deadlines import due_time, explain, mark_time, recompute
 from tests.unit.procedures.deadline_samples import NATIONAL, at, owed, pause, year
 
@@ -149,6 +152,18 @@ def test_the_floor_is_no_suspended_day() -> None:
     new = NATIONAL.with_year(year(2027, "2027-01-05 15:00", 5, makeup=("2027-01-02", "2027-01-03")))
     assert due_time(obligation, NATIONAL) == at("2027-01-12")
     assert due_time(obligation, new) == at("2027-01-09")
+
+
+def test_a_new_close_of_business_is_a_notice_like_any_other() -> None:
+    """1 wd from Monday 4 January 2027, 09:00: due the 6th, 00:00; then 2027 gets a close of 17:30.
+
+    Tuesday 5 would now end at 17:30, which is also the end of the next working day after the notice. If it
+    comes on the 5th at 17:00, the end of Wednesday 6 is later than what was, so due stays 6 January 00:00.
+    """
+    obligation = owed("1 wd", "2027-01-04 09:00")
+    for published, due in (("2027-01-04 15:00", "2027-01-05 17:30"), ("2027-01-05 17:00", "2027-01-06")):
+        new = NATIONAL.with_year(replace(year(2027, published, 5), close_of_business=time(17, 30)))
+        assert due_time(obligation, new) == at(due)
 
 
 def test_marks_follow_the_newest_calendar() -> None:
