@@ -14,9 +14,11 @@ When it fails because of the database (gone, full), all fail, since the next hal
 Answers are given only after the commit; a caller who stops waiting does not stop it. The commit runs in a
 thread on purpose: nothing that the event loop cancels can reach it.
 
-The interpreter's lock: the writer gives it up at every wait for the database and must win it back, and by
-default a busy event loop keeps it for 5 ms each time. With `prefer_short_turns` (0.5 ms) a group of five
-statements loses at most a few of those instead of 25 ms; the loop itself is slowed by under 1 %.
+The interpreter's lock: the writer gives it up at every wait for the database and must win it back, and a
+coroutine that computes without pause keeps it for up to 5 ms each time. `prefer_short_turns` makes that
+0.5 ms. Measured with a loop that is always busy in turns of 4 ms, a lone command of five statements: SQLite
+p50 12.5 to 8.1 ms, PostgreSQL p95 24.7 to 16.1 ms, of which 8 ms are the loop's own two turns; what the loop
+gets done falls by under 5 %. With turns of 0.2 ms there is no difference.
 """
 
 import asyncio

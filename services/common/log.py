@@ -20,6 +20,8 @@ _HIDDEN: Final = frozenset(
     }
 )  # fmt: skip
 _LONGEST: Final = 2000
+# without local variables: those of a handler hold the letter
+_STACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 Event = MutableMapping[str, Any]
 
@@ -39,9 +41,12 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
         hide,
     ]
     renderer: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        [
+            structlog.processors.ExceptionRenderer(_STACKS),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
         if as_json
-        else [structlog.dev.ConsoleRenderer()]
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(

@@ -5,6 +5,7 @@ Several services may live in one database, so each names a version table of its 
 so that a new program can run beside an old one between `target="pre@head"` and `target="post@head"`.
 """
 
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from services.common import engines
 from services.common.faults import DATABASE_ERRORS, classify
 
 _ADVISORY_LOCK: Final = 0x6C69616E646F6E67  # "liandong": replicas that start together migrate in turn
+
+# Alembic's `op` is one for the whole process, whichever thread runs a revision
+_one_at_a_time: Final = threading.Lock()
 
 
 def migrate(
@@ -54,7 +58,11 @@ def migrate(
     engine = engines.migrator(engines.parse_url(url))
     is_sqlite = engine.dialect.name == "sqlite"
     try:
-        with engine.begin() as connection, EnvironmentContext(config, script, fn=steps) as environment:
+        with (
+            _one_at_a_time,
+            engine.begin() as connection,
+            EnvironmentContext(config, script, fn=steps) as environment,
+        ):
             if not is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             environment.configure(

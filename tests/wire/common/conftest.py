@@ -1,6 +1,6 @@
 """A throw-away authority and a real server with mutual TLS on a free port."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
 
-    def issue(self, name: str, *uris: str, lifetime: datetime.timedelta = datetime.timedelta(days=1)) -> TlsFiles:
+    def issue(self, name: str, *uris: str, lifetime: dt.timedelta = dt.timedelta(days=1)) -> TlsFiles:
         """A key and a certificate for localhost with these URIs; an existing one of that name is replaced."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
@@ -41,9 +41,9 @@ class Authority:
 
 
 def _builder(
-    name: str, issuer: x509.Name | None, key: ec.EllipticCurvePrivateKey, lifetime: datetime.timedelta
+    name: str, issuer: x509.Name | None, key: ec.EllipticCurvePrivateKey, lifetime: dt.timedelta
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     return (
         x509.CertificateBuilder()
@@ -51,7 +51,7 @@ def _builder(
         .issuer_name(issuer or subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + lifetime)
     )
 
@@ -61,7 +61,7 @@ def authority(tmp_path: Path) -> Authority:
     """An authority that only this test trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder("Test authority", None, key, datetime.timedelta(days=1))
+        _builder("Test authority", None, key, dt.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
