@@ -91,22 +91,31 @@ def law_after_calendar(law: Law, entry: pb.CalendarYear, version: int, admitted_
     return law.with_calendar(calendar)
 
 
-def law_after_limit(law: Law, entry: pb.RegionalLimit, admitted_at: datetime) -> Law:
-    """The law after a regional limit; without a beginning it holds from its admission."""
+def read_limit(entry: pb.RegionalLimit, admitted_at: datetime) -> RegionalLimit | None:
+    """A regional limit, None if its time cannot be read; without a beginning it holds from its admission.
+
+    Raises:
+        ValueError: The urgency is none.
+    """
     within = parse_limit(entry.within)
     if within is None:
-        return law
+        return None
+    return RegionalLimit(
+        procedure=entry.procedure,
+        obligation=entry.obligation,
+        within=within,
+        valid_from=moment(entry, "valid_from") or admitted_at,
+        valid_until=moment(entry, "valid_until"),
+        urgency=Urgency(entry.urgency) if entry.urgency else None,
+        clause=entry.clause,
+    )
+
+
+def law_after_limit(law: Law, entry: pb.RegionalLimit, admitted_at: datetime) -> Law:
+    """The law after a regional limit."""
     try:
-        limit = RegionalLimit(
-            procedure=entry.procedure,
-            obligation=entry.obligation,
-            within=within,
-            valid_from=moment(entry, "valid_from") or admitted_at,
-            valid_until=moment(entry, "valid_until"),
-            urgency=Urgency(entry.urgency) if entry.urgency else None,
-            clause=entry.clause,
-        )
-        return law.with_limit(limit)
+        limit = read_limit(entry, admitted_at)
+        return law if limit is None else law.with_limit(limit)
     except ValueError:
         return law
 
