@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from services.procedures.case import CaseState
 from services.procedures.deadlines import extension_allowed
@@ -28,8 +29,7 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(NamedTuple):
     """Whether a department may do an act now, and if not, the reason that a refusal would carry."""
 
     act: str
@@ -69,9 +69,11 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
     if facts.occurred_at > facts.signed_at:
         return Refusal("OCCURRED_AFTER_SIGNED", "occurred_at", "The act is signed before it happened.")
     parties = parties_after(state, facts, procedure, law)
-    refusal = _author_refused(state, facts, act, parties, law)
+    # Nobody gains or loses by an act the role in which it does the act, except by the first.
+    held = with_office(dict(state.parties), procedure, law) if state and facts.parties else parties
+    refusal = _author_refused(state, facts, act, held, law)
     if refusal is None and state is not None:
-        refusal = _moment_refused(state, facts, act, parties)
+        refusal = _moment_refused(state, facts, act, held)
     if refusal is None:
         refusal = _content_refused(state, facts, act, procedure)
     if refusal is None and (state is None or facts.parties or facts.recipients or _opens(procedure, act)):

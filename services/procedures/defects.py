@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class Defect(Exception):  # noqa: N818 - a defect is what it is, of the text, not of a call
+class Defect(Exception):
     """The procedure cannot be used."""
 
     def __init__(self, file: str, line: int, detail: str = "") -> None:
@@ -20,7 +20,7 @@ class Defect(Exception):  # noqa: N818 - a defect is what it is, of the text, no
         return (cls.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
-class DefectiveProcedure(Exception):  # noqa: N818 - see above
+class DefectiveProcedure(Exception):
     """A procedure is refused; every defect is named with file and line."""
 
     def __init__(self, defects: Sequence[Defect]) -> None:

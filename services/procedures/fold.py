@@ -33,7 +33,7 @@ provisional act does not move `last_position`, because nothing was admitted that
 _RANK: Final = {Urgency.ORDINARY: 0, Urgency.URGENT: 1, Urgency.MAJOR: 2}
 
 
-class NotAdmitted(LookupError):  # noqa: N818 - named for what is wrong, as all refusals are
+class NotAdmitted(LookupError):
     """The act cannot be folded: the law lacks the procedure or the act, so nobody can have admitted it."""
 
 
@@ -150,6 +150,8 @@ class _Step:
         self.awaited = dict(before.awaited)
 
     def folded(self) -> Folded:
+        if self.parties != self.before.parties:
+            self._hand_over()
         effects = self.procedure.effects[self.act.name]
         if self.open:
             supplied = self._supply() if self.awaited else frozenset()
@@ -162,6 +164,14 @@ class _Step:
         if opened and self.procedure.suspends:
             self._suspend(opened)
         return Folded(self._state(), tuple(self.changed.values()))
+
+    def _hand_over(self) -> None:
+        """Who takes another's seat takes its duties, as they stand."""
+        for index, each in enumerate(self.open):
+            holders = self.parties.get(each.owed_by_role, ())
+            if len(holders) == 1 and each.owed_by not in holders:
+                after = replace(each, owed_by=holders[0])
+                self.open[index] = self.changed[after.rule, after.ordinal] = after
 
     def _owes(self, each: Obligation) -> bool:
         """Whether the act counts for this obligation: several may owe the same, each answers for itself."""

@@ -28,7 +28,7 @@ _TAKES_SHARES: Final = frozenset({Unit.WORKING_DAYS, Unit.DAYS, Unit.HOURS})
 Outages = tuple[tuple[datetime, datetime | None], ...]
 
 
-class LimitDoesNotFit(ValueError):  # noqa: N818 - named for what is wrong, as all refusals are
+class LimitDoesNotFit(ValueError):
     """The regional limit has a unit that the obligation's marks or extensions cannot be counted in."""
 
 
@@ -54,7 +54,7 @@ def limit_key(rule: str, urgency: Urgency | None) -> str:
 
 
 def takes_shares(limit: Limit) -> bool:
-    """Whether percent marks can be counted in the limit's unit (docs/time.md, Suspension, extension, marks)."""
+    """Whether percent marks can be counted in the limit's unit (docs/time.md, marks)."""
     return _FAMILY.get(limit.unit, limit.unit) in _TAKES_SHARES
 
 

@@ -1,0 +1,175 @@
+"""Properties of the fold over arbitrary runs of every shipped procedure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.procedures import case as cases
+from services.procedures.admit import permitted
+from services.procedures.case import CaseState
+from services.procedures.deadlines import due_time
+from services.procedures.facts import Urgency
+from services.procedures.fold import arrive, fold
+from services.procedures.model import EVIDENCE, Procedure
+from tests.unit.procedures.case_samples import (
+    HEALTH,
+    JUSTICE,
+    LAW,
+    MARKET,
+    SHIPPED,
+    TOWN,
+    Play,
+    Refused,
+    materials,
+)
+from tests.unit.procedures.deadline_samples import NATIONAL
+
+SEATS = {
+    "case-transfer": {TOWN: "sender", HEALTH: "receiver"},
+    "jurisdiction-dispute": {HEALTH: "applicant", TOWN: "respondent"},
+}
+AUTHORS = (TOWN, HEALTH, MARKET, JUSTICE)
+
+STEP = st.tuples(
+    st.integers(0, 40),  # which of the possible acts
+    st.sampled_from(AUTHORS),
+    st.integers(0, 200),  # hours that pass before it
+    st.sampled_from([None, *Urgency]),
+    st.booleans(),  # material only announced
+    st.booleans(),  # the receiver is another
+    st.booleans(),  # an arrival comes first
+)
+RUNS = st.tuples(
+    st.sampled_from(sorted(SEATS)), st.sampled_from(list(Urgency)), st.lists(STEP, min_size=1, max_size=14)
+)
+Run = tuple[str, Urgency, list[tuple[int, str, int, Urgency | None, bool, bool, bool]]]
+
+
+def played(run: Run) -> Play:
+    """Plays whatever of a run is admitted; most steps choose among the acts that are open to their author."""
+    name, urgency, steps = run
+    play = Play(name)
+    procedure = SHIPPED[name]
+    opening = next(act.name for act in procedure.acts.values() if procedure.opens(act))
+    author = next(iter(SEATS[name]))
+    play.do(opening, author, parties=SEATS[name], urgency=urgency)
+    for choice, chosen_author, hours, raise_to, announced, other, arrives in steps:
+        play.now += timedelta(hours=hours)
+        if arrives:
+            play.state = arrive(play.case, range(play.position + 1), chosen_author, play.now).state
+        acts = [each.act for each in permitted(play.state, chosen_author, LAW) if each.allowed]
+        if not acts:
+            continue
+        act = procedure.acts[acts[choice % len(acts)]]
+        given: dict[str, Any] = {"urgency": raise_to}
+        if announced:
+            given["materials"] = materials(announced=act.needs)
+        if other and "receiver" in act.names:
+            given["parties"] = {MARKET: "receiver"}
+        own = [key for key in play.case.letters if key.endswith(f" {chosen_author}")]
+        if "amended_letter" in act.requires:
+            given["amended_letter"] = play.case.letters[own[choice % len(own)]]
+        try:
+            play.do(act.name, chosen_author, **given)
+        except Refused:
+            continue
+    return play
+
+
+def replayed(play: Play) -> CaseState:
+    """The state that folding the history from the start gives."""
+    state: CaseState | None = None
+    for facts, admission in play.history:
+        state = fold(state, facts, admission, LAW).state
+    assert state is not None
+    return state
+
+
+def without_arrivals(run: Run) -> Run:
+    """The run with no clock events, which are not in the history."""
+    return run[0], run[1], [(*step[:-1], False) for step in run[2]]
+
+
+@settings(max_examples=120, deadline=None)
+@given(RUNS)
+def test_replay_equals_live_and_the_fold_is_deterministic(run: Run) -> None:
+    """Whoever folds the same headers has the same state, also through storage between any two acts."""
+    play = played(without_arrivals(run))
+    assert replayed(play) == play.state
+    state: CaseState | None = None
+    for facts, admission in play.history:
+        state = cases.loads(cases.dumps(fold(state, facts, admission, LAW).state))
+    assert state == play.state
+
+
+@settings(max_examples=120, deadline=None)
+@given(RUNS)
+def test_states_survive_storage(run: Run) -> None:
+    """loads(dumps(state)) is the state, and is written alike again."""
+    state = played(run).case
+    assert cases.loads(cases.dumps(state)) == state
+    assert cases.dumps(cases.loads(cases.dumps(state))) == cases.dumps(state)
+
+
+@settings(max_examples=120, deadline=None)
+@given(RUNS)
+def test_every_state_keeps_its_promises(run: Run) -> None:
+    """Open is open, keys are unique, every due time can be computed, a closed case owes nothing."""
+    play = played(run)
+    state, procedure = play.case, play.procedure
+    keys = [(each.rule, each.ordinal) for each in state.open_obligations]
+    assert len(keys) == len(set(keys))
+    for each in state.open_obligations:
+        assert each.open
+        assert each.ordinal <= state.ordinals[each.rule]
+        assert each.owed_by in state.members
+        assert isinstance(due_time(each, NATIONAL), datetime)
+    awaited = {each.ordinal for each in state.open_obligations if each.rule == EVIDENCE}
+    assert awaited == set(state.awaited)
+    if state.state in procedure.final:
+        assert state.open_obligations == ()
+    assert state.last_position == play.position
+
+
+@settings(max_examples=120, deadline=None)
+@given(RUNS)
+def test_the_size_of_a_state_is_bounded_by_its_procedure(run: Run) -> None:
+    """No collection outgrows acts, obligations and parties."""
+    state, procedure = played(run).case, SHIPPED[run[0]]
+    parties = len(AUTHORS)
+    assert len(state.open_obligations) <= len(procedure.obligations) * len(Urgency)
+    assert len(state.letters) <= len(procedure.acts) * parties
+    assert len(state.counts) <= len(procedure.acts) * parties
+    assert len(state.ordinals) <= len(procedure.obligations)
+    assert len(state.former) <= parties
+
+
+@settings(max_examples=120, deadline=None)
+@given(RUNS)
+def test_every_reachable_state_has_a_way_out(run: Run) -> None:
+    """From wherever a case came to, acts that are admitted lead to its end."""
+    play = played(run)
+    route = shortest(play.procedure, play.case)
+    for act_name in route:
+        act = play.procedure.acts[act_name]
+        author = next(name for role in act.by for name in play.case.parties.get(role, ()))
+        play.do(act_name, author)
+    assert play.case.state in play.procedure.final
+
+
+def shortest(procedure: Procedure, state: CaseState) -> list[str]:
+    """The fewest acts that lead to a final state."""
+    seen, waiting = {state.state}, [(state.state, list[str]())]
+    for here, route in waiting:
+        if here in procedure.final:
+            return route
+        for act in procedure.acts.values():
+            free = act.at_most is None and (not act.only or state.urgency in act.only)
+            if free and here in act.in_states and act.becomes and act.becomes not in seen:
+                seen.add(act.becomes)
+                waiting.append((act.becomes, [*route, act.name]))
+    raise AssertionError(f"no way out of {state.state}")
