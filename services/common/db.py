@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 ATTEMPTS: Final = 6
 """How often a transaction is run that another one makes fail."""
+DUPLICATE_ATTEMPTS: Final = 3
+"""How often it is run when a key is there already: the next run sees the key, or is wrong for good."""
 _FIRST_PAUSE_S: Final = 0.005
 
 _log = structlog.get_logger(__name__)
@@ -132,8 +134,8 @@ def _repeat(attempt: Callable[[], T]) -> T:
         except Fault as fault:
             # a pool hands out a dead connection once for each restart of the server, and drops the rest
             lost += fault.kind is Kind.LOST
-            again = fault.kind is Kind.CONTENDED or (fault.kind is Kind.LOST and lost == 1)
-            if not again or count == ATTEMPTS:
+            runs = {Kind.CONTENDED: ATTEMPTS, Kind.DUPLICATE: DUPLICATE_ATTEMPTS, Kind.LOST: count + 2 - lost}
+            if count >= runs.get(fault.kind, 0):
                 raise fault.error from None
             _log.info("database.again", attempt=count, kind=fault.kind.value)
         # without chance two transactions that collided would collide again

@@ -14,8 +14,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
 from services.common.errors import Unavailable
 
-BUSY_TIMEOUT_MS: Final = 10_000
-POOL_TIMEOUT_S: Final = 10
+BUSY_TIMEOUT_MS: Final = 5_000
+POOL_TIMEOUT_S: Final = 5
 CONNECT_TIMEOUT_S: Final = 5
 
 

@@ -44,12 +44,16 @@ class Kind(Enum):
 
     CONTENDED = "contended"
     """Rolled back because of another transaction: the same work may succeed when run again."""
+    DUPLICATE = "duplicate"
+    """A key is there already: taken by another replica just now, or decided wrongly; a few runs will tell."""
     LOST = "lost"
     """The connection broke before the commit: nothing was kept, a new connection may succeed."""
     IN_DOUBT = "in doubt"
     """The connection broke during the commit: nobody knows; whoever cached must read again."""
+    BUSY = "busy"
+    """Waited long enough for a lock or a connection: every other work would wait too."""
     STORAGE = "storage"
-    """Disk full, read-only, out of connections: every other work would fail too."""
+    """Disk full, read-only, broken: every other work would fail too."""
     CONTENT = "content"
     """This work itself is what the database refuses."""
 
@@ -64,9 +68,11 @@ class Fault(Exception):  # noqa: N818 - a fault is what it is, and it never reac
 
 
 _LOST_STATES: Final = ("08", "57P")
-_CONTENDED_STATES: Final = frozenset({"40001", "40P01", "40002", "23505", "55P03"})
-_STORAGE_STATES: Final = ("53", "58", "57014", "25006", "XX")
-_SQLITE_CONTENDED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_CONTENDED_STATES: Final = frozenset({"40001", "40P01", "40002"})
+_DUPLICATE_STATE: Final = "23505"
+_BUSY_STATES: Final = frozenset({"53300", "53400", "55P03", "57014"})
+_STORAGE_STATES: Final = ("53", "58", "25006", "XX")
+_SQLITE_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _SQLITE_STORAGE: Final = frozenset(
     {
         sqlite3.SQLITE_FULL,
@@ -79,9 +85,6 @@ _SQLITE_STORAGE: Final = frozenset(
         sqlite3.SQLITE_AUTH,
         sqlite3.SQLITE_NOMEM,
     }
-)
-_SQLITE_CONTENT: Final = frozenset(
-    {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
 )
 
 
@@ -99,17 +102,19 @@ def classify(error: Exception, *, committing: bool) -> Fault:
     if isinstance(driver, sqlite3.Error):
         kind = _sqlite_kind(driver, committing=committing)
     elif isinstance(error, exc.TimeoutError):
-        kind = Kind.STORAGE
+        kind = Kind.BUSY
     else:
         invalidated = isinstance(error, exc.DBAPIError) and error.connection_invalidated
         kind = _postgresql_kind(driver, committing=committing, invalidated=invalidated)
+    state = getattr(driver, "sqlstate", None) or getattr(driver, "sqlite_errorname", None) or ""
     _log.warning(
         "database.fault",
         kind=kind.value,
         committing=committing,
         driver_error=type(driver).__name__,
-        state=getattr(driver, "sqlstate", None) or getattr(driver, "sqlite_errorname", None),
-        text=str(driver).partition("\n")[0][:500],
+        state=state,
+        # the server quotes the value in data exceptions, class 22; elsewhere only below the first line
+        text="" if state.startswith("22") else str(driver).partition("\n")[0][:500],
     )
     return Fault(kind, _error_of(kind, driver))
 
@@ -117,15 +122,14 @@ def classify(error: Exception, *, committing: bool) -> Fault:
 def _sqlite_kind(driver: sqlite3.Error, *, committing: bool) -> Kind:
     # the low byte is the primary code, the rest says more about it
     primary = getattr(driver, "sqlite_errorcode", 0) & 0xFF
-    if primary in _SQLITE_CONTENDED:
-        return Kind.CONTENDED
+    if primary in _SQLITE_BUSY:
+        # the driver has waited already, and a transaction that begins IMMEDIATE never collides later
+        return Kind.BUSY
     if primary == sqlite3.SQLITE_IOERR and committing:
         # the commit frame may have reached the write-ahead log before the sync failed
         return Kind.IN_DOUBT
     if primary in _SQLITE_STORAGE:
         return Kind.STORAGE
-    if primary in _SQLITE_CONTENT:
-        return Kind.CONTENT
     return Kind.CONTENT
 
 
@@ -140,6 +144,10 @@ def _postgresql_kind(driver: BaseException, *, committing: bool, invalidated: bo
         return Kind.IN_DOUBT if committing else Kind.LOST
     if state in _CONTENDED_STATES:
         return Kind.CONTENDED
+    if state == _DUPLICATE_STATE:
+        return Kind.DUPLICATE
+    if state in _BUSY_STATES:
+        return Kind.BUSY
     if state.startswith(_STORAGE_STATES):
         return Kind.STORAGE
     return Kind.CONTENT
@@ -147,9 +155,9 @@ def _postgresql_kind(driver: BaseException, *, committing: bool, invalidated: bo
 
 def _error_of(kind: Kind, driver: BaseException) -> LiandongError:
     match kind:
-        case Kind.CONTENDED | Kind.LOST:
-            if getattr(driver, "sqlstate", None) == "23505":
-                return ConstraintBroken()
+        case Kind.DUPLICATE:
+            return ConstraintBroken()
+        case Kind.CONTENDED | Kind.LOST | Kind.BUSY:
             return Unavailable(
                 "The storage is busy or not reachable; try again.", retry_after_ms=RETRY_AFTER_MS
             )

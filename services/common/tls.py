@@ -33,6 +33,7 @@ class TlsFiles:
         Raises:
             OSError: One cannot be read.
             ValueError: The key does not belong to the certificate, or one of them is no PEM.
+        TypeError: The key is encrypted.
         """
         material = TlsMaterial(self.ca.read_bytes(), self.cert.read_bytes(), self.key.read_bytes())
         certificate = x509.load_pem_x509_certificate(material.cert)
@@ -70,7 +71,7 @@ class TlsWatch:
             if stamp == self._stamp:
                 return None
             material = self._files.read()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             _log.warning("tls.not_usable", error=str(error))
             return None
         self._stamp = stamp

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
@@ -175,6 +176,19 @@ async def test_a_poisoned_command_fails_alone(
     assert [each for each in answers if isinstance(each, int)] == list(range(2, 60))
     # the poisoned ones cost a number of attempts that grows with the logarithm of the group
     assert ledger.discarded < 20
+
+
+async def test_a_doubled_key_fails_alone(
+    database: Database, ledger: Ledger, committer: GroupCommitter[str, int]
+) -> None:
+    """The one who names a key that is there already fails, without holding up the others for long."""
+    commands = [f"n{n}" for n in range(40)]
+    commands[5] = "first"
+    started = time.monotonic()
+    answers = await together(committer, ledger, commands)
+    assert time.monotonic() - started < 2
+    assert isinstance(answers[5], ConstraintBroken)
+    assert len(names(database)) == 40
 
 
 async def test_a_bug_while_writing_fails_alone(

@@ -43,7 +43,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def balance(connection: Connection) -> int:
-    return connection.execute(select(ACCOUNTS.c.balance)).scalar_one()
+    return int(connection.execute(select(ACCOUNTS.c.balance)).scalar_one())
 
 
 def test_what_is_written_is_read(database: Database) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from grpc_health.v1 import health_pb2
@@ -84,7 +85,7 @@ def test_a_role_is_asked_of_an_actor() -> None:
 
 def test_every_method_of_the_standard_services_has_a_row() -> None:
     """And a method without a row, or a row without a method, is found by the helpers."""
-    health = health_pb2.DESCRIPTOR.services_by_name["Health"]
+    health: Any = health_pb2.DESCRIPTOR.services_by_name["Health"]
     assert missing_rows(STANDARD_RULES, [health]) == []
     assert missing_rows({}, [health])[0] == "/grpc.health.v1.Health/Check"
     assert rows_without_method({"/grpc.health.v1.Health/Chek": Rule(kinds={ANY})}, [health]) == [

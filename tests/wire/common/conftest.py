@@ -2,17 +2,24 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from services.common.channel import open_channel
+from services.common.clock import ManualClock
+from services.common.server import Server
 from services.common.tls import TlsFiles
+
+from .echo import DESCRIPTOR, RULES, Client, Echo
 
 
 @dataclass
@@ -66,3 +73,36 @@ def authority(tmp_path: Path) -> Authority:
         .sign(key, hashes.SHA256())
     )
     return Authority(tmp_path, key, certificate)
+
+
+@dataclass
+class Wire:
+    """A running server, its servicer, and a client that is the node of another department."""
+
+    server: Server
+    echo: Echo
+    client: Client
+    clock: ManualClock
+    authority: Authority
+    revoked: set[str]
+
+
+@pytest_asyncio.fixture
+async def wire(authority: Authority) -> AsyncIterator[Wire]:
+    """One department's server with mutual TLS on a free port."""
+    clock, revoked, echo = ManualClock(dt.datetime.now(dt.UTC)), set[str](), Echo()
+    server = Server(
+        "127.0.0.1:0",
+        authority.issue("server", "liandong://health.qinghe/node"),
+        department="health.qinghe",
+        rules=RULES,
+        clock=clock,
+        is_revoked=lambda caller: caller.department in revoked,
+    )
+    server.add(echo, DESCRIPTOR)
+    await server.start()
+    tls = authority.issue("client", "liandong://police.qinghe/node/one")
+    async with open_channel(f"127.0.0.1:{server.port}", tls) as channel:
+        yield Wire(server, echo, Client(channel), clock, authority, revoked)
+    echo.gate.set()
+    await server.stop(0.5)
