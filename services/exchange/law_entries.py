@@ -69,7 +69,8 @@ def law_after_department(law: Law, entry: pb.Department) -> Law:
 
 
 def law_after_calendar(law: Law, entry: pb.CalendarYear, version: int, admitted_at: datetime) -> Law:
-    """The law after a calendar year; the newest entry of a region also says how its days end and roll."""
+    """The law after a calendar year."""
+    minutes = entry.close_of_business
     try:
         year = CalendarYear(
             year=entry.year,
@@ -77,16 +78,11 @@ def law_after_calendar(law: Law, entry: pb.CalendarYear, version: int, admitted_
             makeup=frozenset(_days(entry.year, entry.make_up_days)),
             published_at=admitted_at,
             version=version,
-        )
-        minutes = entry.close_of_business
-        before = law.calendars.get(entry.region)
-        calendar = Calendar(
-            region=entry.region,
-            entries=(*(before.entries if before else ()), year),
             close_of_business=time(minutes // 60, minutes % 60) if minutes else None,
             d_rolls=entry.natural_days_roll,
         )
-    except ValueError:
+        calendar = law.calendars.get(entry.region, Calendar(entry.region)).with_year(year)
+    except (ValueError, OverflowError):
         return law
     return law.with_calendar(calendar)
 

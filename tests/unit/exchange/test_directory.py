@@ -215,7 +215,7 @@ def test_a_calendar_year_reaches_the_law_with_its_version() -> None:
     assert not calendar.is_working(datetime(2026, 2, 16, tzinfo=UTC).date())
     assert calendar.is_working(datetime(2026, 2, 14, tzinfo=UTC).date())
     assert calendar.version_of(2026) == directory.years["qinghe", 2026].version == 2
-    assert calendar.d_rolls
+    assert calendar.entries[0].d_rolls
     assert (
         calendar.end_of(datetime(2026, 2, 13, tzinfo=UTC).date()).isoformat() == "2026-02-13T17:30:00+08:00"
     )
