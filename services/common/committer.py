@@ -268,7 +268,7 @@ class GroupCommitter(Generic[C, R]):
                     session.discard()
 
 
-class _Spoiled(Exception):  # noqa: N818 - never leaves this module
+class _Spoiled(Exception):
     def __init__(self, entry: "_Entry[Any, Any]") -> None:
         super().__init__()
         self.entry = entry

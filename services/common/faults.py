@@ -58,7 +58,7 @@ class Kind(Enum):
     """This work itself is what the database refuses."""
 
 
-class Fault(Exception):  # noqa: N818 - a fault is what it is, and it never reaches a caller
+class Fault(Exception):
     """A transaction failed; `error` is what a caller may see, `kind` what may be done."""
 
     def __init__(self, kind: Kind, error: LiandongError) -> None:
