@@ -14,12 +14,16 @@ cases = sa.Table(
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, comment="pending letters included"),
     sa.Column("closed", sa.Boolean, nullable=False),
-    sa.Column("pending", sa.Integer, nullable=False, comment="own letters recorded and not yet admitted"),
     sa.Column("changed_at_us", sa.BigInteger, nullable=False),
     sa.Column("next_due_at_us", sa.BigInteger, comment="first open obligation that this department owes"),
     sa.Column("next_rule", sa.Text, nullable=False, server_default=""),
     sa.Column("last_position", sa.BigInteger, nullable=False, comment="-1 while nothing is admitted"),
-    sa.Column("folded", sa.LargeBinary, nullable=False, comment="procedures.case.dumps of admitted letters; empty while none is"),
+    sa.Column(
+        "folded",
+        sa.LargeBinary,
+        nullable=False,
+        comment="procedures.case.dumps of admitted letters; empty while none is",
+    ),
     sa.Index("cases_due", "closed", "next_due_at_us"),
     sa.Index("cases_changed", "changed_at_us"),
     sa.Index("cases_state", "procedure", "state", "changed_at_us"),
@@ -41,8 +45,12 @@ obligations = sa.Table(
     sa.Column("rule", sa.Text, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("owed_by", sa.Text, nullable=False),
-    sa.Column("due_at_us", sa.BigInteger, nullable=False, comment="an index: computed from facts and calendar"),
-    sa.Column("state", sa.Text, nullable=False, comment="OPEN, ON_TIME, TRANSMITTED_LATE, EXCUSED, LATE, LAPSED"),
+    sa.Column(
+        "due_at_us", sa.BigInteger, nullable=False, comment="an index: computed from facts and calendar"
+    ),
+    sa.Column(
+        "state", sa.Text, nullable=False, comment="OPEN, ON_TIME, TRANSMITTED_LATE, EXCUSED, LATE, LAPSED"
+    ),
     sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
     sa.Index("obligations_owed", "owed_by", "state", "due_at_us"),
 )

@@ -1,6 +1,6 @@
 """The actor of the current call, as an assertion of the department's issuer says.
 
-Metadata `liandong-actor` holds the assertion. A service that is called under it reads who acts only
+A call carries its assertion in metadata `liandong-actor`. A service that is called under it reads who acts only
 through here.
 """
 
@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from liandong.exchange.v1 import envelope_pb2 as pb
 from services.common import caller
+from services.common.caller import Caller
 from services.common.clock import Clock
 from services.common.errors import ActorMissing, RoleNotPermitted
+from services.common.interceptors import VerifyActor
 from services.exchange.assertions import Assertion, Verifier
-
-METADATA_KEY: Final = "liandong-actor"
-"""Where a call carries its assertion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,10 @@ class ActorFacts:
         )
 
 
-def verify_with(verifier: Callable[[], Verifier], clock: Clock) -> Callable[[str], ActorFacts]:
+def verify_with(verifier: Callable[[], Verifier], clock: Clock) -> VerifyActor:
     """What the authorising interceptor calls with the metadata's value."""
 
-    def verify(token: str) -> ActorFacts:
+    def verify(token: str, _caller: Caller | None) -> ActorFacts:
         encoded = token.encode()
         return ActorFacts(verifier().verify(encoded, clock.now()), encoded)
 

@@ -37,6 +37,8 @@ _log = structlog.get_logger(__name__)
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
+REMEMBERED: Final = 100_000
+"""Letters on their way whose case is kept in memory; of more it is read."""
 
 RECORDED: Final = "RECORDED"
 ADMITTED: Final = "ADMITTED"
@@ -163,12 +165,14 @@ class Department:
         name: Dotted name.
         registry: Name of its home registry.
         log_id: Name of the registry's ledger.
+        registry_key: The registry's `sign` key, as known from joining.
         directory: Everything common, as far as delivered.
         head: The newest verified head.
         cursor: Where its mailbox is durable up to.
         sequence: The last outbox sequence used.
         offer: Takes what was just recorded to the link; set by the link.
         features: What takes part in every session, by kind of letter.
+        recorded: Case of own letters on their way, as far as remembered.
     """
 
     name: str
@@ -178,12 +182,15 @@ class Department:
     clock: Clock
     sign_key: Ed25519PrivateKey
     sign_key_id: str
+    registry_key: bytes
+    registry_key_id: str
     directory: Directory
     head: Checkpoint | None = None
     checkpoint: str = ""
     cursor: Place = Place(-1, -1)
     sequence: int = 0
     link: LinkState = field(default_factory=LinkState)
+    recorded: dict[str, str | None] = field(default_factory=dict)
     features: Mapping[str, FeatureFactory] = field(default_factory=dict)
     offer: Callable[[Sequence[OutboxItem]], None] = lambda items: None
     proof_of: Callable[[str], bytes] = lambda letter_id: b""
@@ -209,7 +216,9 @@ class Department:
             self.sequence = row.sequence
         entries = tables.common_entries
         for version, position, admitted_us, entry in connection.execute(
-            sa.select(entries.c.version, entries.c.position, entries.c.admitted_at_us, entries.c.entry).order_by(entries.c.version)
+            sa.select(
+                entries.c.version, entries.c.position, entries.c.admitted_at_us, entries.c.entry
+            ).order_by(entries.c.version)
         ):
             self.directory = self.directory.apply(
                 directory_pb.CommonEntry.FromString(entry),
@@ -258,11 +267,14 @@ class DepartmentSession:
         self._audit: list[Record] = []
         self._parked: list[Record] = []
         self._blocked: set[str] | None = None
+        self._recorded: dict[str, str | None] = {}
         self.features = {kind: factory(self) for kind, factory in department.features.items()}
 
     # -- recording own letters ------------------------------------------------------------------
 
-    def header(self, letter_id: str, actor: pb.Actor, payload_type: str, payload: bytes, assertions: Sequence[bytes]) -> pb.Header:
+    def header(
+        self, letter_id: str, actor: pb.Actor, payload_type: str, payload: bytes, assertions: Sequence[bytes]
+    ) -> pb.Header:
         """A header with everything that all kinds of letters share; `signed_at` is now.
 
         Raises:
@@ -320,6 +332,7 @@ class DepartmentSession:
             )
         )  # fmt: skip
         self._outbox.append((self._sequence, header.letter_id, case_id, 0, ""))
+        self._recorded[header.letter_id] = case_id
         self._offered.append(OutboxItem(self._sequence, header.letter_id, case_id, frozen, payload, extras))
         return digest
 
@@ -352,6 +365,16 @@ class DepartmentSession:
                 request_id(),
             )
         )
+
+    def case_of(self, letter_id: str) -> str | None:
+        """The case of an own letter that is on its way, None if it is in none or not on its way."""
+        for memory in (self._recorded, self.department.recorded):
+            if letter_id in memory:
+                return memory[letter_id]
+        outbox = tables.outbox.c
+        return self.connection.execute(
+            sa.select(outbox.case_id).where(outbox.letter_id == letter_id)
+        ).scalar()
 
     # -- what the link brings -------------------------------------------------------------------
 
@@ -454,12 +477,16 @@ class DepartmentSession:
         """An own letter was judged and refused, or can no longer be sent; its number is void."""
         letters = tables.letters
         row = self.connection.execute(
-            sa.select(letters.c.number, letters.c.disposition, letters.c.kind).where(letters.c.letter_id == letter_id)
+            sa.select(letters.c.number, letters.c.disposition, letters.c.kind).where(
+                letters.c.letter_id == letter_id
+            )
         ).first()
         if row is None or row.disposition != RECORDED:
             return
         self.connection.execute(
-            letters.update().where(letters.c.letter_id == letter_id).values(disposition=REFUSED, reason=reason, message=message)
+            letters.update()
+            .where(letters.c.letter_id == letter_id)
+            .values(disposition=REFUSED, reason=reason, message=message)
         )
         if row.number:
             self.connection.execute(
@@ -474,7 +501,9 @@ class DepartmentSession:
     def put_off(self, letter_id: str, attempts: int, error: str) -> None:
         """The registry put an own letter off; seen in the outbox by people."""
         self.connection.execute(
-            tables.outbox.update().where(tables.outbox.c.letter_id == letter_id).values(attempts=attempts, error=error)
+            tables.outbox.update()
+            .where(tables.outbox.c.letter_id == letter_id)
+            .values(attempts=attempts, error=error)
         )
 
     # -- parked letters -------------------------------------------------------------------------
@@ -519,7 +548,11 @@ class DepartmentSession:
         for feature in self.features.values():
             feature.flush()
         if self._checkpoint or self._outbox:
-            values: dict[str, Any] = {"sequence": self._sequence, "at": self._cursor.at, "position": self._cursor.position}
+            values: dict[str, Any] = {
+                "sequence": self._sequence,
+                "at": self._cursor.at,
+                "position": self._cursor.position,
+            }
             if self._checkpoint:
                 values["checkpoint"] = self._checkpoint[0]
             connection.execute(tables.link.update().where(tables.link.c.id == 1).values(values))
@@ -540,6 +573,10 @@ class DepartmentSession:
         department.cursor = self._cursor
         if self._checkpoint:
             department.checkpoint, department.head = self._checkpoint
+        if len(department.recorded) < REMEMBERED:
+            department.recorded.update(self._recorded)
+        for letter_id in self._done:
+            department.recorded.pop(letter_id, None)
         for feature in self.features.values():
             feature.committed()
         if self._offered:
@@ -547,6 +584,7 @@ class DepartmentSession:
 
     def discard(self) -> None:
         """Nothing was kept, or nobody knows: read everything anew."""
+        self.department.recorded.clear()
         for feature in self.features.values():
             feature.discard()
 

@@ -21,7 +21,7 @@ from services.common.errors import LiandongError
 DIGEST_SIZE: Final = 32
 CHUNK_SIZE: Final = 8 * 1024 * 1024
 MAX_EVIDENCE_SIZE: Final = 64 * 1024 * 1024 * 1024
-MAX_KEY_ID_SIZE: Final = 64
+MAX_KEY_ID_SIZE: Final = 200
 
 LETTER_CONTEXT: Final = b"liandong/letter/v1\0"
 CONTENT_CONTEXT: Final = b"liandong/content/v1\0"

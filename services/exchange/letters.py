@@ -103,12 +103,16 @@ def open_letter(envelope: pb.Envelope) -> Letter:
     header = edge.parse(pb.Header, envelope.header)
     limit = BATCH_LIMIT if header.HasField("item") and header.item.record_count else LETTER_LIMIT
     if len(envelope.payload) > limit:
-        raise LimitExceeded(f"The payload has {len(envelope.payload)} bytes, {limit} are allowed.", field="payload")
+        raise LimitExceeded(
+            f"The payload has {len(envelope.payload)} bytes, {limit} are allowed.", field="payload"
+        )
     if digests.sha256(envelope.payload) != header.payload_digest:
         raise DigestMismatch(field="payload_digest")
     if len(envelope.assertions) != len(header.assertion_digests):
         raise DigestMismatch("The header names another number of assertions.", field="assertion_digests")
-    for index, (assertion, digest) in enumerate(zip(envelope.assertions, header.assertion_digests, strict=True)):
+    for index, (assertion, digest) in enumerate(
+        zip(envelope.assertions, header.assertion_digests, strict=True)
+    ):
         if digests.sha256(assertion) != digest:
             raise DigestMismatch(field=f"assertion_digests[{index}]")
     content = facts = None
@@ -234,5 +238,3 @@ def rebuild(header: bytes, payload: bytes, extras: bytes) -> pb.Envelope:
     envelope.header = header
     envelope.payload = payload
     return envelope
-
-

@@ -154,6 +154,16 @@ def loads(data: bytes) -> CaseState:
     )
 
 
+def dumps_obligation(obligation: Obligation) -> bytes:
+    """Compact JSON of one obligation, for its row; the case's id is not in it."""
+    return _encode(_flatten(obligation)).encode()
+
+
+def loads_obligation(case_id: str, data: bytes) -> Obligation:
+    """The obligation that `dumps_obligation` wrote."""
+    return _restore(case_id, json.loads(data))
+
+
 def _flatten(each: Obligation) -> list[Any]:
     # A state holds no closed obligation: what an act can reopen is kept as it was while it ran.
     return [

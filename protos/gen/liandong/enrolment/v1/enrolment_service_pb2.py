@@ -28,7 +28,7 @@ from liandong.directory.v1 import common_entry_pb2 as liandong_dot_directory_dot
 from liandong.exchange.v1 import reason_pb2 as liandong_dot_exchange_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-liandong/enrolment/v1/enrolment_service.proto\x12\x15liandong.enrolment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(liandong/directory/v1/common_entry.proto\x1a!liandong/exchange/v1/reason.proto\"\xfe\x01\n\x0bJoinRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x10\x18\xc8\x01\x12\x1d\n\ndepartment\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12 \n\x0fsign_public_key\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x16\n\x05proof\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12\x38\n\x07issuers\x18\x06 \x03(\x0b\x32\x1d.liandong.directory.v1.IssuerB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"\x99\x01\n\x0cJoinResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\x12\x13\n\x0bsign_key_id\x18\x03 \x01(\t\x12\x39\n\x08registry\x18\x04 \x01(\x0b\x32\'.liandong.directory.v1.RegistryIdentity\x12\x18\n\x10registry_address\x18\x05 \x01(\t\"\xaa\x02\n\x0cRenewRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x46\n\x04kind\x18\x03 \x01(\tB8\xbaH5r3\x18P2/^(node|gateway|system/[a-z0-9][a-z0-9-]{0,59})$\x12\x38\n\x0crequested_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\x0bsign_key_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05proof\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"0\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\"3\n\x0f\x44iagnoseRequest\x12 \n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01\"\xd9\x01\n\x10\x44iagnoseResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\x12-\n\tnot_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rregistry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x17\x43reateInvitationRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1d\n\x0bvalid_hours\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xd0\x05\"^\n\x18\x43reateInvitationResponse\x12\x12\n\ninvitation\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16ListInvitationsRequest\"Q\n\x17ListInvitationsResponse\x12\x36\n\x0binvitations\x18\x01 \x03(\x0b\x32!.liandong.enrolment.v1.Invitation\"\xb1\x01\n\nInvitation\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bredeemed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x94\x02\n\x10\x45nrolmentService\x12O\n\x04Join\x12\".liandong.enrolment.v1.JoinRequest\x1a#.liandong.enrolment.v1.JoinResponse\x12R\n\x05Renew\x12#.liandong.enrolment.v1.RenewRequest\x1a$.liandong.enrolment.v1.RenewResponse\x12[\n\x08\x44iagnose\x12&.liandong.enrolment.v1.DiagnoseRequest\x1a\'.liandong.enrolment.v1.DiagnoseResponse2\xfa\x01\n\x11InvitationService\x12s\n\x10\x43reateInvitation\x12..liandong.enrolment.v1.CreateInvitationRequest\x1a/.liandong.enrolment.v1.CreateInvitationResponse\x12p\n\x0fListInvitations\x12-.liandong.enrolment.v1.ListInvitationsRequest\x1a..liandong.enrolment.v1.ListInvitationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-liandong/enrolment/v1/enrolment_service.proto\x12\x15liandong.enrolment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(liandong/directory/v1/common_entry.proto\x1a!liandong/exchange/v1/reason.proto\"\xfe\x01\n\x0bJoinRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x10\x18\xc8\x01\x12\x1d\n\ndepartment\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12 \n\x0fsign_public_key\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x16\n\x05proof\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12\x38\n\x07issuers\x18\x06 \x03(\x0b\x32\x1d.liandong.directory.v1.IssuerB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"\x99\x01\n\x0cJoinResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\x12\x13\n\x0bsign_key_id\x18\x03 \x01(\t\x12\x39\n\x08registry\x18\x04 \x01(\x0b\x32\'.liandong.directory.v1.RegistryIdentity\x12\x18\n\x10registry_address\x18\x05 \x01(\t\"\xab\x02\n\x0cRenewRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x46\n\x04kind\x18\x03 \x01(\tB8\xbaH5r3\x18P2/^(node|gateway|system/[a-z0-9][a-z0-9-]{0,59})$\x12\x38\n\x0crequested_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x0bsign_key_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x16\n\x05proof\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"0\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\"3\n\x0f\x44iagnoseRequest\x12 \n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01\"\xd9\x01\n\x10\x44iagnoseResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\x12-\n\tnot_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rregistry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x17\x43reateInvitationRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1d\n\x0bvalid_hours\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xd0\x05\"^\n\x18\x43reateInvitationResponse\x12\x12\n\ninvitation\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16ListInvitationsRequest\"Q\n\x17ListInvitationsResponse\x12\x36\n\x0binvitations\x18\x01 \x03(\x0b\x32!.liandong.enrolment.v1.Invitation\"\xb1\x01\n\nInvitation\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bredeemed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x94\x02\n\x10\x45nrolmentService\x12O\n\x04Join\x12\".liandong.enrolment.v1.JoinRequest\x1a#.liandong.enrolment.v1.JoinResponse\x12R\n\x05Renew\x12#.liandong.enrolment.v1.RenewRequest\x1a$.liandong.enrolment.v1.RenewResponse\x12[\n\x08\x44iagnose\x12&.liandong.enrolment.v1.DiagnoseRequest\x1a\'.liandong.enrolment.v1.DiagnoseResponse2\xfa\x01\n\x11InvitationService\x12s\n\x10\x43reateInvitation\x12..liandong.enrolment.v1.CreateInvitationRequest\x1a/.liandong.enrolment.v1.CreateInvitationResponse\x12p\n\x0fListInvitations\x12-.liandong.enrolment.v1.ListInvitationsRequest\x1a..liandong.enrolment.v1.ListInvitationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,7 +58,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENEWREQUEST'].fields_by_name['requested_at']._loaded_options = None
   _globals['_RENEWREQUEST'].fields_by_name['requested_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RENEWREQUEST'].fields_by_name['sign_key_id']._loaded_options = None
-  _globals['_RENEWREQUEST'].fields_by_name['sign_key_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_RENEWREQUEST'].fields_by_name['sign_key_id']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_RENEWREQUEST'].fields_by_name['proof']._loaded_options = None
   _globals['_RENEWREQUEST'].fields_by_name['proof']._serialized_options = b'\272H\004z\002h@'
   _globals['_RENEWREQUEST'].fields_by_name['hosts']._loaded_options = None
@@ -74,25 +74,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOINRESPONSE']._serialized_start=469
   _globals['_JOINRESPONSE']._serialized_end=622
   _globals['_RENEWREQUEST']._serialized_start=625
-  _globals['_RENEWREQUEST']._serialized_end=923
-  _globals['_RENEWRESPONSE']._serialized_start=925
-  _globals['_RENEWRESPONSE']._serialized_end=973
-  _globals['_DIAGNOSEREQUEST']._serialized_start=975
-  _globals['_DIAGNOSEREQUEST']._serialized_end=1026
-  _globals['_DIAGNOSERESPONSE']._serialized_start=1029
-  _globals['_DIAGNOSERESPONSE']._serialized_end=1246
-  _globals['_CREATEINVITATIONREQUEST']._serialized_start=1248
-  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1335
-  _globals['_CREATEINVITATIONRESPONSE']._serialized_start=1337
-  _globals['_CREATEINVITATIONRESPONSE']._serialized_end=1431
-  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1433
-  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1457
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1459
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1540
-  _globals['_INVITATION']._serialized_start=1543
-  _globals['_INVITATION']._serialized_end=1720
-  _globals['_ENROLMENTSERVICE']._serialized_start=1723
-  _globals['_ENROLMENTSERVICE']._serialized_end=1999
-  _globals['_INVITATIONSERVICE']._serialized_start=2002
-  _globals['_INVITATIONSERVICE']._serialized_end=2252
+  _globals['_RENEWREQUEST']._serialized_end=924
+  _globals['_RENEWRESPONSE']._serialized_start=926
+  _globals['_RENEWRESPONSE']._serialized_end=974
+  _globals['_DIAGNOSEREQUEST']._serialized_start=976
+  _globals['_DIAGNOSEREQUEST']._serialized_end=1027
+  _globals['_DIAGNOSERESPONSE']._serialized_start=1030
+  _globals['_DIAGNOSERESPONSE']._serialized_end=1247
+  _globals['_CREATEINVITATIONREQUEST']._serialized_start=1249
+  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1336
+  _globals['_CREATEINVITATIONRESPONSE']._serialized_start=1338
+  _globals['_CREATEINVITATIONRESPONSE']._serialized_end=1432
+  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1434
+  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1458
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1460
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1541
+  _globals['_INVITATION']._serialized_start=1544
+  _globals['_INVITATION']._serialized_end=1721
+  _globals['_ENROLMENTSERVICE']._serialized_start=1724
+  _globals['_ENROLMENTSERVICE']._serialized_end=2000
+  _globals['_INVITATIONSERVICE']._serialized_start=2003
+  _globals['_INVITATIONSERVICE']._serialized_end=2253
 # @@protoc_insertion_point(module_scope)

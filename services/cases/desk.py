@@ -1,0 +1,480 @@
+"""The desk: where a department's acts are recorded and everybody's are folded.
+
+A feature of the department's session. A case has two states here: `admitted`, the fold of what the
+ledger holds, the same as everywhere, and `view`, with the department's own pending letters folded on
+top. The view is rebuilt after each receipt, since only then is it known what came in between.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+
+from liandong.cases.v1 import case_service_pb2
+from liandong.exchange.v1 import envelope_pb2 as pb
+from services.cases import bodies, store
+from services.cases.compose import Composed, Refused, compose
+from services.common.clock import microseconds
+from services.common.errors import Conflict
+from services.exchange import evidence_transfer
+from services.exchange.department import RECORDED, Delivered, DepartmentSession, new_id
+from services.exchange.letters import Letter, facts_of, from_microseconds, manifest_roots
+from services.procedures.admit import admit
+from services.procedures.case import CaseState
+from services.procedures.deadlines import due_time
+from services.procedures.facts import ActFacts, Admission
+from services.procedures.fold import Folded, arrive, fold
+from services.procedures.obligation import Obligation
+
+_log = structlog.get_logger(__name__)
+
+_CASES: Final = 10_000
+PENDING: Final = 1 << 62
+"""Position of a letter that has none yet: above all that have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A case as the desk holds it.
+
+    Attributes:
+        admitted: Fold of admitted letters, None while there is none.
+        pending: Own letters recorded and not yet answered, in order.
+        view: `admitted` with `pending` on top.
+        title: From the newest body that names one.
+    """
+
+    admitted: CaseState | None = None
+    pending: tuple[ActFacts, ...] = ()
+    view: CaseState | None = None
+    title: str = ""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What a department's cases keep in memory between sessions.
+
+    Attributes:
+        known: Cases by id, the most recently used last. Only the writer's thread changes it.
+        changed: Told (case, letter) after each commit.
+    """
+
+    known: OrderedDict[str, Entry] = field(default_factory=OrderedDict)
+    changed: Callable[[Sequence[tuple[str, str]]], None] = lambda pairs: None
+
+    def feature(self, session: DepartmentSession) -> DeskSession:
+        """The desk's part in a session."""
+        return DeskSession(self, session)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a request to send."""
+
+    letter_id: str
+    case_id: str
+    number: str = ""
+    disposition: str = RECORDED
+    position: int | None = None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Who signs and what stands behind it.
+
+    Attributes:
+        actor: As the header names it.
+        assertions: The actor's assertion, then those of the approvals.
+        approvals: As the header names them.
+    """
+
+    actor: pb.Actor
+    assertions: tuple[bytes, ...]
+    approvals: tuple[pb.Approval, ...] = ()
+
+
+class DeskSession:
+    """The desk in one attempt of one commit group."""
+
+    def __init__(self, desk: Desk, session: DepartmentSession) -> None:
+        self._desk = desk
+        self._session = session
+        self._department = session.department.name
+        self._entries: dict[str, Entry] = {}
+        self._changed_cases: set[str] = set()
+        self._changed_parties: set[str] = set()
+        self._obligations: dict[tuple[str, str, int], Obligation] = {}
+        self._subjects: list[tuple[Any, ...]] = []
+        self._terms: dict[tuple[str, str], str] = {}
+        self._pairs: list[tuple[str, str]] = []
+        self._keys: dict[str, tuple[bytes, Recorded]] = {}
+        self._recalculate = False
+
+    # -- own acts -------------------------------------------------------------------------------
+
+    def preload(self, case_ids: Sequence[str]) -> None:
+        """Read cases that are not in memory, in one go."""
+        known, entries = self._desk.known, self._entries
+        missing = [
+            each for each in dict.fromkeys(case_ids) if each and each not in entries and each not in known
+        ]
+        if missing:
+            entries.update(store.load(self._session.connection, missing, self._overlay))
+
+    def answered(self, keys: Sequence[str]) -> dict[str, tuple[bytes, Recorded]]:
+        """What was answered before under these idempotency keys: request digest and answer."""
+        found = store.answered(self._session.connection, [key for key in keys if key not in self._keys])
+        return found | {key: self._keys[key] for key in keys if key in self._keys}
+
+    def view(self, case_id: str) -> CaseState | None:
+        """A case with own pending letters, None if it is not here."""
+        return self._entry(case_id).view
+
+    def compose(self, draft: case_service_pb2.ActDraft) -> Composed:
+        """Freeze what a draft says; see `compose.compose`."""
+        session = self._session
+        state = self._entry(draft.case_id).view if draft.case_id else None
+        return compose(
+            draft, self._department, session.department.registry, state, session.directory.law, session.now
+        )
+
+    def check(self, letter_id: str, composed: Composed, signing: Signing) -> tuple[pb.Header, ActFacts]:
+        """The header that a content would be sent under now, and its facts, judged.
+
+        Raises:
+            Refused: With the reason for which the registry would refuse it.
+        """
+        header, facts = self._header(letter_id, composed.content, composed.body_type, composed.body, signing)
+        view = self._entry(facts.case_id).view
+        refusal = admit(view, facts, self._session.now, self._session.directory.law)
+        if refusal is not None:
+            field = f"draft.{refusal.field}" if refusal.field else ""
+            raise Refused(refusal.message, reason=refusal.reason, field=field)
+        return header, facts
+
+    def record(
+        self,
+        composed: Composed,
+        signing: Signing,
+        *,
+        letter_id: str = "",
+        key: str | None = None,
+        request_digest: bytes | None = None,
+    ) -> Recorded:
+        """Sign an act and put it on its way.
+
+        Raises:
+            Conflict: The key was used with another request.
+            Refused: The act may not be done; nothing was changed.
+        """
+        letter_id = letter_id or new_id()
+        header, facts = self.check(letter_id, composed, signing)
+        session = self._session
+        number = ""
+        if composed.act.numbered:
+            word = session.directory.number_word(self._department) or self._department
+            number = session.issue_number(word)
+            header.act.number = number
+        content = composed.content
+        case_id = content.case_id
+        session.record(
+            header,
+            composed.body,
+            signing.assertions,
+            case_id=case_id,
+            act=content.act,
+            number=number,
+            occurred_at=facts.occurred_at,
+            idempotency_key=key,
+            request_digest=request_digest,
+        )
+        roots = manifest_roots(content)
+        if roots:
+            evidence_transfer.enqueue(session.connection, roots, evidence_transfer.Direction.PUSH)
+        before = self._entry(case_id)
+        view = self._fold_pending(before.view, facts, len(before.pending))
+        after = replace(before, pending=(*before.pending, facts), view=view)
+        after = self._read_body(case_id, content.body_type, composed.body, after, number)
+        self._entries[case_id] = after
+        if (
+            before.view is None
+            or view is None
+            or view.state != before.view.state
+            or after.title != before.title
+        ):
+            self._changed_cases.add(case_id)
+        if before.view is None:
+            self._changed_parties.add(case_id)
+        self._pairs.append((case_id, letter_id))
+        recorded = Recorded(letter_id, case_id, number)
+        if key is not None and request_digest is not None:
+            self._keys[key] = (request_digest, recorded)
+        return recorded
+
+    def _header(
+        self, letter_id: str, content: pb.ActContent, body_type: str, body: bytes, signing: Signing
+    ) -> tuple[pb.Header, ActFacts]:
+        header = self._session.header(letter_id, signing.actor, body_type, body, signing.assertions)
+        entry = self._entry(content.case_id)
+        act = header.act
+        act.content = content.SerializeToString()
+        if signing.approvals:
+            act.approvals.extend(signing.approvals)
+        if entry.admitted is not None:
+            head = self._session.department.head
+            act.based_on.log_id = self._session.department.log_id
+            act.based_on.epoch = head.epoch if head else 1
+            act.based_on.position = entry.admitted.last_position
+        if entry.pending:
+            act.predecessor = entry.pending[-1].letter_id
+        return header, facts_of(header, content)
+
+    # -- everybody's acts -----------------------------------------------------------------------
+
+    def deliver(self, delivered: Delivered) -> None:
+        """Fold an admitted act: another party's, or an own one by its receipt."""
+        if delivered.receipt is not None:
+            self._fold_own(delivered)
+        elif delivered.letter is not None and delivered.letter.facts is not None:
+            self._fold_foreign(delivered, delivered.letter, delivered.letter.facts)
+
+    def _fold_foreign(self, delivered: Delivered, letter: Letter, facts: ActFacts) -> None:
+        law = self._session.directory.law
+        entry = self._entry(facts.case_id)
+        procedure = law.procedure(facts.procedure, facts.procedure_version)
+        act = procedure.acts.get(facts.act) if procedure else None
+        if (
+            procedure is not None
+            and act is not None
+            and entry.admitted is None
+            and procedure.initial not in act.in_states
+        ):
+            return  # a copy of one act in a case that this department is no party of: kept, nothing to fold
+        folded = fold(entry.admitted, facts, self._admission(delivered), law)
+        entry = self._settle(facts.case_id, entry, folded, entry.pending)
+        content = letter.content
+        assert content is not None
+        roots = manifest_roots(content)
+        if roots:
+            evidence_transfer.enqueue(self._session.connection, roots, evidence_transfer.Direction.PULL)
+        self._entries[facts.case_id] = self._read_body(
+            facts.case_id, content.body_type, letter.envelope.payload, entry, letter.header.act.number
+        )
+        self._pairs.append((facts.case_id, facts.letter_id))
+
+    def _fold_own(self, delivered: Delivered) -> None:
+        assert delivered.receipt is not None
+        letter_id = delivered.receipt.letter_id
+        case_id, facts = self._own_facts(letter_id)
+        if facts is None:
+            return
+        entry = self._entry(case_id)
+        folded = fold(entry.admitted, facts, self._admission(delivered), self._session.directory.law)
+        rest = tuple(each for each in entry.pending if each.letter_id != letter_id)
+        self._settle(case_id, entry, folded, rest)
+        self._pairs.append((case_id, letter_id))
+
+    def _own_facts(self, letter_id: str) -> tuple[str, ActFacts | None]:
+        case_id = self._session.case_of(letter_id)
+        if case_id is None:
+            return "", None
+        for facts in self._entry(case_id).pending:
+            if facts.letter_id == letter_id:
+                return case_id, facts
+        # answered before: the acknowledgement was lost with the connection
+        return case_id, None
+
+    def _settle(self, case_id: str, entry: Entry, folded: Folded, pending: tuple[ActFacts, ...]) -> Entry:
+        """Take a new admitted state, and lay the pending letters over it again."""
+        state = folded.state
+        view = self._overlay(state, pending)
+        before = entry.admitted
+        if before is None or before.parties != state.parties:
+            self._changed_parties.add(case_id)
+        entry = replace(entry, admitted=state, pending=pending, view=view)
+        self._entries[case_id] = entry
+        self._changed_cases.add(case_id)
+        for each in folded.changed:
+            self._obligations[each.case_id, each.rule, each.ordinal] = each
+        return entry
+
+    def _overlay(self, state: CaseState | None, pending: Sequence[ActFacts]) -> CaseState | None:
+        """Fold what of the pending letters still fits; the registry will judge the rest."""
+        for index, facts in enumerate(pending):
+            if admit(state, facts, self._session.now, self._session.directory.law) is None:
+                state = self._fold_pending(state, facts, index)
+        return state
+
+    def _fold_pending(self, state: CaseState | None, facts: ActFacts, index: int) -> CaseState:
+        admission = Admission(PENDING + index, self._session.now, self._session.directory.version)
+        return fold(state, facts, admission, self._session.directory.law).state
+
+    def _admission(self, delivered: Delivered) -> Admission:
+        leaf = delivered.leaf
+        return Admission(leaf.position, from_microseconds(leaf.admitted_at_us), leaf.common_version)
+
+    def refused(self, letter_id: str, reason: str, not_submitted: frozenset[str]) -> None:
+        """An own act was refused: later ones that were built on it and not sent yet are decided again."""
+        case_id = self._session.case_of(letter_id)
+        if case_id is None:
+            return
+        entry = self._entry(case_id)
+        index = next((i for i, each in enumerate(entry.pending) if each.letter_id == letter_id), None)
+        if index is None:
+            return
+        rest = entry.pending[:index] + entry.pending[index + 1 :]
+        view = self._overlay(entry.admitted, rest)
+        self._entries[case_id] = replace(entry, pending=rest, view=view)
+        self._changed_cases.add(case_id)
+        self._pairs.append((case_id, letter_id))
+        law, now = self._session.directory.law, self._session.now
+        state = self._overlay(entry.admitted, entry.pending[:index])
+        for facts in entry.pending[index + 1 :]:
+            if admit(state, facts, now, law) is None:
+                state = self._fold_pending(state, facts, 0)
+            elif facts.letter_id in not_submitted:
+                message = f"It followed {letter_id}, which was refused: {reason}."
+                self._session.refused(facts.letter_id, "PREDECESSOR_REFUSED", message, not_submitted)
+                return  # refusing it has decided the rest
+
+    def arrived(self, department: str, positions: Sequence[int], received_at: datetime) -> None:
+        """Clocks that start on receipt start."""
+        for case_id, opened in store.awaiting_receipt(self._session.connection, positions).items():
+            entry = self._entry(case_id)
+            if entry.admitted is None:
+                continue
+            folded = arrive(entry.admitted, opened, department, received_at)
+            if folded.changed:
+                self._settle(case_id, entry, folded, entry.pending)
+
+    def law_changed(self) -> None:
+        """A common entry came: due times may have moved."""
+        self._recalculate = True
+
+    # -- reading bodies -------------------------------------------------------------------------
+
+    def _read_body(self, case_id: str, body_type: str, payload: bytes, entry: Entry, number: str) -> Entry:
+        if number:
+            self._terms[number.lower(), case_id] = "number"
+        if not bodies.searched(body_type):
+            return entry
+        body = bodies.parse_body(body_type, payload)
+        if body is None:
+            return entry
+        for term in bodies.terms(bodies.text_of(body)):
+            self._terms.setdefault((term, case_id), "body")
+        title = bodies.title_of(body)
+        for term in bodies.terms(title):
+            self._terms[term, case_id] = "title"
+        for index, subject in enumerate(bodies.subjects_of(body)):
+            identifier = bodies.normalised(subject.identifier)
+            self._subjects.append(
+                (case_id, index, str(subject.kind), subject.name, identifier, subject.SerializeToString())
+            )
+            for term in bodies.terms(subject.name):
+                self._terms[term, case_id] = "subject"
+            if identifier:
+                self._terms[identifier.lower(), case_id] = "identifier"
+        return replace(entry, title=title) if title and title != entry.title else entry
+
+    # -- memory and disk ------------------------------------------------------------------------
+
+    def _entry(self, case_id: str) -> Entry:
+        entry = self._entries.get(case_id)
+        if entry is None:
+            entry = self._desk.known.get(case_id)
+        if entry is None:
+            entry = store.load(self._session.connection, [case_id], self._overlay).get(case_id, Entry())
+            self._entries[case_id] = entry
+        return entry
+
+    def flush(self) -> None:
+        """Write cases, obligations and what they are found by."""
+        connection = self._session.connection
+        if self._recalculate:
+            self._recompute(connection)
+        law = self._session.directory.law
+        rows = []
+        for case_id in self._changed_cases:
+            entry = self._entries[case_id]
+            state = entry.view or entry.admitted
+            if state is not None:
+                rows.append(
+                    store.case_row(entry, state, law, self._department, microseconds(self._session.now))
+                )
+        store.write_cases(connection, rows)
+        store.write_parties(
+            connection,
+            [
+                (case_id, name, role)
+                for case_id in self._changed_parties
+                for role, names in (
+                    self._entries[case_id].view or self._entries[case_id].admitted
+                ).parties.items()  # type: ignore[union-attr]
+                for name in names
+            ],
+        )
+        store.write_obligations(
+            connection,
+            [
+                store.obligation_row(each, due_time(each, self._calendar(each.case_id)))
+                for each in self._obligations.values()
+            ],
+        )
+        store.write_subjects(connection, self._subjects)
+        store.write_terms(
+            connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
+        )
+
+    def _calendar(self, case_id: str) -> Any:
+        state = self._entry(case_id).admitted
+        law = self._session.directory.law
+        return law.calendar(state.home_registry if state else self._session.department.registry)
+
+    def _recompute(self, connection: Connection) -> None:
+        """Move the due times of open obligations to the calendar as it is now."""
+        before = self._session.department.directory.law.calendars
+        if before == self._session.directory.law.calendars:
+            return
+        for case_id in store.open_cases(connection):
+            entry = self._entry(case_id)
+            if entry.admitted is None:
+                continue
+            for each in entry.admitted.open_obligations:
+                self._obligations.setdefault((case_id, each.rule, each.ordinal), each)
+            self._entries[case_id] = entry
+            self._changed_cases.add(case_id)
+
+    def committed(self) -> None:
+        """Publish the cases of a durable commit."""
+        known = self._desk.known
+        for case_id, entry in self._entries.items():
+            known[case_id] = entry
+            known.move_to_end(case_id)
+        while len(known) > _CASES:
+            known.popitem(last=False)
+        if self._pairs:
+            self._desk.changed(self._pairs)
+
+    def discard(self) -> None:
+        """Nothing was kept, or nobody knows."""
+        self._desk.known.clear()
+
+
+def replayed(known: tuple[bytes, Recorded], request_digest: bytes) -> Recorded:
+    """The stored answer to a repeated request.
+
+    Raises:
+        Conflict: The key was used with another request.
+    """
+    if known[0] != request_digest:
+        raise Conflict(field="idempotency_key")
+    return known[1]

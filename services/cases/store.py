@@ -1,0 +1,178 @@
+"""The SQL of the desk: loading cases, and the multi-row writes of a commit group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from liandong.exchange.v1 import envelope_pb2 as pb
+from services.cases import tables
+from services.common.bulk import Bulk, Record
+from services.common.clock import microseconds
+from services.exchange import tables as exchange_tables
+from services.exchange.letters import facts_of
+from services.procedures import case as cases
+from services.procedures.case import CaseState
+from services.procedures.deadlines import due_time
+from services.procedures.facts import ActFacts
+from services.procedures.law import Law
+from services.procedures.obligation import Obligation
+
+if TYPE_CHECKING:
+    from services.cases.desk import Entry, Recorded
+
+CASES: Final = Bulk(tables.cases)
+PARTIES: Final = Bulk(tables.case_parties)
+OBLIGATIONS: Final = Bulk(tables.obligations)
+SUBJECTS: Final = Bulk(tables.subjects)
+TERMS: Final = Bulk(tables.search)
+_STORED: Final = Bulk(tables.cases, ["case_id", "title", "folded"])
+_ANSWERS: Final = Bulk(
+    exchange_tables.letters,
+    [
+        "idempotency_key",
+        "request_digest",
+        "letter_id",
+        "case_id",
+        "number",
+        "disposition",
+        "position",
+        "reason",
+        "message",
+    ],
+)
+
+Overlay = Callable[[CaseState | None, Sequence[ActFacts]], CaseState | None]
+
+
+def load(connection: Connection, case_ids: Sequence[str], overlay: Overlay) -> dict[str, Entry]:
+    """Cases as they are stored, with the department's own letters that are not answered yet."""
+    from services.cases.desk import Entry  # noqa: PLC0415 - the desk owns its memory's form, the store fills it
+
+    pending: dict[str, list[ActFacts]] = {}
+    letters, outbox = exchange_tables.letters.c, exchange_tables.outbox.c
+    rows = connection.execute(
+        sa.select(letters.header)
+        .join(exchange_tables.outbox, outbox.letter_id == letters.letter_id)
+        .where(outbox.case_id.in_(case_ids), letters.kind == "act", letters.disposition == "RECORDED")
+        .order_by(outbox.sequence)
+    )
+    for (frozen,) in rows:
+        header = pb.Header.FromString(frozen)
+        facts = facts_of(header, pb.ActContent.FromString(header.act.content))
+        pending.setdefault(facts.case_id, []).append(facts)
+    found: dict[str, Entry] = {}
+    for case_id, title, folded in _STORED.select_in(connection, "case_id", case_ids):
+        state = cases.loads(folded) if folded else None
+        waiting = tuple(pending.get(case_id, ()))
+        found[case_id] = Entry(state, waiting, overlay(state, waiting), title)
+    return found
+
+
+def answered(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[bytes, Recorded]]:
+    """What was answered under these idempotency keys."""
+    from services.cases.desk import Recorded  # noqa: PLC0415 - as above
+
+    return {
+        key: (digest, Recorded(letter_id, case_id, number, disposition, position, reason, message))
+        for key, digest, letter_id, case_id, number, disposition, position, reason, message in _ANSWERS.select_in(
+            connection, "idempotency_key", keys
+        )
+    }
+
+
+def case_row(entry: Entry, state: CaseState, law: Law, department: str, now_us: int) -> Record:
+    """The row of a case as it stands."""
+    procedure = law.procedure(state.procedure, state.version)
+    owed = [
+        (due_time(each, law.calendar(state.home_registry)), each.rule)
+        for each in (entry.admitted.open_obligations if entry.admitted else ())
+        if each.owed_by == department
+    ]
+    due, rule = min(owed) if owed else (None, "")
+    return (
+        state.case_id,
+        state.procedure,
+        entry.title,
+        state.state,
+        procedure is not None and state.state in procedure.final,
+        now_us,
+        microseconds(due) if due else None,
+        rule,
+        entry.admitted.last_position if entry.admitted else -1,
+        cases.dumps(entry.admitted) if entry.admitted else b"",
+    )
+
+
+def obligation_row(obligation: Obligation, due: datetime) -> Record:
+    """The row of an obligation; its due time is an index."""
+    state = "OPEN"
+    if obligation.outcome is not None:
+        state = obligation.outcome.value
+    elif obligation.lapsed_at is not None:
+        state = "LAPSED"
+    return (
+        obligation.case_id,
+        obligation.rule,
+        obligation.ordinal,
+        obligation.owed_by,
+        microseconds(obligation.due_frozen or due),
+        state,
+        cases.dumps_obligation(obligation),
+    )
+
+
+def write_cases(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert or replace cases."""
+    CASES.upsert(connection, rows, ["case_id"], [name for name in CASES.columns if name != "case_id"])
+
+
+def write_parties(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert parties, or change their roles."""
+    PARTIES.upsert(connection, rows, ["case_id", "department"], ["role"])
+
+
+def write_obligations(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert or replace obligations."""
+    OBLIGATIONS.upsert(
+        connection, rows, ["case_id", "rule", "ordinal"], ["owed_by", "due_at_us", "state", "facts"]
+    )
+
+
+def write_subjects(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert or replace subjects."""
+    SUBJECTS.upsert(connection, rows, ["case_id", "ordinal"], ["kind", "name", "identifier", "subject"])
+
+
+def write_terms(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert search terms; what was found first stays."""
+    TERMS.upsert(connection, rows, ["term", "case_id"])
+
+
+def awaiting_receipt(connection: Connection, positions: Sequence[int]) -> dict[str, list[int]]:
+    """Cases of acts at these positions that came here, with their positions."""
+    letters = exchange_tables.letters.c
+    found: dict[str, list[int]] = {}
+    rows = connection.execute(
+        sa.select(letters.case_id, letters.position).where(
+            letters.position.between(min(positions), max(positions)), letters.kind == "act"
+        )
+    )
+    wanted = set(positions)
+    for case_id, position in rows:
+        if position in wanted:
+            found.setdefault(case_id, []).append(position)
+    return found
+
+
+def open_cases(connection: Connection) -> Iterable[str]:
+    """Ids of cases that are not over."""
+    return list(
+        connection.execute(
+            sa.select(tables.cases.c.case_id).where(tables.cases.c.closed.is_(False))
+        ).scalars()
+    )

@@ -1,0 +1,324 @@
+"""The link: what a department's node and its registry say to each other, over one connection.
+
+Up: recorded letters in signed batches over one stream. Two lanes are served in turn, what was just
+recorded and what a reconnection finds in the outbox, so that a backlog delays no fresh letter; within a
+case the order of recording holds. A batch takes what is there and never waits for company; a few are in
+flight. The answer only says what became of a letter: an admitted one is folded when its receipt comes
+down in ledger order, so losing an answer loses nothing, and sending again is answered the same.
+
+Down: deliveries under signed heads. Nothing is believed: checkpoint, place of every leaf, author's
+signature and digests are verified before the node applies anything. A gap ends the stream; it begins
+anew from the cursor that is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import grpc.aio
+import structlog
+
+from liandong.exchange.v1 import exchange_service_pb2 as pb
+from liandong.exchange.v1 import exchange_service_pb2_grpc as stubs
+from liandong.exchange.v1 import reason_pb2
+from services.common.channel import liandong_error, open_channel
+from services.common.clock import Clock
+from services.common.errors import LiandongError, Unavailable
+from services.common.tls import TlsFiles
+from services.exchange.checkpoint import Checkpoint, verify_checkpoint
+from services.exchange.department import Department, DepartmentSession, Place
+from services.exchange.letters import moment
+from services.exchange.merkle import verify_consistency
+from services.exchange.outbox import Outbox, SignedBatch
+from services.exchange.verification import verify_deliveries
+
+_log = structlog.get_logger(__name__)
+
+BATCHES_IN_FLIGHT: Final = 3
+GRANT_LETTERS: Final = 2_048
+GRANT_BYTES: Final = 16 * 1024 * 1024
+APPLIES_IN_FLIGHT: Final = 2
+SILENCE: Final = timedelta(seconds=90)
+"""The registry gives a sign of life every 20 s; longer silence is a dead connection."""
+_FIRST_PAUSE_S: Final = 0.5
+_LAST_PAUSE_S: Final = 30.0
+_CONSISTENCY_EVERY: Final = timedelta(seconds=60)
+
+Connect = Callable[[], grpc.aio.Channel]
+
+
+class Gap(LiandongError):
+    """A delivery is missing before this one: the stream begins anew."""
+
+    reason = "STALE"
+    code = "ABORTED"
+
+
+class Link:
+    """Keeps one department connected.
+
+    Args:
+        department: Whose.
+        connect: Opens a channel to the registry with the certificate as it is now.
+        clock: To judge silence by.
+    """
+
+    def __init__(self, department: Department, connect: Connect, clock: Clock) -> None:
+        self._department = department
+        self._connect = connect
+        self._clock = clock
+        self.outbox = Outbox(department)
+        department.offer = self.outbox.offer
+        department.proof_of = self.outbox.proof_of
+        self._checked_at = clock.now() - _CONSISTENCY_EVERY
+
+    async def run(self) -> None:
+        """Stay connected until cancelled, with a growing pause after each failure."""
+        self.outbox.attach(asyncio.get_running_loop())
+        pause = _FIRST_PAUSE_S
+        while True:
+            began = self._clock.now()
+            try:
+                await self._session()
+            except asyncio.CancelledError:
+                raise
+            except grpc.aio.AioRpcError as error:
+                self._down(liandong_error(error))
+            except LiandongError as error:
+                self._down(error)
+            except Exception as error:
+                _log.exception("link.failed", department=self._department.name)
+                self._down(Unavailable(f"{type(error).__name__}: {error}"))
+            if self._clock.now() - began > timedelta(seconds=60):
+                pause = _FIRST_PAUSE_S
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LAST_PAUSE_S)
+
+    def _down(self, error: LiandongError) -> None:
+        state = self._department.link
+        if state.connected or state.error != error.message:
+            _log.warning(
+                "link.down", department=self._department.name, reason=error.reason, error=error.message
+            )
+        state.connected = False
+        state.error = f"{error.reason}: {error.message}"
+
+    async def _session(self) -> None:
+        """One connection, both streams; ends with the first that ends."""
+        channel = self._connect()
+        try:
+            stub = stubs.ExchangeServiceStub(channel)  # type: ignore[no-untyped-call]
+            await self.outbox.restart()
+            tasks = [asyncio.ensure_future(self._deliver(stub)), asyncio.ensure_future(self._submit(stub))]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            self._department.link.connected = False
+            await channel.close(None)
+
+    # -- up -------------------------------------------------------------------------------------
+
+    async def _submit(self, stub: Any) -> None:
+        call = stub.Submit()
+        window = asyncio.Semaphore(BATCHES_IN_FLIGHT)
+        flying: dict[int, SignedBatch] = {}
+
+        async def answers() -> None:
+            while True:
+                response = await call.read()
+                if response is grpc.aio.EOF:
+                    raise Unavailable("The registry ended the stream.")
+                batch = flying.pop(response.sequence)
+                window.release()
+                await self._answered(batch, response)
+
+        reading = asyncio.ensure_future(answers())
+        try:
+            sequence = 0
+            while True:
+                await window.acquire()
+                batch = await self._next_batch(reading)
+                sequence += 1
+                flying[sequence] = batch
+                batch.request.sequence = sequence
+                await call.write(batch.request)
+        finally:
+            reading.cancel()
+            with contextlib.suppress(BaseException):
+                await reading
+            call.cancel()
+
+    async def _next_batch(self, reading: asyncio.Future[None]) -> SignedBatch:
+        taking = asyncio.ensure_future(self.outbox.take())
+        try:
+            await asyncio.wait([taking, reading], return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+            return await taking
+        finally:
+            taking.cancel()
+
+    async def _answered(self, batch: SignedBatch, response: pb.SubmitResponse) -> None:
+        refused: list[tuple[str, str, str]] = []
+        put_off: list[tuple[str, int, str]] = []
+        for item, outcome in zip(batch.items, response.outcomes, strict=True):
+            reason = reason_pb2.Reason.Name(outcome.reason).removeprefix("REASON_")
+            if outcome.disposition == pb.DISPOSITION_ADMITTED:
+                self.outbox.admitted(item)
+            elif outcome.disposition == pb.DISPOSITION_RETRY:
+                attempts = self.outbox.put_off(item, outcome.retry_after_ms / 1000)
+                put_off.append((item.letter_id, attempts, f"{reason}: {outcome.message}"))
+            else:
+                self.outbox.refused(item)
+                refused.append((item.letter_id, reason, outcome.message))
+        if not refused and not put_off:
+            return
+        waiting = self.outbox.not_submitted([item.case_id for item in batch.items])
+
+        def command(session: DepartmentSession) -> None:
+            for letter_id, reason, message in refused:
+                session.refused(letter_id, reason, message, waiting)
+            for letter_id, attempts, error in put_off:
+                session.put_off(letter_id, attempts, error)
+
+        await self._department.run(command)
+        self.outbox.drop_refused(await self._refused_locally(waiting) if refused and waiting else ())
+
+    async def _refused_locally(self, letter_ids: frozenset[str]) -> Sequence[str]:
+        from services.exchange.outbox import refused_among  # noqa: PLC0415 - used in this rare case alone
+
+        return await self._department.read(lambda connection: refused_among(connection, letter_ids))
+
+    # -- down -----------------------------------------------------------------------------------
+
+    async def _deliver(self, stub: Any) -> None:
+        department = self._department
+        start = department.cursor
+        call = stub.Deliver()
+        await call.write(
+            pb.DeliverRequest(
+                start=pb.Cursor(at=start.at, position=start.position),
+                grant_letters=GRANT_LETTERS,
+                grant_bytes=GRANT_BYTES,
+            )
+        )
+        received = start
+        applying: asyncio.Queue[tuple[asyncio.Future[Any], Place, int, int]] = asyncio.Queue(
+            APPLIES_IN_FLIGHT
+        )
+
+        async def acknowledge() -> None:
+            while True:
+                applied, place, letters, size = await applying.get()
+                await applied
+                await call.write(
+                    pb.DeliverRequest(
+                        acknowledged=pb.Cursor(at=place.at, position=place.position),
+                        grant_letters=letters,
+                        grant_bytes=size,
+                    )
+                )
+
+        acknowledging = asyncio.ensure_future(acknowledge())
+        try:
+            while True:
+                response = await self._read(call, acknowledging)
+                self._heard(response)
+                if not response.deliveries:
+                    continue
+                head = await self._verified_head(stub, response)
+                first = response.deliveries[0].previous
+                if Place(first.at, first.position) != received:
+                    raise Gap
+                deliveries = verify_deliveries(response, head, department)
+                received = deliveries[-1].place
+                checkpoint = response.checkpoint
+                applied = department.committer.submit(
+                    lambda session, deliveries=deliveries, checkpoint=checkpoint, head=head: session.deliver(
+                        deliveries, checkpoint, head
+                    )
+                )
+                await applying.put((applied, received, len(deliveries), _size(response)))
+        finally:
+            acknowledging.cancel()
+            with contextlib.suppress(BaseException):
+                await acknowledging
+            call.cancel()
+
+    async def _read(self, call: Any, acknowledging: asyncio.Future[None]) -> pb.DeliverResponse:
+        reading = asyncio.ensure_future(call.read())
+        try:
+            await asyncio.wait(
+                [reading, acknowledging], timeout=SILENCE.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if acknowledging.done():
+                acknowledging.result()
+            if not reading.done():
+                raise Unavailable("The registry has been silent for too long.")
+            response = reading.result()
+        finally:
+            reading.cancel()
+        if response is grpc.aio.EOF:
+            raise Unavailable("The registry ended the stream.")
+        return response  # type: ignore[no-any-return]
+
+    def _heard(self, response: pb.DeliverResponse) -> None:
+        state = self._department.link
+        now = self._clock.now()
+        if not state.connected:
+            _log.info("link.up", department=self._department.name)
+        state.connected = True
+        state.error = ""
+        state.last_heard_at = now
+        offset = moment(response.registry_time, "registry_time") - now
+        state.clock_offset_ms = round(offset.total_seconds() * 1000)
+
+    async def _verified_head(self, stub: Any, response: pb.DeliverResponse) -> Checkpoint:
+        """The head of a response: signed by the registry, and continuing the last one that was verified.
+
+        Consistency is proved at reconnection and then once a minute; between, every leaf is proved under
+        its head, and two heads that do not belong together are found at the next proof.
+        """
+        department = self._department
+        keys = [each.key.public_key for each in department.directory.registries.values()] or [
+            department.registry_key
+        ]
+        head = verify_checkpoint(response.checkpoint, department.log_id, keys)
+        known = department.head
+        now = self._clock.now()
+        if known is not None and head.epoch == known.epoch:
+            if head.size < known.size:
+                raise Gap("The registry shows an older head than before.")
+            if head.size == known.size and head.root != known.root:
+                raise Gap("The registry shows two heads of one size.")
+            if now - self._checked_at >= _CONSISTENCY_EVERY and known.size:
+                proof = await stub.GetConsistencyProof(
+                    pb.GetConsistencyProofRequest(first_size=known.size, second_size=head.size), timeout=30
+                )
+                verify_consistency(known.size, known.root, head.size, head.root, list(proof.path))
+                self._checked_at = now
+        return head
+
+
+def _size(response: pb.DeliverResponse) -> int:
+    """What the registry took off our byte credit for these deliveries."""
+    total = 0
+    for each in response.deliveries:
+        envelope = each.envelope
+        total += len(envelope.header) + len(envelope.payload) + 512
+    return total
+
+
+def connect_with(target: str, tls: TlsFiles) -> Connect:
+    """Opens channels to a registry with the certificate that is on disk at that moment."""
+    return lambda: open_channel(target, tls)
