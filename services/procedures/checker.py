@@ -107,6 +107,8 @@ def _check_rule(procedure: Procedure, rule: ObligationRule, text: Text) -> None:
             text.complain(defects.UnknownObligation, (*at, "suspended_by"), rule.suspended_by)
         elif _suspends_itself(procedure, rule):
             text.complain(defects.Contradiction, (*at, "suspended_by"), f"{rule.name} would suspend itself")
+    if not rule.opens_on:
+        text.complain(defects.Contradiction, at, f"nothing opens {rule.name}")
     opening = [procedure.acts[name] for name in rule.opens_on if name in procedure.acts]
     for act in opening if rule.requested_limit else ():
         if "requested_limit" not in act.requires:

@@ -146,7 +146,7 @@ CASES: list[tuple[str, str, type[Defect], int, str]] = [
     ("{2 d before: [remind]}", "{2 wd before: [remind]}", defects.UnknownMark, 62, "2 wd before"),
     ("{2 d before: [remind]}", "{50%: [remind]}", defects.UnknownMark, 62, "50%"),
     ("{2 d before: [remind]}", "{2 d before: [shout]}", defects.UnknownAction, 62, "shout"),
-    ("    requires: [reason_code]\n", "", defects.ExtensionDoesNotFit, 52, "extend must require reason_code"),
+    ("    requires: [reason_code]\n", "", defects.ExtensionDoesNotFit, 52, "must require"),
     ("{extend: 2 wd}", "{extend: 2 d}", defects.ExtensionDoesNotFit, 53, "2 d"),
     (
         "body: liandong.cases.v1.Closing\n    by: asker\n    in: [new]",
@@ -176,6 +176,9 @@ CASES: list[tuple[str, str, type[Defect], int, str]] = [
         14,
         "ask lets evidence follow",
     ),
+    ("    opens_on: [ask]\n    discharged_by: [help]\n    within: 3 wd",
+     "    opens_on: []\n    discharged_by: [help]\n    within: 3 wd",
+     defects.Contradiction, 48, "nothing opens help"),
     ("final: [done]", "final: [done, new]", defects.Contradiction, 12, "initial"),
     ("initial: new", "initial: asked", defects.DeadState, 7, "nothing leads to new"),
     (
@@ -200,7 +203,7 @@ CASES: list[tuple[str, str, type[Defect], int, str]] = [
         51,
         "help, opened by ask in ordinary cases",
     ),
-]
+]  # fmt: skip
 
 
 def test_the_sample_is_sound() -> None:

@@ -116,6 +116,13 @@ def test_a_word_stands_for_a_list_of_one_and_defaults_are_filled_in() -> None:
     assert procedure.acts["ask"].numbered
 
 
+def test_the_sample_of_the_manual_is_sound() -> None:
+    """What docs/procedures.md shows can be copied."""
+    manual = (FOLDER.parents[1] / "docs" / "procedures.md").read_text(encoding="utf-8")
+    sample = manual.split("```yaml\n")[1].split("```")[0]
+    assert load_text(sample, "docs/procedures.md").name == "assistance"
+
+
 def test_a_folder_is_checked_across_its_files(tmp_path: Path) -> None:
     """A procedure that another opens must be there."""
     text = SMALL.replace("becomes: done}", "becomes: done, opens_case: other}")
