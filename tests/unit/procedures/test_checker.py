@@ -178,7 +178,7 @@ CASES: list[tuple[str, str, type[Defect], int, str]] = [
     ),
     ("    opens_on: [ask]\n    discharged_by: [help]\n    within: 3 wd",
      "    opens_on: []\n    discharged_by: [help]\n    within: 3 wd",
-     defects.Contradiction, 48, "nothing opens help"),
+     defects.Contradiction, 47, "nothing opens help"),
     ("final: [done]", "final: [done, new]", defects.Contradiction, 12, "initial"),
     ("initial: new", "initial: asked", defects.DeadState, 7, "nothing leads to new"),
     (
