@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from services.procedures.facts import Urgency
-from services.procedures.obligation import Extension, Limit, Obligation, Suspension, Unit
+from services.procedures.obligation import Extension, Limit, Obligation, Outcome, Suspension, Unit
 
 _FROM_OCCURRED: Final = 1
 _STARTS_ON_RECEIPT: Final = 2
+_OPEN_LENGTH: Final = 15
 
 _encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,13 +156,39 @@ def loads(data: bytes) -> CaseState:
 
 
 def dumps_obligation(obligation: Obligation) -> bytes:
-    """Compact JSON of one obligation, for its row; the case's id is not in it."""
-    return _encode(_flatten(obligation)).encode()
+    """Compact JSON of one obligation, open or closed, for its row; the case's id is not in it."""
+    flat = _flatten(obligation)
+    if not obligation.open:
+        flat.append(
+            [
+                obligation.discharged_position,
+                _optional(obligation.discharged_at),
+                _optional(obligation.discharged_signed_at),
+                obligation.outcome,
+                _optional(obligation.due_frozen),
+                obligation.calendar_version,
+                _optional(obligation.lapsed_at),
+            ]
+        )
+    return _encode(flat).encode()
 
 
 def loads_obligation(case_id: str, data: bytes) -> Obligation:
     """The obligation that `dumps_obligation` wrote."""
-    return _restore(case_id, json.loads(data))
+    flat = json.loads(data)
+    if len(flat) == _OPEN_LENGTH:
+        return _restore(case_id, flat)
+    position, at, signed, outcome, due, version, lapsed = flat.pop()
+    return replace(
+        _restore(case_id, flat),
+        discharged_position=position,
+        discharged_at=_optional_time(at),
+        discharged_signed_at=_optional_time(signed),
+        outcome=Outcome(outcome) if outcome else None,
+        due_frozen=_optional_time(due),
+        calendar_version=version,
+        lapsed_at=_optional_time(lapsed),
+    )
 
 
 def _flatten(each: Obligation) -> list[Any]:

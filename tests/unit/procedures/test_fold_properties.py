@@ -121,6 +121,18 @@ def test_states_survive_storage(run: Run) -> None:
 
 @settings(max_examples=120, deadline=None)
 @given(RUNS)
+def test_obligations_survive_storage_open_or_closed(run: Run) -> None:
+    """A row keeps the outcome, the frozen due time, or that it lapsed."""
+    state: CaseState | None = None
+    for facts, admission in played(run).history:
+        folded = fold(state, facts, admission, LAW)
+        state = folded.state
+        for each in folded.changed:
+            assert cases.loads_obligation("case", cases.dumps_obligation(each)) == each
+
+
+@settings(max_examples=120, deadline=None)
+@given(RUNS)
 def test_every_state_keeps_its_promises(run: Run) -> None:
     """Open is open, keys are unique, every due time can be computed, a closed case owes nothing."""
     play = played(run)
