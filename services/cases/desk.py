@@ -134,6 +134,10 @@ class DeskSession:
         found = store.answered(self._session.connection, [key for key in keys if key not in self._keys])
         return found | {key: self._keys[key] for key in keys if key in self._keys}
 
+    def sent(self, letter_id: str) -> Recorded:
+        """What became of a letter that was recorded before."""
+        return store.sent(self._session.connection, letter_id)
+
     def view(self, case_id: str) -> CaseState | None:
         """A case with own pending letters, None if it is not here."""
         return self._entry(case_id).view

@@ -85,6 +85,20 @@ def answered(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[byt
     }
 
 
+def sent(connection: Connection, letter_id: str) -> Recorded:
+    """What became of a recorded letter."""
+    from services.cases.desk import Recorded  # noqa: PLC0415 - as above
+
+    letters = exchange_tables.letters.c
+    row = connection.execute(
+        sa.select(
+            letters.letter_id, letters.case_id, letters.number, letters.disposition, letters.position,
+            letters.reason, letters.message,
+        ).where(letters.letter_id == letter_id)
+    ).one()  # fmt: skip
+    return Recorded(*row)
+
+
 def case_row(entry: Entry, state: CaseState, law: Law, department: str, now_us: int) -> Record:
     """The row of a case as it stands."""
     procedure = law.procedure(state.procedure, state.version)

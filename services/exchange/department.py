@@ -270,6 +270,10 @@ class DepartmentSession:
         self._recorded: dict[str, str | None] = {}
         self.features = {kind: factory(self) for kind, factory in department.features.items()}
 
+    def decide(self, command: Command) -> Any:
+        """Run one command of the group."""
+        return command(self)
+
     # -- recording own letters ------------------------------------------------------------------
 
     def header(
