@@ -26,9 +26,10 @@ from services.common.db import Database
 from services.common.errors import LiandongError
 from services.exchange.directory import Directory
 from services.procedures.calendar import Calendar
+from services.procedures.case import loads_obligation
 from services.procedures.obligation import Obligation
 from services.registry import tables
-from services.registry.obligation_index import MarkAt, load_facts, schedule
+from services.registry.obligation_index import MarkAt, schedule
 
 REMIND: Final = "REMIND"
 TELL_OFFICE: Final = "TELL_OFFICE"
@@ -186,9 +187,8 @@ class MarkScheduler:
 
 def _marks(row: Any, directory: Directory, calendar: Calendar) -> tuple[Obligation, list[MarkAt]]:
     procedure = directory.law.procedures[row.procedure, row.procedure_version]
-    obligation = load_facts(row.case_id, row.facts)
-    marks = schedule(obligation, procedure.obligations[row.rule], calendar) if obligation.open else []
-    return obligation, marks
+    obligation = loads_obligation(row.case_id, row.facts)
+    return obligation, schedule(obligation, procedure.obligations[row.rule], calendar)
 
 
 def _raised(

@@ -7,23 +7,22 @@ fired is known by the alerts alone, so that no recomputation can make a mark fir
 
 from __future__ import annotations
 
-import json
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from services.common.clock import microseconds
+from services.common.clock import from_microseconds, microseconds
 from services.procedures.calendar import NEVER, Calendar
-from services.procedures.case import _flatten, _restore
+from services.procedures.case import dumps_obligation, loads_obligation
 from services.procedures.deadlines import due_time, mark_time, parse_mark
 from services.procedures.model import Mark, ObligationRule, Procedure
-from services.procedures.obligation import Obligation
+from services.procedures.obligation import Obligation, Outcome
 
 OPEN: Final = "OPEN"
 LAPSED: Final = "LAPSED"
 
 _DUE: Final = 100
-_encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 class MarkAt(NamedTuple):
@@ -72,18 +71,24 @@ def index_row(obligation: Obligation, procedure: Procedure, calendar: Calendar) 
         None if ended_at is None else microseconds(ended_at),
         None if following is None else following.mark.name,
         None if following is None else microseconds(following.at),
-        dump_facts(obligation),
+        dumps_obligation(obligation),
     )
 
 
-def dump_facts(obligation: Obligation) -> bytes:
-    """The facts as `tables.obligations.facts` keeps them: equal facts give equal bytes."""
-    return _encode(_flatten(obligation)).encode()
-
-
-def load_facts(case_id: str, facts: bytes) -> Obligation:
-    """The obligation that `dump_facts` wrote, of the case whose row it stands in."""
-    return _restore(case_id, json.loads(facts))
+def from_row(row: Any) -> Obligation:
+    """The obligation of a row of the table. Of its end the row knows when, how and the frozen due time."""
+    obligation = loads_obligation(row.case_id, row.facts)
+    if row.state == OPEN:
+        return obligation
+    ended_at = from_microseconds(row.ended_at_us)
+    if row.state == LAPSED:
+        return replace(obligation, lapsed_at=ended_at)
+    return replace(
+        obligation,
+        discharged_at=ended_at,
+        outcome=Outcome(row.state),
+        due_frozen=from_microseconds(row.due_at_us),
+    )
 
 
 def state_of(obligation: Obligation) -> tuple[str, datetime | None]:

@@ -23,7 +23,7 @@ from services.exchange.directory import Directory
 from services.registry import links, tables
 from services.registry.case_overview import parse_act
 from services.registry.department_states import department_states, ledger_size
-from services.registry.obligation_index import load_facts
+from services.registry.obligation_index import from_row
 from services.registry.oversight_scope import Scope
 from services.registry.oversight_views import act_view, alert_view, obligation_view
 
@@ -188,7 +188,7 @@ def _touches(act: Any, row: Any) -> bool:
     """Whether an act opened, ended, suspended, resumed or extended an obligation: its facts say when."""
     if act.position == row.opened_position or act.admitted_at_us == row.ended_at_us:
         return True
-    obligation = load_facts(row.case_id, row.facts)
+    obligation = from_row(row)
     moments = [
         moment
         for pause in obligation.suspensions

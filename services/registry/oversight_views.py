@@ -16,7 +16,7 @@ from services.procedures.calendar import NEVER, ZONE, Calendar
 from services.procedures.obligation import Limit, Obligation, Outcome, Unit
 from services.registry.links import LINK_DOWN
 from services.registry.marks import REMIND, TELL_OFFICE
-from services.registry.obligation_index import LAPSED, OPEN, load_facts
+from services.registry.obligation_index import LAPSED, OPEN, from_row
 
 _STATES: Final = {
     Outcome.ON_TIME.value: pb.OBLIGATION_STATE_ON_TIME,
@@ -46,7 +46,7 @@ def states_asked(state: pb.ObligationState.ValueType) -> tuple[str, ...]:
 
 def obligation_view(row: Any, directory: Directory, now: datetime) -> pb.ObligationView:
     """An obligation's row; a clock stopped with no end in sight has no due time."""
-    obligation = load_facts(row.case_id, row.facts)
+    obligation = from_row(row)
     procedure = directory.law.procedures.get((row.procedure, row.procedure_version))
     rule = procedure.obligations.get(row.rule) if procedure else None
     view = pb.ObligationView(

@@ -27,7 +27,7 @@ from services.common.db import Database
 from services.exchange.directory import Directory
 from services.procedures.calendar import ZONE, Calendar, CalendarYear
 from services.registry import tables
-from services.registry.obligation_index import OPEN, Indexed, indexed, load_facts
+from services.registry.obligation_index import OPEN, Indexed, from_row, indexed
 
 GROUP: Final = 500
 PASSES: Final = 20
@@ -139,7 +139,7 @@ class Recomputation:
             key = (row.case_id, row.rule, row.ordinal)
             try:
                 rule = law.procedures[row.procedure, row.procedure_version].obligations[row.rule]
-                to = indexed(load_facts(row.case_id, row.facts), rule, calendar, fired[key])
+                to = indexed(from_row(row), rule, calendar, fired[key])
             except (LookupError, ValueError):
                 # one row that cannot be read must not keep the others where they are
                 _log.exception("recompute.unreadable", case_id=row.case_id, rule=row.rule)
