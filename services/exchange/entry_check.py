@@ -11,7 +11,6 @@ from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.common.errors import Conflict, InvalidField
 from services.exchange.directory import Directory
-from services.exchange.keys import KeyRole, key_id
 from services.exchange.law_entries import law_after_calendar, read_limit, read_procedure
 from services.exchange.trust import moment
 from services.procedures.law import Law, LimitDoesNotFit
@@ -86,12 +85,6 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
 def _check_department(department: pb.Department, directory: Directory) -> None:
     if department.parent:
         _known(directory, department.parent, "department.parent")
-    try:
-        key_id(department.name, KeyRole.RECOVERY, b"")
-    except ValueError as error:
-        raise InvalidField(
-            "The name is too long for the ids of its keys.", field="department.name"
-        ) from error
     for index, key in enumerate(department.keys):
         if not key.key_id.startswith(f"{department.name}/"):
             raise InvalidField(

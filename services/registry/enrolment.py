@@ -152,13 +152,8 @@ class Enrolment:
         Raises:
             UnknownDepartment: It is not in the directory.
             DepartmentInactive: It is suspended or left.
-            InvalidField: Its name is too long for the ids of its keys.
         """
         self._joinable(department)
-        try:
-            keys.key_id(department, KeyRole.RECOVERY, b"")
-        except ValueError as error:
-            raise InvalidField("The name is too long for the ids of its keys.", field="department") from error
         token = secrets.token_urlsafe(_TOKEN_SIZE)
         now = self._clock.now()
         invitation = Invitation(token_digest(token), department, now, now + lifetime)
