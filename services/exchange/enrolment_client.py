@@ -250,7 +250,7 @@ class EnrolmentClient:
             ),
         )
 
-    async def _call(self, address: str, ask: Callable[[rpc.EnrolmentServiceAsyncStub], Awaitable[R]]) -> R:
+    async def _call(self, address: str, ask: "Callable[[rpc.EnrolmentServiceAsyncStub], Awaitable[R]]") -> R:
         channel = open_channel(address, self.tls, server_name=self._server_name, present_certificate=False)
         async with channel:
             with remote_errors():
