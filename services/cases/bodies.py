@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
+from liandong.cases.v1 import bodies_pb2, case_service_pb2
 from stdnum.cn import ric, uscc
 
-from liandong.cases.v1 import bodies_pb2, case_service_pb2
 from services.common.errors import FieldViolation, LiandongError
 
 _FIELDS: Final[dict[str, Any]] = {

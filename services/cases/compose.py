@@ -8,6 +8,7 @@ from typing import Final
 
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
+
 from services.cases import bodies
 from services.common.errors import InvalidField, LiandongError
 from services.exchange.department import new_id

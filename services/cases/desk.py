@@ -14,29 +14,28 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection
-
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
+from sqlalchemy import Connection
+
 from services.cases import bodies, store
 from services.cases.compose import Composed, Refused, compose
 from services.common.clock import microseconds
 from services.common.errors import Conflict
-from services.exchange import evidence_transfer
+from services.exchange import evidence_records, evidence_transfer
 from services.exchange.department import RECORDED, Delivered, DepartmentSession, new_id
+from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, facts_of, from_microseconds, manifest_roots
 from services.procedures.admit import admit
 from services.procedures.case import CaseState
 from services.procedures.deadlines import due_time
 from services.procedures.facts import ActFacts, Admission
-from services.procedures.fold import Folded, arrive, fold
+from services.procedures.fold import PENDING_POSITION, Folded, arrive, fold
 from services.procedures.obligation import Obligation
 
 _log = structlog.get_logger(__name__)
 
 _CASES: Final = 10_000
-PENDING: Final = 1 << 62
-"""Position of a letter that has none yet: above all that have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,12 @@ class Desk:
     Attributes:
         known: Cases by id, the most recently used last. Only the writer's thread changes it.
         changed: Told (case, letter) after each commit.
+        evidence_recorded: Called after a commit that asked for evidence to be moved.
     """
 
     known: OrderedDict[str, Entry] = field(default_factory=OrderedDict)
     changed: Callable[[Sequence[tuple[str, str]]], None] = lambda pairs: None
+    evidence_recorded: Callable[[], None] = lambda: None
 
     def feature(self, session: DepartmentSession) -> DeskSession:
         """The desk's part in a session."""
@@ -117,6 +118,7 @@ class DeskSession:
         self._pairs: list[tuple[str, str]] = []
         self._keys: dict[str, tuple[bytes, Recorded]] = {}
         self._recalculate = False
+        self._moves_evidence = False
 
     # -- own acts -------------------------------------------------------------------------------
 
@@ -182,6 +184,8 @@ class DeskSession:
         letter_id = letter_id or new_id()
         header, facts = self.check(letter_id, composed, signing)
         session = self._session
+        roots = manifest_roots(composed.content)
+        holder = self._own_evidence(composed.content, roots, signing.actor.subject) if roots else ""
         number = ""
         if composed.act.numbered:
             word = session.directory.number_word(self._department) or self._department
@@ -200,11 +204,9 @@ class DeskSession:
             idempotency_key=key,
             request_digest=request_digest,
         )
-        roots = manifest_roots(content)
-        if roots:
-            evidence_transfer.enqueue(session.connection, roots, evidence_transfer.Direction.PUSH)
+        self._move_evidence(content, roots, holder, Direction.PUSH)
         before = self._entry(case_id)
-        view = self._fold_pending(before.view, facts, len(before.pending))
+        view = self._fold_pending(before.view, facts)
         after = replace(before, pending=(*before.pending, facts), view=view)
         after = self._read_body(case_id, content.body_type, composed.body, after, number)
         self._entries[case_id] = after
@@ -266,9 +268,7 @@ class DeskSession:
         entry = self._settle(facts.case_id, entry, folded, entry.pending)
         content = letter.content
         assert content is not None
-        roots = manifest_roots(content)
-        if roots:
-            evidence_transfer.enqueue(self._session.connection, roots, evidence_transfer.Direction.PULL)
+        self._move_evidence(content, manifest_roots(content), self._department, Direction.PULL)
         self._entries[facts.case_id] = self._read_body(
             facts.case_id, content.body_type, letter.envelope.payload, entry, letter.header.act.number
         )
@@ -312,13 +312,13 @@ class DeskSession:
 
     def _overlay(self, state: CaseState | None, pending: Sequence[ActFacts]) -> CaseState | None:
         """Fold what of the pending letters still fits; the registry will judge the rest."""
-        for index, facts in enumerate(pending):
+        for facts in pending:
             if admit(state, facts, self._session.now, self._session.directory.law) is None:
-                state = self._fold_pending(state, facts, index)
+                state = self._fold_pending(state, facts)
         return state
 
-    def _fold_pending(self, state: CaseState | None, facts: ActFacts, index: int) -> CaseState:
-        admission = Admission(PENDING + index, self._session.now, self._session.directory.version)
+    def _fold_pending(self, state: CaseState | None, facts: ActFacts) -> CaseState:
+        admission = Admission(PENDING_POSITION, self._session.now, self._session.directory.version)
         return fold(state, facts, admission, self._session.directory.law).state
 
     def _admission(self, delivered: Delivered) -> Admission:
@@ -343,7 +343,7 @@ class DeskSession:
         state = self._overlay(entry.admitted, entry.pending[:index])
         for facts in entry.pending[index + 1 :]:
             if admit(state, facts, now, law) is None:
-                state = self._fold_pending(state, facts, 0)
+                state = self._fold_pending(state, facts)
             elif facts.letter_id in not_submitted:
                 message = f"It followed {letter_id}, which was refused: {reason}."
                 self._session.refused(facts.letter_id, "PREDECESSOR_REFUSED", message, not_submitted)
@@ -362,6 +362,38 @@ class DeskSession:
     def law_changed(self) -> None:
         """A common entry came: due times may have moved."""
         self._recalculate = True
+
+    def _move_evidence(
+        self, content: pb.ActContent, roots: Sequence[bytes], holder: str, direction: Direction
+    ) -> None:
+        """Ask for the act's evidence to be moved, and let those who see the case read it."""
+        if not roots:
+            return
+        connection = self._session.connection
+        evidence_transfer.enqueue(connection, roots, direction)
+        evidence_records.grant(connection, roots, [evidence_records.case_reader(content.case_id)], holder)
+        self._moves_evidence = True
+
+    def _own_evidence(self, content: pb.ActContent, roots: Sequence[bytes], subject: str) -> str:
+        """Whose complete evidence an act names: the sender's own, the department's, or the case's.
+
+        Raises:
+            Refused: A root is unknown here, not complete, or not theirs to name.
+        """
+        holder = self._department
+        readers = [evidence_records.case_reader(content.case_id)]
+        for root in roots:
+            found = evidence_records.readable_holder(
+                self._session.connection, root, readers, [subject, self._department]
+            )
+            if found is None or not evidence_records.complete_roots(self._session.connection, [root], found):
+                raise Refused(
+                    "The material's evidence is not complete here; upload it first.",
+                    reason="EVIDENCE_PENDING",
+                    field="draft.materials",
+                )
+            holder = found
+        return holder
 
     # -- reading bodies -------------------------------------------------------------------------
 
@@ -467,6 +499,8 @@ class DeskSession:
             known.popitem(last=False)
         if self._pairs:
             self._desk.changed(self._pairs)
+        if self._moves_evidence:
+            self._desk.evidence_recorded()
 
     def discard(self) -> None:
         """Nothing was kept, or nobody knows."""

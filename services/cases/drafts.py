@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
-
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
+from sqlalchemy import Connection
+
 from services.cases import tables
 from services.cases.compose import Composed, Refused
 from services.cases.desk import DeskSession, Recorded, Signing

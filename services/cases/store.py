@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
+from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
-from liandong.exchange.v1 import envelope_pb2 as pb
 from services.cases import tables
 from services.common.bulk import Bulk, Record
 from services.common.clock import microseconds

@@ -1,0 +1,39 @@
+"""Who may call what of CaseService: the department's own gateway and systems, always with an actor."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.cases.handlers.reading import READING_RULES
+from services.common.permissions import PermissionTable, Rule
+
+_SERVICE: Final = "/liandong.cases.v1.CaseService"
+_CALLERS: Final = frozenset({"gateway", "system"})
+_APPROVERS: Final = frozenset({"section-head", "legal-reviewer", "leader-in-charge", "principal"})
+_WRITERS: Final = frozenset(
+    {
+        "clerk",
+        "registry-clerk",
+        "section-head",
+        "duty-officer",
+        "officer",
+        "liaison",
+        "leader-in-charge",
+        "principal",
+        "system",
+    }
+)
+
+WRITING_RULES: Final[PermissionTable] = {
+    **{
+        f"{_SERVICE}/{method}": Rule(kinds=_CALLERS, same_department=True, actor="required", roles=_WRITERS)
+        for method in ("PrepareLetter", "DiscardDraft", "SendLetter", "SendAct", "SendActs")
+    },
+    **{
+        f"{_SERVICE}/{method}": Rule(kinds=_CALLERS, same_department=True, actor="required", roles=_APPROVERS)
+        for method in ("ApproveLetter", "ReturnLetter")
+    },
+    f"{_SERVICE}/ListDrafts": Rule(kinds=_CALLERS, same_department=True, actor="required"),
+}
+
+RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES}

@@ -1,0 +1,24 @@
+"""Who may call what on a node's port."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.cases.permissions import RULES as CASE_RULES
+from services.common.permissions import PermissionTable, Rule
+from services.exchange.directory_handlers import NODE_RULES
+from services.sharing.permissions import RULES as SHARING_RULES
+
+_EVIDENCE: Final = "/liandong.exchange.v1.EvidenceService"
+
+RULES: Final[PermissionTable] = {
+    **CASE_RULES,
+    **SHARING_RULES,
+    **NODE_RULES,
+    **{
+        f"{_EVIDENCE}/{method}": Rule(
+            kinds=frozenset({"gateway", "system"}), same_department=True, actor="required"
+        )
+        for method in ("PutManifest", "GetManifest", "PutChunk", "GetChunk")
+    },
+}

@@ -1,0 +1,47 @@
+"""The settings of a node's process, and of each department that it hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.common.config import Section, Settings
+from services.common.telemetry import TelemetrySettings
+
+
+class HostedSettings(Section):
+    """What an operator says about one hosted department.
+
+    Attributes:
+        name: Dotted name, such as `health.qinghe`.
+        folder: Its membership, as `liandong enrol` made it; also its evidence and, by default, its database.
+        listen: `host:port`; port 0 takes a free one.
+        database_url: `sqlite:///file` or `postgresql://...`; a file in its folder if empty.
+    """
+
+    name: str = Field(min_length=3, max_length=120)
+    folder: Path
+    listen: str = "0.0.0.0:7445"
+    database_url: str = ""
+
+    @property
+    def database(self) -> str:
+        """The URL of its database."""
+        return self.database_url or f"sqlite:///{self.folder / 'node.sqlite3'}"
+
+
+class NodeSettings(Settings):
+    """What an operator says about one node process.
+
+    Attributes:
+        departments: The departments that it hosts, each with its own port, database and keys.
+        registry_server_name: The DNS name in the registry's certificate, where it is not the host.
+        log_level: The lowest level logged.
+        telemetry: Measurements and traces.
+    """
+
+    departments: list[HostedSettings] = Field(min_length=1)
+    registry_server_name: str = ""
+    log_level: str = "INFO"
+    telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings(service_name="node"))
