@@ -8,12 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 from liandong.directory.v1 import common_entry_pb2
+from liandong.exchange.v1 import envelope_pb2
 
 from services.common import engines
 from services.common.bulk import Bulk
+from services.common.clock import microseconds
 from services.common.db import Database
 from services.exchange.directory import Directory
 from services.procedures.calendar import Calendar
+from services.procedures.case import CaseState, dumps
 from services.procedures.facts import Urgency
 from services.procedures.law import Law
 from services.procedures.model import Act, Mark, ObligationRule, Procedure, Title
@@ -81,7 +84,7 @@ PROCEDURE = Procedure(
 OTHER = replace(PROCEDURE, name="inspection")
 
 
-def directory(calendar: Calendar = NATIONAL, **offices: str) -> Directory:
+def directory(calendar: Calendar = NATIONAL, /, **offices: str) -> Directory:
     """A directory with both mechanisms; the office of `relay` is held by justice if nothing else is said."""
     held = offices or {"relay": OFFICE}
     law = Law(registry=REGISTRY).with_procedures([PROCEDURE, OTHER]).with_calendar(calendar)
@@ -152,3 +155,75 @@ def put_duties(
 def rows_of(database: Database, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
     """What a query finds, as tuples."""
     return database.read(lambda connection: [tuple(row) for row in connection.execute(statement)])
+
+
+def put_head(database: Database, size: int) -> None:
+    """A ledger of this size."""
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(sa.delete(tables.ledger_head))
+        Bulk(tables.ledger_head).insert(connection, [(1, "qinghe", 1, size, b"", b"", 0, 0)])
+
+    database.write(work)
+
+
+def put_act(
+    database: Database, position: int, number: int, name: str, author: str, moment: datetime
+) -> bytes:
+    """An act of case `number` in the ledger; returns its header."""
+    content = envelope_pb2.ActContent(
+        case_id=case_id(number),
+        home_registry=REGISTRY,
+        procedure=PROCEDURE.name,
+        procedure_version=PROCEDURE.version,
+        act=name,
+    )
+    content.occurred_at.FromDatetime(moment)
+    header = envelope_pb2.Header(letter_id=f"letter-{position}", author=author)
+    header.signed_at.FromDatetime(moment)
+    header.act.content = content.SerializeToString()
+    row = (
+        position, header.letter_id, "act", author, case_id(number), b"", b"", microseconds(moment), 0,
+        position, 0, header.SerializeToString(), b"", b"", "",
+    )  # fmt: skip
+    put(database, tables.ledger, [row])
+    put_head(database, position + 1)
+
+
+def put_case(database: Database, number: int, last_position: int = 0, state: str = "sent") -> CaseState:
+    """Case `number` between sender, receiver and office, as folded up to a position."""
+    parties = {"sender": (SENDER,), "receiver": (RECEIVER,), "office": (OFFICE,)}
+    folded = CaseState(
+        case_id=case_id(number),
+        home_registry=REGISTRY,
+        procedure=PROCEDURE.name,
+        version=PROCEDURE.version,
+        state=state,
+        urgency=Urgency.ORDINARY,
+        parties=parties,
+        opened_at=at("2026-03-02 10:00"),
+        opened_position=0,
+        last_position=last_position,
+        last_author=SENDER,
+    )
+    put(
+        database,
+        tables.cases,
+        [
+            (
+                folded.case_id,
+                folded.procedure,
+                state,
+                False,
+                microseconds(folded.opened_at),
+                last_position,
+                dumps(folded),
+            )
+        ],
+    )
+    put(
+        database,
+        tables.case_parties,
+        [(folded.case_id, held[0], role) for role, held in parties.items()],
+    )
+    return folded
