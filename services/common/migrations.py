@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, text
 
@@ -44,9 +45,7 @@ def migrate(
     Raises:
         LiandongError: The database is not reachable, or a revision fails; nothing was kept.
     """
-    config = Config()
-    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = _config(script_location)
     script = ScriptDirectory.from_config(config)
     run: list[str] = []
 
@@ -79,3 +78,32 @@ def migrate(
     finally:
         engine.dispose()
     return run
+
+
+def pending(
+    url: str | URL, script_location: str | Path, *, version_table: str, target: str = "heads"
+) -> list[str]:
+    """The revisions that `migrate` would run, oldest first.
+
+    Raises:
+        LiandongError: The database is not reachable.
+    """
+    script = ScriptDirectory.from_config(_config(script_location))
+    engine = engines.migrator(engines.parse_url(url))
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": version_table})
+            heads = context.get_current_heads()
+            planned: Any = script._upgrade_revs(target, heads)  # type: ignore[arg-type]  # noqa: SLF001 - see above
+            return [step.revision.revision for step in planned]
+    except DATABASE_ERRORS as error:
+        raise classify(error, committing=False).error from error
+    finally:
+        engine.dispose()
+
+
+def _config(script_location: str | Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -84,6 +84,7 @@ class Server:
         self._services: list[str] = []
         self.health = health.aio.HealthServicer()
         self.port = 0
+        self._is_started = False
 
     def add(self, servicer: object, service: ServiceDescriptor) -> None:
         """Offer a service; before `start`.
@@ -93,6 +94,21 @@ class Server:
         """
         edge.register(self.server, servicer, service, self._rules)
         self._services.append(service.full_name)
+
+    def bind(self) -> int:
+        """Take the address, so that services can be made that name it; `start` does it where nobody did.
+
+        Raises:
+            OSError: The address cannot be listened on.
+        """
+        if not self.port:
+            try:
+                self.port = self.server.add_secure_port(self._listen, self._credentials)
+            except RuntimeError:
+                raise OSError(
+                    f"Cannot listen on {self._listen}: it is taken, or not an address of ours."
+                ) from None
+        return self.port
 
     async def start(self) -> int:
         """Listen and serve; the port is returned, and kept as `port`.
@@ -109,13 +125,9 @@ class Server:
             channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name,
         ]
         reflection.enable_server_reflection(names, self.server)
-        try:
-            self.port = self.server.add_secure_port(self._listen, self._credentials)
-        except RuntimeError:
-            raise OSError(
-                f"Cannot listen on {self._listen}: it is taken, or not an address of ours."
-            ) from None
+        self.bind()
         await self.server.start()
+        self._is_started = True
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         _log.info("server.started", listen=self._listen, port=self.port, services=self._services)
         return self.port
@@ -128,7 +140,7 @@ class Server:
 
     async def run(self, grace_s: float = 10) -> None:
         """Serve until SIGTERM or SIGINT, then stop with grace. Starts if not started."""
-        if not self.port:
+        if not self._is_started:
             await self.start()
         asked = asyncio.Event()
         loop = asyncio.get_running_loop()

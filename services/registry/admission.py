@@ -1,69 +1,81 @@
-"""Admission: batches become ledger entries, mailbox places, folded cases and obligations, all in one transaction.
+"""Admission: batches become ledger entries, mailbox places, cases and obligations, in one transaction.
 
 The session of one commit group. The first batch locks the head row, which orders all replicas; every
 letter is then judged on the fold of everything below it, in memory, and applied to it; `flush` writes
-what the group noted in one statement a table. Nothing that memory holds is changed before the commit.
+what the group noted in one statement a table. Nothing that outlives the group is changed before the
+commit, and a head is published, and so can be signed, only after it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection
-
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
-from services.common.bulk import Record
-from services.common.clock import Clock, microseconds
+from sqlalchemy import Connection
+
+from services.common.clock import Clock
 from services.common.errors import Conflict, LiandongError
-from services.exchange import digests
+from services.common.faults import DATABASE_ERRORS
+from services.exchange import digests, evidence_records
 from services.exchange.digests import Leaf
-from services.exchange.directory import Directory
-from services.exchange.letters import Letter, extras_of, from_microseconds
-from services.exchange.merkle import BatchTree
-from services.procedures import case as cases
+from services.exchange.keys import BadSignature
+from services.exchange.letters import Letter, from_microseconds
 from services.procedures.case import CaseState
-from services.procedures.facts import Admission
-from services.procedures.fold import arrive, fold
-from services.procedures.obligation import Obligation
-from services.registry import ledger, store
+from services.registry import effects, ledger, store
+from services.registry.effects import Docket
+from services.registry.group import Group, Signed
 from services.registry.judgement import Answer, Bench, judge
 from services.registry.ledger import Head
-from services.registry.obligation_index import index_row
-from services.registry.recent import BatchProof, Entry, Recent
-from services.registry.replica import Replica
+from services.registry.recent import Entry
+from services.registry.replica import Replica, catch_up
+from services.registry.store import Item, Known
 
 _log = structlog.get_logger(__name__)
 
-_DAY_US: Final = 86_400_000_000
-_ZONE_US: Final = 8 * 3_600_000_000  # Asia/Shanghai has no daylight saving time
+_INTERNAL_AGAIN_MS: Final = 60_000
+_MESSAGE_KEPT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One verified batch of a department: its letters, already opened, and the author's proof over them."""
+    """Letters of one department, signed together and opened.
+
+    Attributes:
+        author: The department of the certificate that submitted them.
+        letters: What became of opening each: the letter, or why it is none.
+        signed: The batch as its author signed it.
+        first: Where these letters begin in it; above 0 only where a batch was taken apart.
+    """
 
     author: str
     letters: tuple[Letter | Answer, ...]
-    letter_ids: tuple[str, ...]
-    tree: BatchTree
-    proof: BatchProof
-    digests: bytes
+    signed: Signed
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A common entry to be published by the registry itself."""
+    """A common entry to be published by the registry itself.
+
+    Attributes:
+        entry: The entry.
+        idempotency_key: Repeating a publication under the same key answers the same; empty for none.
+        make: Makes the signed letter, from the entry's version, the head below it and its admission.
+    """
 
     entry: directory_pb.CommonEntry
-    topic: str
     idempotency_key: str
-    make: Callable[[int, Head, datetime], tuple[Letter, BatchTree, BatchProof]]
+    make: Callable[[int, Head, datetime], tuple[Letter, Signed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Take over what other replicas appended, or what a commit in doubt may have kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,438 +86,275 @@ class Admitted:
 
 
 Result = Admitted | Answer
+Command = Batch | Publication | Refresh
 
 
 class AdmissionSession:
-    """One attempt of one commit group; see `GroupCommitter`."""
+    """One attempt of one commit group; see `GroupCommitter`.
 
-    def __init__(
-        self,
-        connection: Connection,
-        replica: Replica,
-        clock: Clock,
-        evidence_complete: Callable[[Connection, bytes], bool],
-    ) -> None:
+    Args:
+        connection: Inside the group's transaction.
+        replica: What the process remembers.
+        clock: The time, where the database has none.
+    """
+
+    def __init__(self, connection: Connection, replica: Replica, clock: Clock) -> None:
         self._connection = connection
         self._replica = replica
-        self._evidence_complete = evidence_complete
-        self._head = ledger.lock_head(connection, clock.now())
-        self._directory = replica.directory
-        self._foreign_common: list[int] = []
-        self._foreign = self._head.size != replica.head.size or self._head.epoch != replica.head.epoch
-        if self._foreign:
-            self._catch_up()
-        self._now = from_microseconds(self._head.admitted_at_us)
-        self._new: dict[str, Result] = {}
-        self._digests: dict[str, bytes] = {}
-        self._states: dict[str, CaseState] = {}
-        self._loaded: dict[str, CaseState | None] = {}
-        self._entries: list[Entry] = []
-        self._case_of: dict[int, str] = {}
-        self._completed: list[tuple[int, int, bytes]] = []
-        self._places: list[tuple[str, int, int]] = []
-        self._common: list[int] = []
-        self._obligations: dict[tuple[str, str, int], Obligation] = {}
-        self._flows: Counter[tuple[int, str, str, str]] = Counter()
-        self._rows: dict[str, list[Record]] = {
-            name: [] for name in ("ledger", "batches", "parties", "refusals", "arrivals", "awaited", "items", "subscribe", "unsubscribe")
-        }
-        self._received: list[tuple[str, list[int]]] = []
+        self._clock = clock
+        self._is_locked = False
+        self._is_begun = False
 
-    # -- deciding -------------------------------------------------------------------------------
+    def _take(self, head: Head) -> None:
+        """Begin at a head: with what is remembered if that is as of it, else with what is read anew."""
+        replica = self._replica
+        self._is_begun = True
+        self._head = self._new_head = head
+        self._now_us = head.admitted_at_us
+        self._now = from_microseconds(head.admitted_at_us)
+        self._is_foreign = (head.size, head.epoch) != (replica.head.size, replica.head.epoch)
+        self._directory, positions = replica.directory, list[int]()
+        if self._is_foreign:
+            self._directory, positions = catch_up(self._connection, replica.directory, head)
+        self._foreign_common = list(enumerate(positions, start=replica.directory.version + 1))
+        self._group = Group(head)
+        self._answers: dict[str, tuple[bytes, Result]] = {}
+        self._read: dict[str, CaseState | None] = {}
+        self._look()
 
-    def decide(self, command: Batch | Publication) -> tuple[Result, ...]:
-        """Judge and apply one batch, or publish one common entry.
-
-        Raises:
-            Conflict: The idempotency key of a publication was used with another entry.
-        """
-        if isinstance(command, Publication):
-            return (self._publish(command),)
-        known = store.answered(
-            self._connection, [letter_id for letter_id in command.letter_ids if letter_id not in self._new]
-        )
-        self._load_cases(command)
-        first: int | None = None
-        results: list[Result] = []
-        for index, (letter_id, letter) in enumerate(zip(command.letter_ids, command.letters, strict=True)):
-            answer = self._repeat(letter_id, letter, command.author, known.get(letter_id))
-            if answer is None:
-                answer = letter if isinstance(letter, Answer) else self._admit(letter, command, index, first)
-                if isinstance(answer, Admitted):
-                    first = answer.position if first is None else first
-                if isinstance(answer, Admitted) or not answer.retry_after_ms:
-                    self._new[letter_id] = answer
-            results.append(answer)
-        return tuple(results)
-
-    def _repeat(
-        self, letter_id: str, letter: Letter | Answer, author: str, known: store.Known | None
-    ) -> Result | None:
-        """The stored answer to a letter that came before; another letter under its id is refused."""
-        digest = None if isinstance(letter, Answer) else letter.digest
-        if letter_id in self._new:
-            stored, first_digest = self._new[letter_id], self._digests.get(letter_id)
-        elif known is not None:
-            stored, first_digest = (
-                Answer(known.reason, known.field, known.message) if known.position is None else Admitted(known.position),
-                known.digest,
-            )
-            if known.author != author:
-                return Answer("REPLAYED_WITH_OTHER_CONTENT", "letter_id", "Another department used this id.")
-        else:
-            if digest is not None:
-                self._digests[letter_id] = digest
-            return None
-        if digest is not None and first_digest is not None and digest != first_digest:
-            return Answer("REPLAYED_WITH_OTHER_CONTENT", "letter_id", "This id was used with another letter.")
-        return stored
-
-    def _admit(self, letter: Letter, batch: Batch, index: int, first: int | None) -> Result:
-        try:
-            answer = judge(letter, batch.author, self._bench())
-            if answer is None:
-                return self._apply(letter, batch.proof, batch.tree, index, first, batch.digests)
-        except LiandongError as error:
-            answer = Answer(error.reason, error.field, error.message)
-        except Exception:
-            # one letter that we cannot judge must not stop those beside it; it stays with its author
-            _log.exception("admission.failed", letter_id=letter.letter_id)
-            return Answer("INTERNAL", "", "The registry could not judge this letter.", 60_000)
-        if not answer.retry_after_ms:
-            self._rows["refusals"].append(
-                (letter.letter_id, batch.author, letter.digest, answer.reason, answer.field, answer.message, self._head.admitted_at_us)
-            )
-        return answer
-
-    def _bench(self) -> Bench:
-        replica, directory = self._replica, self._directory
-        return Bench(
-            registry=replica.registry,
-            directory=directory,
+    def _look(self) -> None:
+        """Make anew what judges and effects look at; after each change of the directory."""
+        self._bench = Bench(
+            registry=self._replica.registry,
+            directory=self._directory,
             now=self._now,
             case=self._case,
             answered=self._answered,
-            evidence_complete=lambda root: self._evidence_complete(self._connection, root),
-            head_known=self._head_known,
-            verifier=lambda department: replica.verifier(department, directory),
-            subscription_item=self._item,
+            evidence_missing=self._evidence_missing,
+            head_seen_at=self._head_seen_at,
+            verifier=self._replica.verifier,
+            item=self._item,
+        )
+        self._docket = Docket(
+            self._connection, self._group, self._directory, self._now, self._now_us, self._case, self._entry
         )
 
-    # -- applying -------------------------------------------------------------------------------
+    def _lock(self) -> None:
+        if not self._is_locked:
+            self._take(ledger.lock_head(self._connection, self._clock.now()))
+            self._is_locked = True
 
-    def _apply(
-        self, letter: Letter, proof: BatchProof, tree: BatchTree, index: int, first: int | None, all_digests: bytes
-    ) -> Admitted:
-        """Append a letter and everything that follows from it. Works on values first, so that it fails whole."""
-        position = self._head.size
-        admission = Admission(position, self._now, self._head.common_version)
-        flags: tuple[str, ...] = ()
-        recipients: tuple[str, ...] = ()
-        match letter.kind:
-            case "act":
-                flags, recipients = self._apply_act(letter, admission)
-            case "arrival":
-                recipients = self._apply_arrival(letter, position)
-            case "item":
-                recipients = self._apply_item(letter, position)
-        leaf = Leaf(position, self._head.admitted_at_us, self._head.common_version, letter.digest)
-        leaf_hash = leaf.hash()
-        edge, completed = self._head.edge.append((leaf_hash,))
-        self._completed += completed
-        self._head = replace(self._head, edge=edge)
-        batch = position if first is None else first
-        if first is None:
-            self._rows["batches"].append(
-                (batch, proof.suite, proof.key_id, proof.size, proof.root, proof.signature, all_digests)
-            )
-        author = letter.header.author
-        extras = extras_of(letter.envelope)
-        flag_text = ",".join(flags)
-        self._rows["ledger"].append(
-            (
-                position, letter.letter_id, letter.kind, author, letter.subject_id, letter.digest, leaf_hash,
-                leaf.admitted_at_us, leaf.common_version, batch, index, letter.envelope.header,
-                letter.envelope.payload, extras, flag_text,
-            )
-        )  # fmt: skip
-        self._entries.append(
-            Entry(
-                leaf, leaf_hash, letter.letter_id, letter.kind, author, letter.envelope.header,
-                letter.envelope.payload, extras, flag_text, proof, index, tree.path(index),
-            )
-        )  # fmt: skip
-        if letter.kind == "common":
-            self._common.append(position)
-        else:
-            places = self._places
-            places.append((author, position, position))
-            for name in recipients:
-                if name != author:
-                    places.append((name, position, position))
-        return Admitted(position)
+    # -- deciding -------------------------------------------------------------------------------
 
-    def _apply_act(self, letter: Letter, admission: Admission) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        facts = letter.facts
-        assert facts is not None
-        before = self._case(facts.case_id)
-        law = self._directory.law
-        folded = fold(before, facts, admission, law)
-        flags = law.authority_flags(facts)
-        state = folded.state
-        members = state.members
-        earlier = before.members if before else ()
-        added = [name for name in members if name not in earlier]
-        if before is not None:
-            for name in added:
-                self._deliver_past(name, facts.case_id, admission.position)
-        if added or before is None or before.parties != state.parties:
-            self._rows["parties"] += [
-                (facts.case_id, name, role) for role, names in state.parties.items() for name in names
-            ]
-        self._states[facts.case_id] = state
-        self._case_of[admission.position] = facts.case_id
-        for each in folded.changed:
-            self._note_obligation(each)
-            if each.starts_on_receipt and each.received_at is None and each.opened_position == admission.position:
-                self._rows["awaited"].append((each.owed_by, admission.position, facts.case_id))
-        recipients = tuple(dict.fromkeys((*members, *facts.recipients, *facts.copies)))
-        day = (self._head.admitted_at_us + _ZONE_US) // _DAY_US
-        for name in facts.recipients or members:
-            if name != facts.author:
-                self._flows[day, facts.procedure, facts.author, name] += 1
-        return flags, recipients
-
-    def _note_obligation(self, obligation: Obligation) -> None:
-        self._obligations[obligation.case_id, obligation.rule, obligation.ordinal] = obligation
-
-    def _deliver_past(self, department: str, case_id: str, at: int) -> None:
-        """Give a new party what was said in the case before it joined (earlier envelopes first)."""
-        positions = store.case_positions(self._connection, case_id)
-        positions += [position for position, case in self._case_of.items() if case == case_id]
-        self._places += [(department, at, position) for position in positions]
-
-    def _apply_arrival(self, letter: Letter, position: int) -> tuple[str, ...]:
-        """Note what came, start the clocks that waited for it, tell those whose letters came.
+    def decide(self, command: Command) -> tuple[Result, ...]:
+        """Judge and apply one batch, or publish one common entry.
 
         Raises:
-            LiandongError: A position is not in the ledger, or the letter there is another.
+            BadSignature: The key that signed the batch is not valid any more.
+            Conflict: The idempotency key of a publication was used with another entry.
         """
-        department = letter.header.author
-        listed = {each.position: each.letter_digest for each in letter.header.arrival.letters}
-        authors: set[str] = set()
-        rest: list[int] = []
-        recent = self._replica.recent
-        for each, digest in listed.items():
-            entry = recent.entry(each) if not self._foreign else None
-            if entry is None:
-                rest.append(each)
-            elif entry.leaf.letter_digest != digest:
-                raise LiandongError("Another letter stands there.", reason="DIGEST_MISMATCH", field="arrival.letters")
-            else:
-                authors.add(entry.author)
-        if rest:
-            found = store.letters_at(self._connection, rest)
-            for each in rest:
-                known = found.get(each)
-                if known is None or known[0] != listed[each]:
-                    raise LiandongError("Another letter stands there.", reason="DIGEST_MISMATCH", field="arrival.letters")
-                authors.add(known[1])
-        positions = sorted(listed)
-        self._rows["arrivals"].append(
-            (department, positions[-1], positions[0], position, self._head.admitted_at_us)
-        )
-        told = authors
-        awaited = [wait for wait in store.waits(self._connection, department, positions) if wait[0] in listed]
-        for case_id in dict.fromkeys(case for _, case in awaited):
-            state = self._case(case_id)
-            if state is None:
-                continue
-            folded = arrive(state, [at for at, case in awaited if case == case_id], department, self._now)
-            self._states[case_id] = folded.state
-            for each in folded.changed:
-                self._note_obligation(each)
-            told.update(folded.state.members)
-        if awaited:
-            self._received.append((department, [at for at, _ in awaited]))
-        return tuple(sorted(told))
+        match command:
+            case Batch():
+                self._lock()
+                return self._decide(command)
+            case Publication():
+                self._lock()
+                return (self._publish(command),)
+            case Refresh():
+                if not self._is_begun:
+                    self._take(ledger.read_head(self._connection))
+                return ()
 
-    def _apply_item(self, letter: Letter, position: int) -> tuple[str, ...]:
-        header = letter.header
-        item = header.item
-        if item.act == pb.ITEM_ACT_SUBSCRIBE:
-            self._rows["subscribe"].append((item.category, header.author))
-            return ()
-        if item.act == pb.ITEM_ACT_UNSUBSCRIBE:
-            self._rows["unsubscribe"].append((item.category, header.author))
-            return ()
-        withdrawn = item.act == pb.ITEM_ACT_WITHDRAW
-        self._rows["items"].append(
-            (item.item_id, header.author, item.category, max(item.revision, 1), withdrawn, position)
-        )
-        named = tuple(item.recipients)
-        if item.restricted:
-            return named
-        ended = {department for category, department in self._rows["unsubscribe"] if category == item.category}
-        started = {department for category, department in self._rows["subscribe"] if category == item.category}
-        stored = set(store.subscribers(self._connection, item.category))
-        return tuple(sorted((stored | started) - ended | set(named)))
+    def _decide(self, batch: Batch) -> tuple[Result, ...]:
+        key_id = batch.signed.proof.key_id
+        if self._directory.sign_key(key_id, self._now) is None:
+            raise BadSignature(f"{key_id} is not valid any more.", field="proof.key_id")
+        letters = [each for each in batch.letters if isinstance(each, Letter)]
+        unknown = [each.letter_id for each in letters if each.letter_id not in self._answers]
+        known = store.answered(self._connection, unknown)
+        self._load_cases(letters)
+        first = -1
+        results: list[Result] = []
+        for index, letter in enumerate(batch.letters, start=batch.first):
+            if isinstance(letter, Answer):
+                # it has no id that could be trusted, so its refusal is not stored but found again
+                results.append(letter)
+                continue
+            answer = self._repeat(letter, batch.author, known.get(letter.letter_id))
+            if answer is None:
+                answer = self._admit(letter, batch, index, first)
+                if isinstance(answer, Admitted):
+                    first = answer.position if first < 0 else first
+            results.append(answer)
+        return tuple(results)
+
+    def _repeat(self, letter: Letter, author: str, known: Known | None) -> Result | None:
+        """The stored answer to a letter that came before; another letter under its id is refused."""
+        digest, stored = self._answers.get(letter.letter_id, (b"", None))
+        if stored is None:
+            if known is None:
+                return None
+            digest = known.digest if known.author == author else b""
+            stored = (
+                Answer(known.reason, known.field, known.message)
+                if known.position is None
+                else Admitted(known.position)
+            )
+        if digest != letter.digest:
+            return Answer("REPLAYED_WITH_OTHER_CONTENT", "letter_id", "This id was used with another letter.")
+        return stored
+
+    def _admit(self, letter: Letter, batch: Batch, index: int, first: int) -> Result:
+        try:
+            answer = judge(letter, batch.author, self._bench)
+            if answer is None:
+                admitted = Admitted(self._apply(letter, batch.signed, index, first))
+                self._answers[letter.letter_id] = letter.digest, admitted
+                return admitted
+        except LiandongError as error:
+            answer = Answer(error.reason, error.field, error.message, error.retry_after_ms)
+        except DATABASE_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - see below
+            # one letter that we cannot judge must not stop those beside it; it stays with its author
+            _log.exception("admission.failed", letter_id=letter.letter_id)
+            return Answer("INTERNAL", "", "The registry could not judge this letter.", _INTERNAL_AGAIN_MS)
+        # whose author is forged is not stored: it would take the id from the one who has it
+        if not answer.retry_after_ms and answer.reason != "FORGED_AUTHOR":
+            self._refuse(letter, batch.author, answer)
+        return answer
+
+    def _refuse(self, letter: Letter, author: str, answer: Answer) -> None:
+        self._answers[letter.letter_id] = letter.digest, answer
+        # it may quote the letter, and PostgreSQL stores no NUL
+        message = answer.message.replace("\0", "")[:_MESSAGE_KEPT]
+        self._group.refusals.append(
+            (letter.letter_id, author, letter.digest, answer.reason, answer.field.replace("\0", ""), message,
+             self._now_us)
+        )  # fmt: skip
+
+    def _apply(self, letter: Letter, signed: Signed, index: int, first: int) -> int:
+        """Append a letter and everything that follows from it; returns its position."""
+        group, flags = self._group, ""
+        position = group.size
+        match letter.kind:
+            case "act":
+                flags = effects.apply_act(letter, self._docket)
+            case "arrival":
+                effects.apply_arrival(letter, self._docket)
+            case "item":
+                effects.apply_item(letter, self._docket)
+        leaf = Leaf(position, self._now_us, self._directory.version, letter.digest)
+        group.append(letter, leaf, signed, index, position if first < 0 else first, flags)
+        return position
 
     def _publish(self, publication: Publication) -> Result:
         digest = digests.sha256(publication.entry.SerializeToString(deterministic=True))
-        key = publication.idempotency_key
+        key, group = publication.idempotency_key, self._group
         if key:
             known = store.published(self._connection, key)
-            if known is not None:
-                if known[0] != digest:
+            noted = next(((row[1], row[2]) for row in group.published if row[0] == key), None)
+            before = known or noted
+            if before is not None:
+                if before[0] != digest:
                     raise Conflict(field="idempotency_key")
-                return Admitted(known[1])
-        version = self._head.common_version + 1
-        letter, tree, proof = publication.make(version, self._head, self._now)
-        admitted = self._apply(letter, proof, tree, 0, None, letter.digest)
-        self._head = replace(self._head, common_version=version)
-        self._directory = self._directory.apply(
-            publication.entry, version=version, position=admitted.position, admitted_at=self._now
-        )
+                return Admitted(before[1])
+        version = self._directory.version + 1
+        below = group.head(self._directory.version, self._now_us)
+        letter, signed = publication.make(version, below, self._now)
+        position = self._apply(letter, signed, 0, -1)
+        group.common.append((version, position))
         if key:
-            self._connection.execute(
-                store.tables.published.insert().values(
-                    idempotency_key=key, request_digest=digest, position=admitted.position, version=version
-                )
-            )
-        return admitted
+            group.published.append((key, digest, position, version))
+        self._directory = self._directory.apply(
+            publication.entry, version=version, position=position, admitted_at=self._now
+        )
+        self._look()
+        return Admitted(position)
 
     # -- looking up -----------------------------------------------------------------------------
 
-    def _catch_up(self) -> None:
-        """Another replica appended: take its common entries, trust nothing remembered."""
-        for position, payload, admitted_us in store.common_entries(self._connection, self._directory.version):
-            self._foreign_common.append(position)
-            entry = directory_pb.CommonEntry.FromString(payload)
-            self._directory = self._directory.apply(
-                entry, version=self._directory.version + 1, position=position, admitted_at=from_microseconds(admitted_us)
-            )
-
-    def _load_cases(self, batch: Batch) -> None:
-        wanted = {
-            letter.facts.case_id for letter in batch.letters if not isinstance(letter, Answer) and letter.facts
+    def _load_cases(self, letters: Sequence[Letter]) -> None:
+        """Read the cases of a batch at once."""
+        remembered = {} if self._is_foreign else self._replica.cases
+        rest = {
+            each.facts.case_id
+            for each in letters
+            if each.facts is not None
+            and each.facts.case_id not in remembered
+            and each.facts.case_id not in self._read
+            and each.facts.case_id not in self._group.states
         }
-        cached = {} if self._foreign else self._replica.cases
-        rest = [case for case in wanted if case not in self._states and case not in self._loaded and case not in cached]
         if rest:
             found = store.case_states(self._connection, rest)
-            self._loaded.update({case: found.get(case) for case in rest})
+            self._read.update({case_id: found.get(case_id) for case_id in rest})
 
     def _case(self, case_id: str) -> CaseState | None:
-        state = self._states.get(case_id)
-        if state is None and not self._foreign:
+        state = self._group.states.get(case_id)
+        if state is None and not self._is_foreign:
             state = self._replica.cases.get(case_id)
         if state is None:
-            if case_id not in self._loaded:
-                self._loaded[case_id] = store.case_states(self._connection, [case_id]).get(case_id)
-            state = self._loaded[case_id]
+            if case_id not in self._read:
+                self._read[case_id] = store.case_states(self._connection, [case_id]).get(case_id)
+            state = self._read[case_id]
         return state
 
     def _answered(self, letter_id: str) -> bool:
-        if letter_id in self._new:
-            return True
-        return bool(store.answered(self._connection, [letter_id]))
+        return letter_id in self._answers or bool(store.answered(self._connection, [letter_id]))
 
-    def _item(self, item_id: str) -> tuple[str, str, int, bool] | None:
-        for row in reversed(self._rows["items"]):
-            if row[0] == item_id:
-                return (row[1], row[2], row[3], row[4])
-        return store.item(self._connection, item_id)
+    def _evidence_missing(self, author: str, roots: Sequence[bytes]) -> Collection[bytes]:
+        # what the author itself brought: nobody sends what they cannot show
+        return set(roots) - evidence_records.complete_roots(self._connection, roots, author)
 
-    def _head_known(self, head: pb.ObservedHead) -> datetime | None:
+    def _entry(self, position: int) -> Entry | None:
+        return self._replica.recent.entry(position)
+
+    def _item(self, item_id: str) -> Item | None:
+        return self._group.items.get(item_id) or store.item(self._connection, item_id)
+
+    def _head_seen_at(self, seen: pb.ObservedHead) -> datetime | None:
         """When the last leaf under an observed head was admitted, None if this ledger never had it."""
         own = self._head
-        if head.log_id != own.log_id or head.epoch != own.epoch or head.size > own.size:
+        # heads that this group makes are not signed yet, so nobody can have seen them
+        if seen.log_id != own.log_id or seen.epoch != own.epoch or seen.size > own.size:
             return None
-        if head.size == 0:
+        if seen.size == 0:
             return from_microseconds(0)
-        roots = self._replica.roots
-        known = roots.get(head.size)
+        known = self._replica.roots.get(seen.size)
         if known is None:
-            if head.size > self._replica.head.size:
-                return None  # nobody can have seen a head that is not signed yet
-            known = roots[head.size] = self._replica.hashes.root(self._connection, head.size)
-        if known != head.root:
-            return None
-        entry = self._replica.recent.entry(head.size - 1)
-        if entry is not None:
-            return from_microseconds(entry.leaf.admitted_at_us)
-        return from_microseconds(store.admitted_at(self._connection, head.size - 1))
+            root = self._replica.hashes.root(self._connection, seen.size)
+            known = root, store.admitted_at(self._connection, seen.size - 1)
+            self._replica.roots[seen.size] = known
+        return from_microseconds(known[1]) if known[0] == seen.root else None
 
     # -- writing --------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Write the group."""
-        connection, rows = self._connection, self._rows
-        store.REFUSALS.upsert(connection, rows["refusals"], ["letter_id"])
-        if not self._entries:
-            return
-        store.LEDGER.insert(connection, rows["ledger"])
-        store.BATCHES.insert(connection, rows["batches"])
-        store.MAILBOX.upsert(connection, self._places, ["department", "at", "position"])
-        store.CASES.upsert(
-            connection,
-            [self._case_row(state) for state in self._states.values()],
-            ["case_id"],
-            ["state", "closed", "last_position", "folded"],
-        )
-        store.PARTIES.upsert(connection, rows["parties"], ["case_id", "department"], ["role"])
-        store.OBLIGATIONS.upsert(
-            connection,
-            [self._obligation_row(each) for each in self._obligations.values()],
-            ["case_id", "rule", "ordinal"],
-            ["due_at_us", "state", "ended_at_us", "next_mark", "next_mark_at_us", "facts"],
-        )
-        store.AWAITED.upsert(connection, rows["awaited"], ["department", "position"])
-        for department, positions in self._received:
-            store.delete_awaited(connection, department, positions)
-        store.ARRIVALS.upsert(connection, rows["arrivals"], ["department", "last_at"])
-        store.ITEMS.upsert(connection, rows["items"], ["item_id"], ["revision", "withdrawn", "position"])
-        store.SUBSCRIPTIONS.upsert(connection, rows["subscribe"], ["category", "department"])
-        store.delete_subscriptions(connection, rows["unsubscribe"])
-        store.count_flows(connection, self._flows)
-        ledger.write(connection, self._head, self._completed)
-        store.notify(connection, self._head.size)
-
-    def _obligation_row(self, obligation: Obligation) -> Record:
-        law = self._directory.law
-        state = self._states[obligation.case_id]
-        procedure = law.procedure(state.procedure, state.version)
-        assert procedure is not None
-        return index_row(obligation, procedure, law.calendar(state.home_registry))
-
-    def _case_row(self, state: CaseState) -> Record:
-        procedure = self._directory.law.procedure(state.procedure, state.version)
-        closed = procedure is not None and state.state in procedure.final
-        return (
-            state.case_id, state.procedure, state.state, closed, microseconds(state.opened_at),
-            state.last_position, cases.dumps(state),
-        )  # fmt: skip
+        if self._is_locked:
+            self._new_head = self._group.head(self._directory.version, self._now_us)
+            self._group.write(self._connection, self._new_head, self._directory.law, self._replica.name)
 
     def committed(self) -> None:
         """Publish to memory what is durable now, and wake the streams."""
-        if not self._entries:
+        if not self._is_begun:
             return
-        replica = self._replica
-        if self._foreign:
+        replica, group = self._replica, self._group
+        if self._is_foreign:
             replica.cases.clear()
-            replica.recent = Recent(self._entries[0].leaf.position)
-        replica.remember_cases(self._states)
-        replica.hashes.remember(
-            [(0, entry.leaf.position, entry.leaf_hash) for entry in self._entries]
-        )
-        replica.hashes.remember(self._completed)
-        replica.recent.extend(self._entries, self._places, self._common)
-        replica.common_positions += self._foreign_common + self._common
-        replica.advance(self._head, self._directory)
+            replica.recent.clear(self._head.size)
+            replica.note_common(self._foreign_common)
+        if group.entries:
+            replica.remember_cases(group.states)
+            replica.hashes.remember([(0, each.leaf.position, each.leaf_hash) for each in group.entries])
+            replica.hashes.remember(group.completed)
+            replica.recent.extend(group.entries, group.places, group.common_positions)
+            replica.note_common(group.common)
+        if group.entries or self._is_foreign:
+            replica.advance(self._new_head, self._directory)
 
     def discard(self) -> None:
-        """Nothing of this attempt was kept, or nobody knows: read everything anew next time."""
-        self._replica.cases.clear()
+        """Nothing of this attempt was kept, or nobody knows.
 
-
+        If it was kept after all, the next session sees a head that is not the remembered one.
+        """

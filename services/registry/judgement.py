@@ -6,12 +6,14 @@ it be judged yet (retry), who acted and approved, and at last the procedure's ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from liandong.exchange.v1 import envelope_pb2 as pb
+
 from services.common.errors import LiandongError
 from services.exchange.assertions import Purpose, Verifier
 from services.exchange.digests import content_digest
@@ -19,10 +21,12 @@ from services.exchange.directory import Directory
 from services.exchange.letters import Letter, manifest_roots, moment
 from services.procedures.admit import admit
 from services.procedures.case import CaseState
+from services.registry.store import Item
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 _SOON_MS: Final = 500
 _LATER_MS: Final = 5_000
+_UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,30 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a judge looks at: the law and the ledger as they stand below the letter."""
+    """What a judge looks at: the law and the ledger as they stand below the letter.
+
+    Attributes:
+        registry: The name of this registry.
+        directory: As of the letter's position.
+        now: Its admission, if it is admitted.
+        case: Gives a case's state.
+        answered: Whether a letter id was answered before.
+        evidence_missing: Those of the roots whose evidence an author has not brought in full.
+        head_seen_at: When the last leaf under an observed head was admitted, None if this ledger never had
+            that head.
+        verifier: Gives the verifier of a department's assertions.
+        item: Gives a shared item.
+    """
 
     registry: str
     directory: Directory
     now: datetime
     case: Callable[[str], CaseState | None]
     answered: Callable[[str], bool]
-    evidence_complete: Callable[[bytes], bool]
-    head_known: Callable[[pb.ObservedHead], datetime | None]
-    verifier: Callable[[str], Verifier]
-    subscription_item: Callable[[str], tuple[str, str, int, bool] | None]
+    evidence_missing: Callable[[str, Sequence[bytes]], Collection[bytes]]
+    head_seen_at: Callable[[pb.ObservedHead], datetime | None]
+    verifier: Callable[[str, Directory], Verifier]
+    item: Callable[[str], Item | None]
 
 
 def judge(letter: Letter, author: str, bench: Bench) -> Answer | None:
@@ -57,6 +74,9 @@ def judge(letter: Letter, author: str, bench: Bench) -> Answer | None:
         letter: The opened letter.
         author: The department of the certificate that submitted it.
         bench: What it is judged by.
+
+    Raises:
+        LiandongError: Likewise a reason against it.
     """
     header = letter.header
     if header.author != author:
@@ -71,7 +91,7 @@ def judge(letter: Letter, author: str, bench: Bench) -> Answer | None:
     if signed_at > bench.now + CLOCK_TOLERANCE:
         return Answer("CLOCK_AHEAD", "signed_at", "The letter is dated in the registry's future.", _LATER_MS)
     if header.HasField("observed_head"):
-        seen_at = bench.head_known(header.observed_head)
+        seen_at = bench.head_seen_at(header.observed_head)
         if seen_at is None or seen_at > signed_at + CLOCK_TOLERANCE:
             return Answer("HEAD_UNKNOWN", "observed_head", "The head is not one of this ledger at that time.")
     match letter.kind:
@@ -89,30 +109,58 @@ def judge(letter: Letter, author: str, bench: Bench) -> Answer | None:
 
 def _judge_act(letter: Letter, bench: Bench, signed_at: datetime) -> Answer | None:
     facts, content = letter.facts, letter.content
-    if facts is None or content is None:
-        return Answer("MALFORMED", "act", "An act has content.")
+    assert facts is not None
+    assert content is not None
+    directory = bench.directory
     if content.home_registry != bench.registry:
         return Answer("WRONG_REGISTRY", "act.content.home_registry", f"This is {bench.registry}.")
-    for field, names in (("recipients", facts.recipients), ("copies", facts.copies), ("parties", facts.parties)):
+    for field, names in (
+        ("recipients", facts.recipients),
+        ("copies", facts.copies),
+        ("parties", facts.parties),
+    ):
         for name in names:
-            if bench.directory.department(name) is None:
-                return Answer("UNKNOWN_DEPARTMENT", f"act.content.{field}", f"No department is called {name}.")
-    if facts.predecessor and not bench.answered(facts.predecessor):
-        return Answer("PREDECESSOR_PENDING", "act.predecessor", "The letter before it has not come.", _SOON_MS)
-    procedure = bench.directory.law.procedure(facts.procedure, facts.procedure_version)
-    spec = procedure.acts.get(facts.act) if procedure else None
-    if not (spec and spec.evidence_may_follow):
-        for root in manifest_roots(content):
-            if not bench.evidence_complete(root):
-                return Answer("EVIDENCE_PENDING", "act.content.materials", "Evidence is still on its way.", _SOON_MS)
-    try:
-        check_people(letter, bench.verifier(facts.author), signed_at)
-    except LiandongError as error:
-        return Answer(error.reason, error.field or "assertions", error.message)
-    refusal = admit(bench.case(facts.case_id), facts, bench.now, bench.directory.law)
+            if directory.department(name) is None:
+                return Answer(
+                    "UNKNOWN_DEPARTMENT", f"act.content.{field}", f"No department is called {name}."
+                )
+    if facts.predecessor:
+        if not is_uuid7(facts.predecessor):
+            return Answer("INVALID_FIELD", "act.predecessor", "This is no letter id.")
+        if not bench.answered(facts.predecessor):
+            return Answer(
+                "PREDECESSOR_PENDING", "act.predecessor", "The letter before it has not come.", _SOON_MS
+            )
+    if facts.item_code and directory.delegation_expired(
+        facts.author, facts.item_code, facts.area_code, signed_at
+    ):
+        return Answer(
+            "DELEGATION_EXPIRED", "act.content.item_code", "The delegation of this matter has ended."
+        )
+    if content.materials:
+        procedure = directory.law.procedure(facts.procedure, facts.procedure_version)
+        spec = procedure.acts.get(facts.act) if procedure else None
+        if spec is None or not spec.evidence_may_follow:
+            roots = manifest_roots(content)
+            if roots and bench.evidence_missing(facts.author, roots):
+                return Answer(
+                    "EVIDENCE_PENDING", "act.content.materials", "Evidence is still on its way.", _SOON_MS
+                )
+    check_people(letter, bench.verifier(facts.author, directory), signed_at)
+    refusal = admit(bench.case(facts.case_id), facts, bench.now, directory.law)
     if refusal is None:
         return None
-    return Answer(refusal.reason, f"act.content.{refusal.field}" if refusal.field else "", refusal.message)
+    return Answer(refusal.reason, _field_path(refusal.field), refusal.message)
+
+
+def _field_path(field: str) -> str:
+    if field in ("author", "actor"):
+        return field
+    if field in ("approvals", "based_on", "predecessor"):
+        return f"act.{field}"
+    if field == "actor_certificate":
+        return "actor.certificate"
+    return f"act.content.{field}" if field else ""
 
 
 def check_people(letter: Letter, verifier: Verifier, signed_at: datetime) -> None:
@@ -134,7 +182,9 @@ def check_people(letter: Letter, verifier: Verifier, signed_at: datetime) -> Non
         field = f"act.approvals[{index}]"
         token = by_digest.get(approval.assertion_digest)
         if token is None:
-            raise LiandongError("No assertion stands behind the approval.", reason="ACTOR_MISSING", field=field)
+            raise LiandongError(
+                "No assertion stands behind the approval.", reason="ACTOR_MISSING", field=field
+            )
         claims = verifier.verify(token, moment(approval.approved_at, field), digest, Purpose.APPROVE)
         if claims.service or claims.subject != approval.subject or approval.role not in claims.roles:
             raise LiandongError(
@@ -149,7 +199,9 @@ def check_people(letter: Letter, verifier: Verifier, signed_at: datetime) -> Non
         if claims.subject != actor.subject or claims.service != actor.service:
             continue
         if actor.role not in claims.roles or claims.certificate != actor.certificate:
-            raise LiandongError("The actor's role is not given.", reason="ROLE_NOT_PERMITTED", field="actor.role")
+            raise LiandongError(
+                "The actor's role is not given.", reason="ROLE_NOT_PERMITTED", field="actor.role"
+            )
         if not claims.service:
             verifier.verify(token, signed_at, digest, Purpose.SEND)
         return
@@ -163,21 +215,29 @@ def _judge_item(letter: Letter, bench: Bench, signed_at: datetime) -> Answer | N
         return Answer("UNKNOWN_CATEGORY", "item.category", f"The catalogue has no {item.category}.")
     if item.act in (pb.ITEM_ACT_SUBSCRIBE, pb.ITEM_ACT_UNSUBSCRIBE):
         return None
+    if not is_uuid7(item.item_id):
+        return Answer("INVALID_FIELD", "item.item_id", "This is no item id.")
     for name in item.recipients:
         if bench.directory.department(name) is None:
             return Answer("UNKNOWN_DEPARTMENT", "item.recipients", f"No department is called {name}.")
     if category.by_hand:
-        return Answer("INVALID_FIELD", "item.category", "This category goes by hand; only its docket is kept.")
+        return Answer(
+            "INVALID_FIELD", "item.category", "This category goes by hand; only its docket is kept."
+        )
     if not item.HasField("formed_at") or moment(item.formed_at, "item.formed_at") > signed_at:
         return Answer("OCCURRED_AFTER_SIGNED", "item.formed_at", "Information is formed before it is signed.")
-    known = bench.subscription_item(item.item_id)
+    known = bench.item(item.item_id)
     if item.act == pb.ITEM_ACT_PUBLISH:
-        if known is not None:
-            return Answer("CASE_EXISTS", "item.item_id", "An item of that id exists.")
-        return None
-    if known is None or known[0] != letter.header.author or known[3]:
+        return None if known is None else Answer("CASE_EXISTS", "item.item_id", "An item of that id exists.")
+    if known is None or known.author != letter.header.author or known.withdrawn:
         return Answer("ITEM_NOT_YOURS", "item.item_id", "The item is unknown, withdrawn or by another.")
-    if item.revision != known[2] + 1:
-        return Answer("STALE", "item.revision", f"The item stands at revision {known[2]}.")
+    if known.category != item.category:
+        return Answer("INVALID_FIELD", "item.category", f"The item is in {known.category}.")
+    if item.act == pb.ITEM_ACT_CORRECT and item.revision != known.revision + 1:
+        return Answer("STALE", "item.revision", f"The item stands at revision {known.revision}.")
     return None
 
+
+def is_uuid7(text: str) -> bool:
+    """Whether a text is a UUIDv7 as letters, cases and items have them."""
+    return _UUID7.fullmatch(text) is not None

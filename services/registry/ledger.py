@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -25,6 +25,7 @@ from services.exchange.merkle import Coordinate, RightEdge
 from services.registry import tables
 
 _NODES: Final = Bulk(tables.ledger_nodes)
+_LEAVES: Final = Bulk(tables.ledger, ["position", "leaf_hash"])
 _REMEMBERED: Final = 1 << 17
 
 
@@ -145,39 +146,30 @@ class Hashes:
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
 
-    def missing(self, wanted: Iterable[Coordinate]) -> list[Coordinate]:
-        """Those that must be read."""
-        known = self._known
-        return [each for each in wanted if each not in known]
-
-    def read(self, connection: Connection, wanted: Iterable[Coordinate]) -> Mapping[Coordinate, bytes]:
+    def read(self, connection: Connection, wanted: Collection[Coordinate]) -> Mapping[Coordinate, bytes]:
         """All wanted hashes.
 
         Raises:
             KeyError: A subtree is not complete in this ledger.
         """
-        wanted = list(wanted)
-        rest = self.missing(wanted)
+        known = self._known
+        hashes = {each: value for each in wanted if (value := known.get(each)) is not None}
+        rest = [each for each in wanted if each not in hashes]
         found: list[tuple[int, int, bytes]] = []
         leaves = [index for level, index in rest if level == 0]
         if leaves:
-            rows = connection.execute(
-                sa.select(tables.ledger.c.position, tables.ledger.c.leaf_hash).where(tables.ledger.c.position.in_(leaves))
+            rows = _LEAVES.select_in(connection, "position", leaves)
+            found += [(0, row.position, row.leaf_hash) for row in rows]
+        above = [(level, index) for level, index in rest if level]
+        if above:
+            nodes = tables.ledger_nodes.c
+            statement = sa.select(nodes.level, nodes.node_index, nodes.hash).where(
+                sa.tuple_(nodes.level, nodes.node_index).in_(above)
             )
-            found += [(0, position, value) for position, value in rows]
-        by_level: dict[int, list[int]] = {}
-        for level, index in rest:
-            if level:
-                by_level.setdefault(level, []).append(index)
-        nodes = tables.ledger_nodes.c
-        if by_level:
-            condition = sa.or_(
-                *[sa.and_(nodes.level == level, nodes.node_index.in_(sorted(indexes))) for level, indexes in by_level.items()]
-            )
-            found += [tuple(row) for row in connection.execute(sa.select(nodes.level, nodes.node_index, nodes.hash).where(condition))]
+            found += [(level, index, value) for level, index, value in connection.execute(statement)]
         self.remember(found)
-        read = {(level, index): value for level, index, value in found}
-        return {each: read.get(each) or self._known[each] for each in wanted}
+        hashes.update({(level, index): value for level, index, value in found})
+        return {each: hashes[each] for each in wanted}
 
     def inclusion(self, connection: Connection, position: int, size: int) -> list[bytes]:
         """The inclusion proof of a position under a size (RFC 9162, 2.1.3)."""

@@ -5,35 +5,41 @@ An index over the ledger, never trimmed by acknowledgement: a restored node read
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
-
 from liandong.exchange.v1 import envelope_pb2 as pb
 from liandong.exchange.v1 import exchange_service_pb2 as service_pb
+from sqlalchemy import Connection
+
 from services.exchange import digests
 from services.exchange.digests import Leaf
 from services.exchange.letters import rebuild
 from services.exchange.merkle import BatchTree
 from services.registry import tables
-from services.registry.ledger import Hashes, Head
+from services.registry.ledger import Head
 from services.registry.recent import BatchProof, Entry, Place
-from services.registry.replica import Replica
 
 _DIGEST: Final = 32
 
 
-def read(connection: Connection, replica: Replica, department: str, after: Place, limit: int) -> list[tuple[Place, Entry]]:
+def read(
+    connection: Connection, common: Sequence[int], department: str, after: Place, limit: int, end: int
+) -> list[tuple[Place, Entry]]:
     """The next deliveries of a department after a place, from the tables.
 
-    Nothing at or above the head that the replica knows to be durable is returned, so that all of it can
-    be proved under a signed head.
+    Args:
+        connection: A read transaction.
+        common: Positions of the common entries, rising, at least of those below `end`.
+        department: Whose mailbox.
+        after: The place.
+        limit: At most so many.
+        end: Nothing at or above it is returned: the size of a head that is durable, so that all of it can be
+            proved under a signed one.
     """
     box = tables.mailbox.c
-    end = replica.head.size
     rows = connection.execute(
         sa.select(box.at, box.position)
         .where(
@@ -43,15 +49,12 @@ def read(connection: Connection, replica: Replica, department: str, after: Place
         )
         .order_by(box.at, box.position)
         .limit(limit)
-    ).all()
-    places = [Place(at, position) for at, position in rows]
-    last = places[-1].at if len(places) == limit else end - 1
-    common = replica.common_positions
-    start = bisect_right(common, after.at)
-    # a letter's own place is before nothing else at its `at`, so a common entry can stand there only alone
-    places += [Place(position, position) for position in common[start : start + limit] if position <= last]
-    places.sort()
-    places = places[:limit]
+    )
+    places = [Place(row.at, row.position) for row in rows]
+    first, last = bisect_right(common, after.at), bisect_left(common, end)
+    places += [Place(position, position) for position in common[first : min(last, first + limit)]]
+    # of two rising lists, each cut at the limit, the first of the merged ones are complete
+    places = sorted(places)[:limit]
     entries = read_entries(connection, [place.position for place in places])
     return [(place, entries[place.position]) for place in places]
 
@@ -75,15 +78,15 @@ def read_entries(connection: Connection, positions: Sequence[int]) -> dict[int, 
     trees: dict[int, BatchTree] = {}
     found: dict[int, Entry] = {}
     for (
-        position, letter_id, kind, author, digest, leaf_hash, admitted, version, batch, index, header, payload,
-        extras, flags, suite, key_id, size, root, signature, all_digests,
+        position, letter_id, kind, author, digest, leaf_hash, admitted, version, batch, index, header,
+        payload, extras, flags, suite, key_id, size, root, signature, all_digests,
     ) in rows:  # fmt: skip
         tree = trees.get(batch)
         if tree is None:
             tree = trees[batch] = batch_tree(all_digests)
         found[position] = Entry(
-            Leaf(position, admitted, version, digest), leaf_hash, letter_id, kind, author, header, payload, extras,
-            flags, BatchProof(suite, key_id, size, root, signature), index, tree.path(index),
+            Leaf(position, admitted, version, digest), leaf_hash, letter_id, kind, author, header, payload,
+            extras, flags, BatchProof(suite, key_id, size, root, signature), index, tree.path(index),
         )  # fmt: skip
     return found
 
@@ -91,7 +94,10 @@ def read_entries(connection: Connection, positions: Sequence[int]) -> dict[int, 
 def batch_tree(all_digests: bytes) -> BatchTree:
     """An author's batch tree, from the letter digests that were stored with it."""
     return BatchTree(
-        [digests.batch_leaf(all_digests[start : start + _DIGEST]) for start in range(0, len(all_digests), _DIGEST)]
+        [
+            digests.batch_leaf(all_digests[start : start + _DIGEST])
+            for start in range(0, len(all_digests), _DIGEST)
+        ]
     )
 
 
@@ -126,7 +132,7 @@ def respond(
         else:
             delivery.envelope.header = entry.header
             delivery.envelope.payload = entry.payload
-        delivery.envelope.proof.leaf_index = entry.index
+        delivery.envelope.proof.leaf_index = entry.leaf_index
         delivery.envelope.proof.path.extend(entry.path)
         proof = entry.batch
         key = (proof.key_id, proof.root)
@@ -143,11 +149,6 @@ def respond(
     return response
 
 
-def prove(connection: Connection, hashes: Hashes, deliveries: Sequence[tuple[Place, Entry]], size: int) -> list[bytes]:
-    """The multiproof of these deliveries under a head."""
-    return hashes.multiproof(connection, positions_of(deliveries), size)
-
-
 def positions_of(deliveries: Sequence[tuple[Place, Entry]]) -> list[int]:
     """The rising positions among deliveries, each once."""
     return sorted({place.position for place, _ in deliveries})
@@ -161,4 +162,4 @@ def read_leaves(connection: Connection, start: int, end: int) -> list[Leaf]:
         .where(columns.position >= start, columns.position < end)
         .order_by(columns.position)
     )
-    return [Leaf(*row) for row in rows]
+    return [Leaf(row.position, row.admitted_at_us, row.common_version, row.letter_digest) for row in rows]

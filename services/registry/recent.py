@@ -1,19 +1,21 @@
-"""The newest part of ledger and mailboxes in memory, so that a delivery right after its admission reads no table.
+"""The newest part of ledger and mailboxes in memory: delivering what was just admitted reads no table.
 
-A cache with one rule: it holds everything from `start` on, or nothing. When another replica appended
-meanwhile, or a commit's fate was unknown, it is emptied and starts again at the new end.
+A cache with one rule: it holds everything from `start` on, or nothing. What does not continue it, because
+another replica appended meanwhile or a commit's fate was unknown, empties it first.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterable
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from services.exchange.digests import Leaf
 
 _KEPT: Final = 8192
 """Positions remembered: seconds of full load; streams further behind read the tables."""
+_KEPT_BYTES: Final = 64 * 1024 * 1024
 
 
 class BatchProof(NamedTuple):
@@ -39,7 +41,7 @@ class Entry(NamedTuple):
     extras: bytes
     flags: str
     batch: BatchProof
-    index: int
+    leaf_index: int
     path: list[bytes]
 
 
@@ -51,54 +53,82 @@ class Place(NamedTuple):
 
 
 class Recent:
-    """What was admitted from `start` on."""
+    """What was admitted from `start` on. Written by the committer's thread, read by the loop's."""
 
     def __init__(self, start: int) -> None:
+        self._gate = threading.Lock()
+        self._reset(start)
+
+    def _reset(self, start: int) -> None:
         self.start = start
         self._entries: dict[int, Entry] = {}
-        self._boxes: defaultdict[str, deque[Place]] = defaultdict(deque)
-        self._common: deque[Place] = deque()
+        self._size = 0
+        self._boxes: dict[str, list[Place]] = {}
+        self._common: list[Place] = []
+
+    @property
+    def end(self) -> int:
+        """The position after the last one remembered."""
+        return self.start + len(self._entries)
 
     def extend(
-        self, entries: Iterable[Entry], places: Iterable[tuple[str, int, int]], common: Iterable[int]
+        self, entries: Sequence[Entry], places: Iterable[tuple[str, int, int]], common: Iterable[int]
     ) -> None:
         """Add what a durable commit appended; forget the oldest beyond the limit."""
-        for entry in entries:
-            self._entries[entry.leaf.position] = entry
-        for department, at, position in places:
-            self._boxes[department].append(Place(at, position))
-        self._common.extend(Place(position, position) for position in common)
-        while len(self._entries) > _KEPT:
-            del self._entries[self.start]
-            self.start += 1
+        with self._gate:
+            if entries and entries[0].leaf.position != self.end:
+                self._reset(entries[0].leaf.position)
+            for entry in entries:
+                self._entries[entry.leaf.position] = entry
+                self._size += _size(entry)
+            for department, at, position in places:
+                box = self._boxes.get(department)
+                if box is None:
+                    box = self._boxes[department] = []
+                elif box[0].at < self.start:
+                    del box[: bisect_right(box, Place(self.start - 1, self.start - 1))]
+                # letters of a case's past come after the act that causes them was noted
+                if box and box[-1] > (at, position):
+                    box.insert(bisect_right(box, (at, position)), Place(at, position))
+                else:
+                    box.append(Place(at, position))
+            self._common.extend([Place(position, position) for position in common])
+            while len(self._entries) > _KEPT or self._size > _KEPT_BYTES:
+                self._size -= _size(self._entries.pop(self.start))
+                self.start += 1
 
-    def read(self, department: str, after: Place, limit: int) -> list[tuple[Place, Entry]] | None:
-        """The next deliveries after a place, None if they are not all in memory."""
-        if after.at < self.start - 1:
-            return None
-        places = self._after(self._boxes[department], after, limit)
-        places += self._after(self._common, after, limit)
-        places.sort()
-        found = []
-        for place in places[:limit]:
-            entry = self._entries.get(place.position)
-            if entry is None:
+    def clear(self, start: int) -> None:
+        """Forget everything; the next entry remembered is `start`."""
+        with self._gate:
+            self._reset(start)
+
+    def read(self, department: str, after: Place, limit: int, end: int) -> list[tuple[Place, Entry]] | None:
+        """The next deliveries after a place and below `end`, None if they are not all in memory."""
+        with self._gate:
+            if after < (self.start - 1, self.start - 1) or end > self.end:
+                return None
+            places = _between(self._boxes.get(department, ()), after, end, limit)
+            common = _between(self._common, after, end, limit)
+            if common:
+                places = sorted([*places, *common])[:limit]
+            entries = self._entries
+            try:
+                return [(place, entries[place.position]) for place in places]
+            except KeyError:
                 return None  # a letter of a case's past, delivered because a department joined
-            found.append((place, entry))
-        return found
 
     def entry(self, position: int) -> Entry | None:
         """One entry, None if it is not in memory."""
         return self._entries.get(position)
 
-    def _after(self, box: deque[Place], after: Place, limit: int) -> list[Place]:
-        while box and box[0].at < self.start:
-            box.popleft()
-        # streams read near the end: walk from there
-        newer: list[Place] = []
-        for place in reversed(box):
-            if place <= after:
-                break
-            newer.append(place)
-        newer.reverse()
-        return newer[:limit]
+
+def _between(box: Sequence[Place], after: Place, end: int, limit: int) -> list[Place]:
+    first = bisect_right(box, after)
+    found = box[first : first + limit]
+    while found and found[-1].at >= end:
+        found = found[:-1]
+    return list(found)
+
+
+def _size(entry: Entry) -> int:
+    return len(entry.header) + len(entry.payload) + len(entry.extras) + 512

@@ -1,17 +1,17 @@
 """The SQL of admission: what a group of batches reads under the head's lock, and how it is written.
 
-Every method runs inside the caller's transaction. Rows are tuples in the order of the `Bulk` columns.
+Every function runs inside the caller's transaction. Rows are tuples in the order of the `Bulk` columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from services.common.bulk import Bulk, Record
+from services.common.bulk import Bulk
 from services.procedures import case as cases
 from services.procedures.case import CaseState
 from services.registry import tables
@@ -27,11 +27,15 @@ ARRIVALS: Final = Bulk(tables.arrivals)
 AWAITED: Final = Bulk(tables.awaited_receipts)
 ITEMS: Final = Bulk(tables.items)
 SUBSCRIPTIONS: Final = Bulk(tables.subscriptions)
+PUBLISHED: Final = Bulk(tables.published)
 
-_LETTER_KEYS: Final = Bulk(tables.ledger, ["letter_id", "position", "letter_digest", "author", "kind"])
+CHANNEL: Final = "liandong_ledger"
+"""Where replicas on PostgreSQL tell each other that they appended; the payload is the replica's name."""
+
+_LETTER_KEYS: Final = Bulk(tables.ledger, ["letter_id", "position", "letter_digest", "author"])
 _POSITION_KEYS: Final = Bulk(tables.ledger, ["position", "letter_digest", "author"])
+_HEADERS: Final = Bulk(tables.ledger, ["position", "header", "author"])
 _CASE_STATES: Final = Bulk(tables.cases, ["case_id", "folded"])
-_CHANNEL: Final = "liandong_ledger"
 
 
 class Known(NamedTuple):
@@ -45,133 +49,158 @@ class Known(NamedTuple):
     message: str = ""
 
 
-def answered(connection: Connection, letter_ids: Sequence[str]) -> dict[str, Known]:
+class Item(NamedTuple):
+    """A shared item as its last admitted letter left it."""
+
+    author: str
+    category: str
+    revision: int
+    withdrawn: bool
+
+
+def answered(connection: Connection, letter_ids: Collection[str]) -> dict[str, Known]:
     """The stored answers of these letters."""
-    known = {
-        letter_id: Known(digest, author, position)
-        for letter_id, position, digest, author, _ in _LETTER_KEYS.select_in(connection, "letter_id", letter_ids)
-    }
-    for letter_id, author, digest, reason, field, message, _ in REFUSALS.select_in(connection, "letter_id", letter_ids):
-        known[letter_id] = Known(digest, author, None, reason, field, message)
-    return known
+    found: dict[str, Known] = {}
+    for row in _LETTER_KEYS.select_in(connection, "letter_id", letter_ids):
+        found[row.letter_id] = Known(row.letter_digest, row.author, row.position)
+    for row in REFUSALS.select_in(connection, "letter_id", letter_ids):
+        found[row.letter_id] = Known(row.letter_digest, row.author, None, row.reason, row.field, row.message)
+    return found
 
 
-def case_states(connection: Connection, case_ids: Iterable[str]) -> dict[str, CaseState]:
+def case_states(connection: Connection, case_ids: Collection[str]) -> dict[str, CaseState]:
     """The folded states of these cases; those that do not exist are left out."""
-    return {case_id: cases.loads(folded) for case_id, folded in _CASE_STATES.select_in(connection, "case_id", case_ids)}
+    rows = _CASE_STATES.select_in(connection, "case_id", case_ids)
+    return {row.case_id: cases.loads(row.folded) for row in rows}
 
 
-def letters_at(connection: Connection, positions: Iterable[int]) -> dict[int, tuple[bytes, str]]:
+def letters_at(connection: Connection, positions: Collection[int]) -> dict[int, tuple[bytes, str]]:
     """Letter digest and author at these positions."""
-    return {position: (digest, author) for position, digest, author in _POSITION_KEYS.select_in(connection, "position", positions)}
+    rows = _POSITION_KEYS.select_in(connection, "position", positions)
+    return {row.position: (row.letter_digest, row.author) for row in rows}
+
+
+def headers_at(connection: Connection, positions: Collection[int]) -> list[tuple[bytes, str]]:
+    """Header bytes and author of the letters at these positions."""
+    rows = _HEADERS.select_in(connection, "position", positions)
+    return [(row.header, row.author) for row in rows]
 
 
 def admitted_at(connection: Connection, position: int) -> int:
     """When the letter at a position was admitted, in microseconds."""
-    return connection.execute(
-        sa.select(tables.ledger.c.admitted_at_us).where(tables.ledger.c.position == position)
-    ).scalar_one()
+    column = tables.ledger.c
+    statement = sa.select(column.admitted_at_us).where(column.position == position)
+    admitted: int = connection.execute(statement).scalar_one()
+    return admitted
 
 
 def case_positions(connection: Connection, case_id: str) -> list[int]:
     """Positions of a case's letters, in order."""
-    return list(
-        connection.execute(
-            sa.select(tables.ledger.c.position)
-            .where(tables.ledger.c.case_id == case_id, tables.ledger.c.kind == "act")
-            .order_by(tables.ledger.c.position)
-        ).scalars()
+    column = tables.ledger.c
+    statement = (
+        sa.select(column.position)
+        .where(column.case_id == case_id, column.kind == "act")
+        .order_by(column.position)
     )
+    return list(connection.execute(statement).scalars())
 
 
-def common_entries(connection: Connection, above: int) -> list[tuple[int, bytes, int]]:
-    """(position, payload, admitted_at_us) of the common entries with a version above this one, in order."""
-    ledger = tables.ledger.c
-    return [
-        tuple(row)
-        for row in connection.execute(
-            sa.select(ledger.position, ledger.payload, ledger.admitted_at_us)
-            .where(ledger.kind == "common", ledger.common_version >= above)
-            .order_by(ledger.position)
-        )
-    ]
+def common_entries(connection: Connection, above: int, end: int) -> list[tuple[int, bytes, int]]:
+    """(position, payload, admitted_at_us) of the common entries with a version above this one, in order.
+
+    Args:
+        connection: The transaction.
+        above: A common version.
+        end: Only positions below this one.
+    """
+    column = tables.ledger.c
+    statement = (
+        sa.select(column.position, column.payload, column.admitted_at_us)
+        # a leaf names the version below it, so the entry that makes version v stands under v - 1
+        .where(column.kind == "common", column.common_version >= above, column.position < end)
+        .order_by(column.position)
+    )
+    return [(row.position, row.payload, row.admitted_at_us) for row in connection.execute(statement)]
 
 
 def waits(connection: Connection, department: str, positions: Sequence[int]) -> list[tuple[int, str]]:
-    """(position, case) of letters among these whose receipt by the department starts a clock."""
-    table = tables.awaited_receipts.c
-    return [
-        tuple(row)
-        for row in connection.execute(
-            sa.select(table.position, table.case_id).where(
-                table.department == department,
-                table.position >= min(positions),
-                table.position <= max(positions),
-            )
-        )
-    ]
+    """(position, case) of letters among these rising positions whose receipt starts a clock."""
+    column = tables.awaited_receipts.c
+    statement = sa.select(column.position, column.case_id).where(
+        column.department == department, column.position.between(positions[0], positions[-1])
+    )
+    wanted = set(positions)
+    rows = connection.execute(statement)
+    return [(row.position, row.case_id) for row in rows if row.position in wanted]
 
 
 def subscribers(connection: Connection, category: str) -> list[str]:
     """Departments subscribed to a category."""
-    table = tables.subscriptions.c
-    return list(connection.execute(sa.select(table.department).where(table.category == category)).scalars())
+    column = tables.subscriptions.c
+    return list(connection.execute(sa.select(column.department).where(column.category == category)).scalars())
 
 
-def item(connection: Connection, item_id: str) -> tuple[str, str, int, bool] | None:
-    """(author, category, revision, withdrawn) of an item."""
-    table = tables.items.c
+def item(connection: Connection, item_id: str) -> Item | None:
+    """A shared item."""
+    column = tables.items.c
     row = connection.execute(
-        sa.select(table.author, table.category, table.revision, table.withdrawn).where(table.item_id == item_id)
-    ).first()
-    return None if row is None else (row[0], row[1], row[2], row[3])
-
-
-def published(connection: Connection, key: str) -> tuple[bytes, int, int] | None:
-    """(request digest, position, version) of a common entry published under an idempotency key."""
-    table = tables.published.c
-    row = connection.execute(
-        sa.select(table.request_digest, table.position, table.version).where(table.idempotency_key == key)
-    ).first()
-    return None if row is None else (row[0], row[1], row[2])
-
-
-def count_flows(connection: Connection, counts: dict[tuple[int, str, str, str], int]) -> None:
-    """Add to the daily counts of letters between departments."""
-    table = tables.flows
-    for (day, procedure, author, recipient), letters in counts.items():
-        values = {"day": day, "procedure": procedure, "author": author, "recipient": recipient, "letters": letters}
-        statement = _insert(connection)(table).values(values)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["day", "procedure", "author", "recipient"],
-                set_={"letters": table.c.letters + statement.excluded.letters},
-            )
+        sa.select(column.author, column.category, column.revision, column.withdrawn).where(
+            column.item_id == item_id
         )
+    ).first()
+    return None if row is None else Item(row.author, row.category, row.revision, row.withdrawn)
 
 
-def notify(connection: Connection, size: int) -> None:
+def published(connection: Connection, key: str) -> tuple[bytes, int] | None:
+    """(request digest, position) of the common entry published under an idempotency key."""
+    column = tables.published.c
+    row = connection.execute(
+        sa.select(column.request_digest, column.position).where(column.idempotency_key == key)
+    ).first()
+    return None if row is None else (row.request_digest, row.position)
+
+
+Flow = tuple[int, str, str, str]
+"""Day, procedure, author, recipient."""
+
+_ADD_FLOWS: Final = (
+    "ON CONFLICT (day, procedure, author, recipient) DO UPDATE SET letters = flows.letters + excluded.letters"
+)
+_ADD_FLOWS_POSTGRESQL: Final = (
+    "INSERT INTO flows (day, procedure, author, recipient, letters) SELECT * FROM"  # noqa: S608 - constant
+    f" unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[]) {_ADD_FLOWS}"
+)
+_ADD_FLOWS_SQLITE: Final = (
+    "INSERT INTO flows (day, procedure, author, recipient, letters)"  # noqa: S608 - constant
+    f" VALUES (?, ?, ?, ?, ?) {_ADD_FLOWS}"
+)
+
+
+def count_flows(connection: Connection, counts: Mapping[Flow, int]) -> None:
+    """Add to the daily counts of letters between departments."""
+    if connection.dialect.name == "postgresql":
+        statement = _ADD_FLOWS_POSTGRESQL
+        columns: Any = zip(*((*key, letters) for key, letters in counts.items()), strict=True)
+        connection.exec_driver_sql(statement, tuple(list(column) for column in columns))
+    else:
+        connection.exec_driver_sql(_ADD_FLOWS_SQLITE, [(*key, letters) for key, letters in counts.items()])
+
+
+def delete_awaited(connection: Connection, received: Iterable[tuple[str, int]]) -> None:
+    """Forget (department, position) of receipts that came."""
+    table = tables.awaited_receipts
+    keys = sa.tuple_(table.c.department, table.c.position)
+    connection.execute(table.delete().where(keys.in_(list(received))))
+
+
+def delete_subscriptions(connection: Connection, ended: Iterable[tuple[str, str]]) -> None:
+    """End (category, department) subscriptions."""
+    table = tables.subscriptions
+    keys = sa.tuple_(table.c.category, table.c.department)
+    connection.execute(table.delete().where(keys.in_(list(ended))))
+
+
+def notify(connection: Connection, replica: str) -> None:
     """Wake the other replicas when this transaction commits. SQLite has none."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (_CHANNEL, str(size)))
-
-
-def delete_awaited(connection: Connection, department: str, positions: Sequence[int]) -> None:
-    """Forget receipts that came."""
-    table = tables.awaited_receipts
-    connection.execute(table.delete().where(table.c.department == department, table.c.position.in_(positions)))
-
-
-def delete_subscriptions(connection: Connection, rows: Sequence[Record]) -> None:
-    """End subscriptions."""
-    table = tables.subscriptions
-    for category, department in rows:
-        connection.execute(table.delete().where(table.c.category == category, table.c.department == department))
-
-
-def _insert(connection: Connection):  # type: ignore[no-untyped-def]  # noqa: ANN202 - either dialect's insert
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415
-    return insert
+        connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, replica))

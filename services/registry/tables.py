@@ -13,12 +13,16 @@ metadata = sa.MetaData()
 ledger_head = sa.Table(
     "ledger_head",
     metadata,
-    sa.Column("id", sa.SmallInteger, primary_key=True, comment="always 1: locking this row orders all appends"),
+    sa.Column(
+        "id", sa.SmallInteger, primary_key=True, comment="always 1: locking this row orders all appends"
+    ),
     sa.Column("log_id", sa.Text, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("root", sa.LargeBinary, nullable=False),
-    sa.Column("edge", sa.LargeBinary, nullable=False, comment="roots of the complete subtrees on the right edge"),
+    sa.Column(
+        "edge", sa.LargeBinary, nullable=False, comment="roots of the complete subtrees on the right edge"
+    ),
     sa.Column("common_version", sa.BigInteger, nullable=False),
     sa.Column("admitted_at_us", sa.BigInteger, nullable=False),
 )
@@ -30,7 +34,9 @@ ledger = sa.Table(
     sa.Column("letter_id", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False, comment="act, arrival, item, key_grant, erasure, common"),
     sa.Column("author", sa.Text, nullable=False),
-    sa.Column("case_id", sa.Text, comment="case of an act, item id of an item, common version of a common entry"),
+    sa.Column(
+        "case_id", sa.Text, comment="case of an act, item id of an item, common version of a common entry"
+    ),
     sa.Column("letter_digest", sa.LargeBinary, nullable=False),
     sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
     sa.Column("admitted_at_us", sa.BigInteger, nullable=False),
@@ -39,30 +45,53 @@ ledger = sa.Table(
     sa.Column("batch_index", sa.Integer, nullable=False),
     sa.Column("header", sa.LargeBinary, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
-    sa.Column("extras", sa.LargeBinary, nullable=False, comment="serialized Envelope with assertions and wraps only"),
+    sa.Column(
+        "extras", sa.LargeBinary, nullable=False, comment="serialized Envelope with assertions and wraps only"
+    ),
     sa.Column("flags", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("letter_id", name="ledger_letter"),
     sa.Index("ledger_case", "case_id", "position"),
-    sa.Index("ledger_common", "common_version", postgresql_where=sa.text("kind = 'common'"),
-             sqlite_where=sa.text("kind = 'common'")),
+    sa.Index(
+        "ledger_common",
+        "common_version",
+        postgresql_where=sa.text("kind = 'common'"),
+        sqlite_where=sa.text("kind = 'common'"),
+    ),
 )
 
 batches = sa.Table(
     "batches",
     metadata,
-    sa.Column("batch", sa.BigInteger, primary_key=True, autoincrement=False, comment="position of its first admitted letter"),
+    sa.Column(
+        "batch",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="position of its first admitted letter",
+    ),
     sa.Column("suite", sa.SmallInteger, nullable=False),
     sa.Column("key_id", sa.Text, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("root", sa.LargeBinary, nullable=False),
     sa.Column("signature", sa.LargeBinary, nullable=False),
-    sa.Column("digests", sa.LargeBinary, nullable=False, comment="letter digests of all leaves, refused ones too, 32 bytes each"),
+    sa.Column(
+        "digests",
+        sa.LargeBinary,
+        nullable=False,
+        comment="letter digests of all leaves, refused ones too, 32 bytes each",
+    ),
 )
 
 ledger_nodes = sa.Table(
     "ledger_nodes",
     metadata,
-    sa.Column("level", sa.SmallInteger, primary_key=True, autoincrement=False, comment="1 and up; level 0 is ledger.leaf_hash"),
+    sa.Column(
+        "level",
+        sa.SmallInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="1 and up; level 0 is ledger.leaf_hash",
+    ),
     sa.Column("node_index", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
 )
@@ -83,7 +112,13 @@ mailbox = sa.Table(
     "mailbox",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
-    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False, comment="position that caused the delivery"),
+    sa.Column(
+        "at",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="position that caused the delivery",
+    ),
     sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 
@@ -126,18 +161,28 @@ obligations = sa.Table(
     sa.Column("rule", sa.Text, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("procedure", sa.Text, nullable=False),
-    sa.Column("procedure_version", sa.Integer, nullable=False, comment="with procedure and rule: whose marks apply"),
+    sa.Column(
+        "procedure_version", sa.Integer, nullable=False, comment="with procedure and rule: whose marks apply"
+    ),
     sa.Column("owed_by", sa.Text, nullable=False),
     sa.Column("opened_position", sa.BigInteger, nullable=False),
     sa.Column("opened_at_us", sa.BigInteger, nullable=False),
-    sa.Column("due_at_us", sa.BigInteger, nullable=False, comment="an index: computed from facts and calendar"),
-    sa.Column("state", sa.Text, nullable=False, comment="OPEN, ON_TIME, TRANSMITTED_LATE, EXCUSED, LATE, LAPSED"),
+    sa.Column(
+        "due_at_us", sa.BigInteger, nullable=False, comment="an index: computed from facts and calendar"
+    ),
+    sa.Column(
+        "state", sa.Text, nullable=False, comment="OPEN, ON_TIME, TRANSMITTED_LATE, EXCUSED, LATE, LAPSED"
+    ),
     sa.Column("ended_at_us", sa.BigInteger, comment="discharged or lapsed"),
     sa.Column("next_mark", sa.Text, comment="the mark that fires next, such as 80%"),
     sa.Column("next_mark_at_us", sa.BigInteger),
     sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
-    sa.Index("obligations_mark", "next_mark_at_us", postgresql_where=sa.text("next_mark_at_us IS NOT NULL"),
-             sqlite_where=sa.text("next_mark_at_us IS NOT NULL")),
+    sa.Index(
+        "obligations_mark",
+        "next_mark_at_us",
+        postgresql_where=sa.text("next_mark_at_us IS NOT NULL"),
+        sqlite_where=sa.text("next_mark_at_us IS NOT NULL"),
+    ),
     sa.Index("obligations_owed", "owed_by", "state", "due_at_us", "case_id"),
     sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
     sa.Index("obligations_opened", "opened_position"),
@@ -147,7 +192,13 @@ arrivals = sa.Table(
     "arrivals",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
-    sa.Column("last_at", sa.BigInteger, primary_key=True, autoincrement=False, comment="all letters to it from first_at to last_at had come; the earliest row counts"),
+    sa.Column(
+        "last_at",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="all letters to it from first_at to last_at had come; the earliest row counts",
+    ),
     sa.Column("first_at", sa.BigInteger, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False, comment="of the Arrival itself"),
     sa.Column("received_at_us", sa.BigInteger, nullable=False),
@@ -157,7 +208,13 @@ awaited_receipts = sa.Table(
     "awaited_receipts",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False, comment="a letter whose receipt starts a clock"),
+    sa.Column(
+        "position",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="a letter whose receipt starts a clock",
+    ),
     sa.Column("case_id", sa.Text, nullable=False),
 )
 
@@ -168,7 +225,9 @@ alerts = sa.Table(
     sa.Column("kind", sa.Text, nullable=False, comment="REMIND, TELL_OFFICE, LINK_DOWN"),
     sa.Column("addressee", sa.Text, nullable=False),
     sa.Column("subject_department", sa.Text, nullable=False),
-    sa.Column("procedure", sa.Text, nullable=False, server_default="", comment="of the obligation; empty for a link"),
+    sa.Column(
+        "procedure", sa.Text, nullable=False, server_default="", comment="of the obligation; empty for a link"
+    ),
     sa.Column("case_id", sa.Text, nullable=False, server_default=""),
     sa.Column("rule", sa.Text, nullable=False, server_default=""),
     sa.Column("ordinal", sa.Integer, nullable=False, server_default="0"),
@@ -184,7 +243,13 @@ alerts = sa.Table(
 flows = sa.Table(
     "flows",
     metadata,
-    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False, comment="days since 1970 in the region's zone"),
+    sa.Column(
+        "day",
+        sa.Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="days since 1970 in the region's zone",
+    ),
     sa.Column("procedure", sa.Text, primary_key=True),
     sa.Column("author", sa.Text, primary_key=True),
     sa.Column("recipient", sa.Text, primary_key=True),
@@ -194,12 +259,21 @@ flows = sa.Table(
 invitations = sa.Table(
     "invitations",
     metadata,
-    sa.Column("token_digest", sa.LargeBinary, primary_key=True, comment="SHA-256 of the secret; the secret is never stored"),
+    sa.Column(
+        "token_digest",
+        sa.LargeBinary,
+        primary_key=True,
+        comment="SHA-256 of the secret; the secret is never stored",
+    ),
     sa.Column("department", sa.Text, nullable=False),
     sa.Column("created_at_us", sa.BigInteger, nullable=False),
     sa.Column("expires_at_us", sa.BigInteger, nullable=False),
     sa.Column("redeemed_at_us", sa.BigInteger),
-    sa.Column("redeemed_by_key", sa.LargeBinary, comment="sign key it was redeemed with: repeating a join answers the same"),
+    sa.Column(
+        "redeemed_by_key",
+        sa.LargeBinary,
+        comment="sign key it was redeemed with: repeating a join answers the same",
+    ),
 )
 
 certificates = sa.Table(
@@ -238,4 +312,18 @@ published = sa.Table(
     sa.Column("request_digest", sa.LargeBinary, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+evidence_uses = sa.Table(
+    "evidence_uses",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("department", sa.Text, nullable=False, comment="that of the certificate"),
+    sa.Column("serial", sa.Text, nullable=False, comment="of the certificate"),
+    sa.Column("action", sa.Text, nullable=False, comment="register, write, look, read"),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False, comment="whose evidence it is"),
+    sa.Column("chunk_index", sa.Integer),
+    sa.Index("evidence_uses_root", "root", "id"),
 )

@@ -1,0 +1,203 @@
+"""What follows from an admitted letter: the case folds, obligations open and end, mailboxes fill.
+
+Each function computes everything first and notes it last, so that a letter that fails fails whole and
+those beside it go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from liandong.exchange.v1 import envelope_pb2 as pb
+from sqlalchemy import Connection
+
+from services.common.bulk import Record
+from services.common.errors import LiandongError
+from services.exchange.directory import Directory
+from services.exchange.letters import DigestMismatch, Letter, manifest_roots
+from services.procedures.case import CaseState
+from services.procedures.facts import Admission
+from services.procedures.fold import arrive, fold
+from services.procedures.obligation import Obligation
+from services.registry import store
+from services.registry.group import Grant, Group
+from services.registry.obligation_index import index_row
+from services.registry.recent import Entry
+from services.registry.store import Item
+
+_DAY_US: Final = 86_400_000_000
+_ZONE_US: Final = 8 * 3_600_000_000  # Asia/Shanghai has no daylight saving time
+
+
+@dataclass(frozen=True, slots=True)
+class Docket:
+    """Where effects are computed: the ledger below the letter, and the group's notes.
+
+    Attributes:
+        connection: Holds the head's lock.
+        group: Takes the notes.
+        directory: As of the letter's position.
+        now: Its admission.
+        now_us: The same in microseconds.
+        case: Gives a case's state.
+        entry: Gives a letter that is in memory.
+    """
+
+    connection: Connection
+    group: Group
+    directory: Directory
+    now: datetime
+    now_us: int
+    case: Callable[[str], CaseState | None]
+    entry: Callable[[int], Entry | None]
+
+
+def apply_act(letter: Letter, docket: Docket) -> str:
+    """Fold an act into its case and deliver it to all who take part; returns its flags."""
+    facts, content, group = letter.facts, letter.content, docket.group
+    assert facts is not None
+    assert content is not None
+    law = docket.directory.law
+    position = group.size
+    before = docket.case(facts.case_id)
+    folded = fold(before, facts, Admission(position, docket.now, docket.directory.version), law)
+    state = folded.state
+    flags = law.authority_flags(facts)
+    obligations = _obligation_rows(folded.changed, state, docket)
+    members = state.members
+    earlier = before.members if before else ()
+    joined = [name for name in members if name not in earlier] if before else []
+    past, grants = _past(facts.case_id, joined, docket) if joined else ([], [])
+    recipients = tuple(dict.fromkeys((*members, *facts.recipients, *facts.copies)))
+    roots = tuple(manifest_roots(content)) if content.materials else ()
+
+    group.states[facts.case_id] = state
+    group.letters_of_case.setdefault(facts.case_id, []).append(position)
+    group.obligations += obligations
+    if before is None or before.parties != state.parties:
+        group.parties += [
+            (facts.case_id, name, role) for role, names in state.parties.items() for name in names
+        ]
+    for each in folded.changed:
+        if each.starts_on_receipt and each.received_at is None and each.opened_position == position:
+            group.awaited.append((each.owed_by, position, facts.case_id))
+    group.grants += grants
+    if roots:
+        group.grants.append(Grant(facts.author, roots, recipients))
+    group.places += past
+    group.deliver(position, facts.author, recipients)
+    day = (docket.now_us + _ZONE_US) // _DAY_US
+    for name in facts.recipients or members:
+        if name != facts.author:
+            group.flows[day, facts.procedure, facts.author, name] += 1
+    return ",".join(flags)
+
+
+def apply_arrival(letter: Letter, docket: Docket) -> None:
+    """Note what came, start the clocks that waited for it, tell those whose letters came.
+
+    Raises:
+        DigestMismatch: A position is not in the ledger, or the letter there is another.
+    """
+    group, department = docket.group, letter.header.author
+    listed = {each.position: each.letter_digest for each in letter.header.arrival.letters}
+    positions = sorted(listed)
+    told = _authors(listed, docket)
+    awaited = store.waits(docket.connection, department, positions)
+    # letters of this very group cannot have arrived: nobody was told of them yet
+    changes: dict[str, CaseState] = {}
+    rows: list[Record] = []
+    for case_id in dict.fromkeys(case for _, case in awaited):
+        state = docket.case(case_id)
+        if state is None:
+            continue
+        waited = [at for at, case in awaited if case == case_id]
+        folded = arrive(state, waited, department, docket.now)
+        changes[case_id] = folded.state
+        rows += _obligation_rows(folded.changed, folded.state, docket)
+        told.update(folded.state.members)
+
+    group.states.update(changes)
+    group.obligations += rows
+    group.received += [(department, at) for at, _ in awaited]
+    group.arrivals.append((department, positions[-1], positions[0], group.size, docket.now_us))
+    group.deliver(group.size, department, sorted(told))
+
+
+def apply_item(letter: Letter, docket: Docket) -> None:
+    """Note a shared item and deliver it to subscribers, or note a subscription."""
+    group, author, item = docket.group, letter.header.author, letter.header.item
+    recipients: set[str] = set()
+    if item.act in (pb.ITEM_ACT_SUBSCRIBE, pb.ITEM_ACT_UNSUBSCRIBE):
+        group.subscriptions[item.category, author] = item.act == pb.ITEM_ACT_SUBSCRIBE
+    else:
+        recipients = set(item.recipients)
+        if not item.restricted:
+            recipients |= _subscribers(item.category, docket)
+        known = Item(author, item.category, max(item.revision, 1), item.act == pb.ITEM_ACT_WITHDRAW)
+        group.note_item(item.item_id, known, group.size)
+    group.deliver(group.size, author, sorted(recipients))
+
+
+def _obligation_rows(changed: Iterable[Obligation], state: CaseState, docket: Docket) -> list[Record]:
+    law = docket.directory.law
+    procedure = law.procedures[state.procedure, state.version]
+    calendar = law.calendar(state.home_registry)
+    return [index_row(each, procedure, calendar) for each in changed]
+
+
+def _past(
+    case_id: str, joined: Sequence[str], docket: Docket
+) -> tuple[list[tuple[str, int, int]], list[Grant]]:
+    """What was said in the case before departments joined, for their mailboxes, with its evidence."""
+    group = docket.group
+    stored = store.case_positions(docket.connection, case_id)
+    fresh = group.letters_of_case.get(case_id, [])
+    headers = store.headers_at(docket.connection, stored)
+    first = group.size - len(group.entries)
+    headers += [
+        (entry.header, entry.author) for entry in (group.entries[position - first] for position in fresh)
+    ]
+    grants = []
+    for header, author in headers:
+        roots = manifest_roots(pb.ActContent.FromString(pb.Header.FromString(header).act.content))
+        if roots:
+            grants.append(Grant(author, tuple(roots), tuple(joined)))
+    places = [(name, group.size, position) for name in joined for position in (*stored, *fresh)]
+    return places, grants
+
+
+def _authors(listed: dict[int, bytes], docket: Docket) -> set[str]:
+    """Who wrote the letters at these positions."""
+    authors = set()
+    rest = []
+    for position, digest in listed.items():
+        entry = docket.entry(position)
+        if entry is None:
+            rest.append(position)
+        elif entry.leaf.letter_digest != digest:
+            raise _another_letter()
+        else:
+            authors.add(entry.author)
+    found = store.letters_at(docket.connection, rest) if rest else {}
+    for position in rest:
+        known = found.get(position)
+        if known is None or known[0] != listed[position]:
+            raise _another_letter()
+        authors.add(known[1])
+    return authors
+
+
+def _another_letter() -> LiandongError:
+    return DigestMismatch("Another letter stands there.", field="arrival.letters")
+
+
+def _subscribers(category: str, docket: Docket) -> set[str]:
+    found = set(store.subscribers(docket.connection, category))
+    for (name, department), wanted in docket.group.subscriptions.items():
+        if name == category:
+            (found.add if wanted else found.discard)(department)
+    return found
