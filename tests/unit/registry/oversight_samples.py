@@ -167,10 +167,8 @@ def put_head(database: Database, size: int) -> None:
     database.write(work)
 
 
-def put_act(
-    database: Database, position: int, number: int, name: str, author: str, moment: datetime
-) -> bytes:
-    """An act of case `number` in the ledger; returns its header."""
+def put_act(database: Database, position: int, number: int, name: str, author: str, moment: datetime) -> None:
+    """An act of case `number` at the end of the ledger."""
     content = envelope_pb2.ActContent(
         case_id=case_id(number),
         home_registry=REGISTRY,
