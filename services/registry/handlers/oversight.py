@@ -45,7 +45,7 @@ class OversightHandlers:
         self._clock = clock
         self._hub = hub
 
-    async def ListDepartmentStates(  # noqa: N802 - the RPC's name
+    async def ListDepartmentStates(
         self, _request: pb.ListDepartmentStatesRequest, _context: Context
     ) -> pb.ListDepartmentStatesResponse:
         """Departments: link, mailbox, what they owe."""
@@ -58,7 +58,7 @@ class OversightHandlers:
             ),
         )
 
-    async def ListObligations(  # noqa: N802
+    async def ListObligations(
         self, request: pb.ListObligationsRequest, _context: Context
     ) -> pb.ListObligationsResponse:
         """Obligations by due time."""
@@ -79,7 +79,7 @@ class OversightHandlers:
             next_page_token=page_tokens.token(oversight.obligation_key(page[-1])) if len(rows) > size else "",
         )
 
-    async def GetCaseOverview(  # noqa: N802
+    async def GetCaseOverview(
         self, request: pb.GetCaseOverviewRequest, _context: Context
     ) -> pb.GetCaseOverviewResponse:
         """One case."""
@@ -89,7 +89,7 @@ class OversightHandlers:
             lambda connection: case_overview(connection, scope, directory, request.case_id, now),
         )
 
-    async def GetIndicators(  # noqa: N802
+    async def GetIndicators(
         self, request: pb.GetIndicatorsRequest, _context: Context
     ) -> pb.GetIndicatorsResponse:
         """Counts per department and mechanism."""
@@ -108,7 +108,7 @@ class OversightHandlers:
             _count(indicator, count)
         return pb.GetIndicatorsResponse(indicators=indicators.values())
 
-    async def GetFlows(self, request: pb.GetFlowsRequest, _context: Context) -> pb.GetFlowsResponse:  # noqa: N802
+    async def GetFlows(self, request: pb.GetFlowsRequest, _context: Context) -> pb.GetFlowsResponse:
         """Who sends how much to whom."""
         _, scope, now = self._seen()
         begin, end = _period(request, now)
@@ -118,7 +118,7 @@ class OversightHandlers:
         )
         return pb.GetFlowsResponse(flows=[pb.Flow(**flow._asdict()) for flow in flows])
 
-    async def ListAlerts(self, request: pb.ListAlertsRequest, _context: Context) -> pb.ListAlertsResponse:  # noqa: N802
+    async def ListAlerts(self, request: pb.ListAlertsRequest, _context: Context) -> pb.ListAlertsResponse:
         """Alerts, newest first."""
         directory, scope, now = self._seen()
         size = page_tokens.page_size(request.page_size)
@@ -142,7 +142,7 @@ class OversightHandlers:
             response.next_page_token = page_tokens.token([rows[size - 1].id])
         return response
 
-    async def Watch(self, request: pb.WatchRequest, _context: Context) -> AsyncIterator[pb.WatchResponse]:  # noqa: N802
+    async def Watch(self, request: pb.WatchRequest, _context: Context) -> AsyncIterator[pb.WatchResponse]:
         """Changes as they happen."""
         async for response in self._hub.watch(caller(), request.procedure):
             yield response
