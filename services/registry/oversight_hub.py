@@ -71,19 +71,18 @@ class OversightHub:
     async def run(self, woken: asyncio.Event) -> None:
         """Read and hand out until cancelled; `woken` is set after commits, and cleared here."""
         while True:
-            pause = self._poll
             woken.clear()
+            more = False
             try:
-                if await self.step():
-                    # a flood is handed out at a pace that streams can follow
-                    await asyncio.sleep(_BETWEEN_STEPS.total_seconds())
-                    continue
+                more = await self.step()
             except LiandongError:
                 _log.warning("oversight.failed", exc_info=True)
-                woken.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause.total_seconds()):
-                    await woken.wait()
+            # under load every commit wakes: one reading for many, at a pace that streams can follow
+            await asyncio.sleep(_BETWEEN_STEPS.total_seconds())
+            if not more:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll.total_seconds()):
+                        await woken.wait()
 
     async def step(self) -> bool:
         """Read once and hand out; whether there is more already.
