@@ -16,7 +16,7 @@ from stdnum.cn import ric, uscc
 from services.common.errors import FieldViolation, LiandongError
 
 _FIELDS: Final[dict[str, Any]] = {
-    field.message_type.full_name: field
+    field.message_type.full_name: field  # type: ignore[union-attr]  # every choice is a message
     for field in case_service_pb2.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields
 }
 _SEARCHED: Final = ("title", "facts", "result", "grounds", "text")
@@ -35,8 +35,7 @@ class IdentifierInvalid(LiandongError):
 
 def body_of(draft: case_service_pb2.ActDraft) -> tuple[str, bytes]:
     """The full name and the bytes of a draft's body."""
-    name = draft.WhichOneof("body")
-    message: Message = getattr(draft, name)
+    message: Message = getattr(draft, draft.WhichOneof("body") or "")
     return message.DESCRIPTOR.full_name, message.SerializeToString()
 
 

@@ -69,7 +69,7 @@ def compose(
     if body_type not in (act.body, _EXTENSION):
         raise InvalidField(f"{act.name} takes a body of {act.body}.", field="draft.body")
     if bodies.titled(body_type):
-        name = draft.WhichOneof("body")
+        name = draft.WhichOneof("body") or ""
         bodies.check_subjects(getattr(draft, name).subjects, f"draft.{name}.subjects")
     opens = state is None
     content = pb.ActContent(

@@ -61,12 +61,12 @@ def load(connection: Connection, case_ids: Sequence[str], overlay: Overlay) -> d
         .where(outbox.case_id.in_(case_ids), letters.kind == "act", letters.disposition == "RECORDED")
         .order_by(outbox.sequence)
     )
-    for (frozen,) in rows:
+    for frozen in rows.scalars():
         header = pb.Header.FromString(frozen)
         facts = facts_of(header, pb.ActContent.FromString(header.act.content))
         pending.setdefault(facts.case_id, []).append(facts)
     found: dict[str, Entry] = {}
-    for case_id, title, folded in _STORED.select_in(connection, "case_id", case_ids):
+    for case_id, title, folded in map(tuple, _STORED.select_in(connection, "case_id", case_ids)):
         state = cases.loads(folded) if folded else None
         waiting = tuple(pending.get(case_id, ()))
         found[case_id] = Entry(state, waiting, overlay(state, waiting), title)

@@ -24,9 +24,10 @@ cases = sa.Table(
         nullable=False,
         comment="procedures.case.dumps of admitted letters; empty while none is",
     ),
-    sa.Index("cases_due", "closed", "next_due_at_us"),
-    sa.Index("cases_changed", "changed_at_us"),
-    sa.Index("cases_state", "procedure", "state", "changed_at_us"),
+    # one for each way to ask for a list, in the order of the list
+    sa.Index("cases_due", "closed", "next_due_at_us", sa.text("changed_at_us DESC")),
+    sa.Index("cases_procedure", "procedure", "closed", "next_due_at_us", sa.text("changed_at_us DESC")),
+    sa.Index("cases_state", "procedure", "state", "next_due_at_us", sa.text("changed_at_us DESC")),
 )
 
 case_parties = sa.Table(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from liandong.exchange.v1 import envelope_pb2 as pb
+
 from services.common import caller
 from services.common.caller import Caller
 from services.common.clock import Clock

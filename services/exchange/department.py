@@ -7,19 +7,20 @@ audit); cases and shared items take part as features, which fold the letters of 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection
-
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
+from sqlalchemy import Connection
+
 from services.common.bulk import Bulk, Record
 from services.common.caller import request_id
 from services.common.clock import Clock, microseconds
@@ -34,6 +35,8 @@ from services.exchange.directory import Directory
 from services.exchange.letters import Letter, extras_of, from_microseconds, timestamp
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
@@ -187,7 +190,7 @@ class Department:
     directory: Directory
     head: Checkpoint | None = None
     checkpoint: str = ""
-    cursor: Place = Place(-1, -1)
+    cursor: Place = Place(-1, -1)  # noqa: RUF009 - immutable
     sequence: int = 0
     link: LinkState = field(default_factory=LinkState)
     recorded: dict[str, str | None] = field(default_factory=dict)
@@ -238,10 +241,8 @@ class Department:
         """Run a command in the next commit group; returns after it is durable."""
         return await self.committer.submit(command)
 
-    async def read(self, work: Callable[[Connection], Any]) -> Any:
+    async def read(self, work: Callable[[Connection], T]) -> T:
         """Read the database off the event loop."""
-        import asyncio  # noqa: PLC0415 - the domain knows no loop but here
-
         return await asyncio.to_thread(self.database.read, work)
 
 
@@ -418,7 +419,7 @@ class DepartmentSession:
     def _try(self, delivered: Delivered, kind: str, case_id: str) -> None:
         try:
             self.features[kind].deliver(delivered)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - see below
             # whatever is wrong with it, it is admitted and must not be lost: it blocks its case, in sight
             _log.exception("inbox.parked", letter_id=delivered.leaf.position, case_id=case_id)
             self._park(delivered, case_id, f"{type(error).__name__}: {error}"[:500])

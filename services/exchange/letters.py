@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
-
 from liandong.exchange.v1 import envelope_pb2 as pb
+
 from services.common import edge
 from services.common.errors import InvalidField, LiandongError, LimitExceeded
 from services.exchange import digests
@@ -37,6 +37,7 @@ URGENCY_NUMBERS: Final = {urgency: number for number, urgency in URGENCIES.items
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_ROOT: Final = bytes(32)
 _EARLIEST_S: Final = 0
+_SECOND_NS: Final = 1_000_000_000
 _LATEST_S: Final = 4_102_444_800  # 2100-01-01
 
 
@@ -198,7 +199,7 @@ def moment(stamp: Timestamp, field: str = "") -> datetime:
         InvalidField: It is outside 1970 to 2100.
     """
     seconds, nanos = stamp.seconds, stamp.nanos
-    if not (_EARLIEST_S <= seconds < _LATEST_S and 0 <= nanos < 1_000_000_000):
+    if not (_EARLIEST_S <= seconds < _LATEST_S and 0 <= nanos < _SECOND_NS):
         raise InvalidField("A time is to lie between 1970 and 2100.", field=field)
     return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
 

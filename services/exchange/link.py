@@ -15,25 +15,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
 import grpc.aio
 import structlog
-
 from liandong.exchange.v1 import exchange_service_pb2 as pb
 from liandong.exchange.v1 import exchange_service_pb2_grpc as stubs
 from liandong.exchange.v1 import reason_pb2
+
 from services.common.channel import liandong_error, open_channel
 from services.common.clock import Clock
 from services.common.errors import LiandongError, Unavailable
 from services.common.tls import TlsFiles
 from services.exchange.checkpoint import Checkpoint, verify_checkpoint
-from services.exchange.department import Department, DepartmentSession, Place
+from services.exchange.department import Command, Delivered, Department, DepartmentSession, Place
 from services.exchange.letters import moment
 from services.exchange.merkle import verify_consistency
-from services.exchange.outbox import Outbox, SignedBatch
+from services.exchange.outbox import Outbox, SignedBatch, refused_among
 from services.exchange.verification import verify_deliveries
 
 _log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ class Link:
                 self._down(liandong_error(error))
             except LiandongError as error:
                 self._down(error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the link tries again
                 _log.exception("link.failed", department=self._department.name)
                 self._down(Unavailable(f"{type(error).__name__}: {error}"))
             if self._clock.now() - began > timedelta(seconds=60):
@@ -111,7 +111,7 @@ class Link:
         """One connection, both streams; ends with the first that ends."""
         channel = self._connect()
         try:
-            stub = stubs.ExchangeServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub = stubs.ExchangeServiceStub(channel)
             await self.outbox.restart()
             tasks = [asyncio.ensure_future(self._deliver(stub)), asyncio.ensure_future(self._submit(stub))]
             try:
@@ -161,7 +161,7 @@ class Link:
     async def _next_batch(self, reading: asyncio.Future[None]) -> SignedBatch:
         taking = asyncio.ensure_future(self.outbox.take())
         try:
-            await asyncio.wait([taking, reading], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(_all(taking, reading), return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
                 reading.result()
             return await taking
@@ -174,12 +174,12 @@ class Link:
         for item, outcome in zip(batch.items, response.outcomes, strict=True):
             reason = reason_pb2.Reason.Name(outcome.reason).removeprefix("REASON_")
             if outcome.disposition == pb.DISPOSITION_ADMITTED:
-                self.outbox.admitted(item)
+                self.outbox.answered(item)
             elif outcome.disposition == pb.DISPOSITION_RETRY:
                 attempts = self.outbox.put_off(item, outcome.retry_after_ms / 1000)
                 put_off.append((item.letter_id, attempts, f"{reason}: {outcome.message}"))
             else:
-                self.outbox.refused(item)
+                self.outbox.answered(item)
                 refused.append((item.letter_id, reason, outcome.message))
         if not refused and not put_off:
             return
@@ -192,11 +192,10 @@ class Link:
                 session.put_off(letter_id, attempts, error)
 
         await self._department.run(command)
-        self.outbox.drop_refused(await self._refused_locally(waiting) if refused and waiting else ())
+        if refused and waiting:
+            self.outbox.drop(await self._refused_locally(waiting))
 
-    async def _refused_locally(self, letter_ids: frozenset[str]) -> Sequence[str]:
-        from services.exchange.outbox import refused_among  # noqa: PLC0415 - used in this rare case alone
-
+    async def _refused_locally(self, letter_ids: frozenset[str]) -> list[str]:
         return await self._department.read(lambda connection: refused_among(connection, letter_ids))
 
     # -- down -----------------------------------------------------------------------------------
@@ -242,12 +241,7 @@ class Link:
                     raise Gap
                 deliveries = verify_deliveries(response, head, department)
                 received = deliveries[-1].place
-                checkpoint = response.checkpoint
-                applied = department.committer.submit(
-                    lambda session, deliveries=deliveries, checkpoint=checkpoint, head=head: session.deliver(
-                        deliveries, checkpoint, head
-                    )
-                )
+                applied = department.committer.submit(_apply(deliveries, response.checkpoint, head))
                 await applying.put((applied, received, len(deliveries), _size(response)))
         finally:
             acknowledging.cancel()
@@ -308,6 +302,14 @@ class Link:
                 verify_consistency(known.size, known.root, head.size, head.root, list(proof.path))
                 self._checked_at = now
         return head
+
+
+def _all(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
+    return list(futures)
+
+
+def _apply(deliveries: list[Delivered], checkpoint: str, head: Checkpoint) -> Command:
+    return lambda session: session.deliver(deliveries, checkpoint, head)
 
 
 def _size(response: pb.DeliverResponse) -> int:

@@ -1,8 +1,11 @@
-"""The outbox in memory: what is to be sent, in which order, and what waits.
+"""The outbox in memory: what is sent next, in which order, and what waits.
 
-The table is the truth; this is its newest part. `fresh` holds what was recorded since the connection
-began, bounded; beyond the bound letters stay in the table and come by the backlog. A letter that the
-registry put off holds back the later ones of its case and nobody else's.
+The table is the truth. Two lanes are served in turn: `fresh`, what is recorded while the link is up, and
+the backlog, what a reconnection finds, read page by page. A fresh letter whose case also stands in the
+backlog waits until the backlog is through, so that within a case the order of recording holds. When more
+is recorded than `fresh` may hold, the rest stays in the table and becomes the next backlog.
+
+A letter that the registry put off holds back the later ones of its case and nobody else's.
 """
 
 from __future__ import annotations
@@ -14,20 +17,22 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
-
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import exchange_service_pb2 as pb
+from sqlalchemy import Connection
+
 from services.exchange import digests, keys, tables
 from services.exchange.department import REFUSED, Department, OutboxItem
 from services.exchange.letters import BATCH_BYTES
 from services.exchange.merkle import BatchTree
 
 BATCH_LETTERS: Final = 128
-_FRESH_LIMIT: Final = 8_192
-_PAGE: Final = 512
+FRESH_LIMIT: Final = 8_192
+PAGE: Final = 512
 _PROOFS: Final = 50_000
 _SHARE: Final = BATCH_BYTES - 16 * 1024
+_LONGEST_PAUSE_S: Final = 60.0
+_MAX_DOUBLINGS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +43,42 @@ class SignedBatch:
     request: pb.SubmitRequest
 
 
+@dataclass(slots=True)
+class Backlog:
+    """A range of the table that is being sent: above `after`, up to `until`.
+
+    Attributes:
+        cases: Cases with letters in it; fresh letters of these wait.
+        page: What was read and not sent yet.
+    """
+
+    after: int
+    until: int
+    cases: frozenset[str] = frozenset()
+    page: deque[OutboxItem] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Everything was read and taken."""
+        return self.after >= self.until and not self.page
+
+
 class Outbox:
-    """What one department's link sends next."""
+    """What one department's link sends next. Used from one event loop, but for `offer` and `proof_of`."""
 
     def __init__(self, department: Department) -> None:
         self._department = department
         self._loop: asyncio.AbstractEventLoop | None = None
         self._more = asyncio.Event()
+        self._backlog = Backlog(0, 0)
         self._fresh: deque[OutboxItem] = deque()
-        self._backlog: deque[OutboxItem] = deque()
-        self._behind = False
-        self._read_up_to = 0
-        self._flying: dict[str, OutboxItem] = {}
-        self._answered: set[str] = set()
-        self._held: dict[str, deque[OutboxItem]] = {}
+        self._later: deque[OutboxItem] = deque()
+        self._overflow_after: int | None = None
+        self._released: deque[OutboxItem] = deque()
+        self._held: dict[str, list[OutboxItem]] = {}
         self._attempts: dict[str, int] = {}
-        self._turn = False
+        self._fresh_first = False
+        self._generation = 0
         self._proofs: OrderedDict[str, tuple[envelopes.AuthorProof, BatchTree, int]] = OrderedDict()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,87 +86,86 @@ class Outbox:
         self._loop = loop
 
     def offer(self, items: Sequence[OutboxItem]) -> None:
-        """Take what was just recorded; from the writer's thread."""
+        """Take what was just recorded and is durable; from the writer's thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take_in, list(items))
 
     def _take_in(self, items: Sequence[OutboxItem]) -> None:
-        if self._behind or len(self._fresh) + len(items) > _FRESH_LIMIT:
-            # they are in the table; reading it in order brings them
-            self._behind = True
-        else:
-            self._fresh.extend(items)
+        for item in items:
+            if item.sequence <= self._backlog.until or self._overflow_after is not None:
+                continue  # the table brings it
+            if len(self._fresh) >= FRESH_LIMIT:
+                self._overflow_after = item.sequence - 1
+                continue
+            self._fresh.append(item)
         self._more.set()
 
     async def restart(self) -> None:
         """A new connection: everything that has no receipt is sent again, oldest first."""
-        self._fresh.clear()
-        self._backlog.clear()
-        self._flying.clear()
-        self._held.clear()
-        self._answered.clear()
-        self._behind = True
-        self._read_up_to = 0
+        self._generation += 1
+        for memory in (self._fresh, self._later, self._released, self._held):
+            memory.clear()
+        self._overflow_after = None
+        await self._begin_backlog(0)
+
+    async def _begin_backlog(self, after: int) -> None:
+        # durable before it is counted: every row up to here is there to be read
+        until = self._department.sequence
+        self._backlog = Backlog(after, until)
+        cases = await self._department.read(lambda connection: cases_in(connection, after, until))
+        self._backlog.cases = frozenset(cases)
         self._more.set()
 
     async def take(self) -> SignedBatch:
         """The next batch; waits until there is one."""
         while True:
+            self._more.clear()
             items = await self._gather()
             if items:
                 return self._sign(items)
-            self._more.clear()
-            if not self._fresh and not self._backlog and not self._behind:
+            if self._backlog.done and not self._fresh and not self._released:
                 await self._more.wait()
 
     async def _gather(self) -> list[OutboxItem]:
-        if self._behind and not self._backlog:
-            await self._read_on()
-        lanes = [self._fresh, self._backlog] if self._turn else [self._backlog, self._fresh]
-        self._turn = not self._turn
-        # letters of a case that also stands in the backlog must not overtake it
-        behind = (
-            {each.case_id for each in self._backlog if each.case_id}
-            if self._fresh and self._backlog
-            else set()
-        )
+        await self._read_on()
         items: list[OutboxItem] = []
         size = 0
-        for lane in lanes:
-            kept: deque[OutboxItem] = deque()
+        page = self._backlog.page if self._backlog.page is not None else deque()
+        lanes = [self._fresh, page] if self._fresh_first else [page, self._fresh]
+        self._fresh_first = not self._fresh_first
+        for lane in (self._released, *lanes):
             while lane and len(items) < BATCH_LETTERS:
                 item = lane[0]
-                bytes_ = len(item.header) + len(item.payload) + len(item.extras)
-                if items and size + bytes_ > _SHARE:
-                    break
+                length = len(item.header) + len(item.payload) + len(item.extras)
+                if items and size + length > _SHARE:
+                    return items
                 lane.popleft()
-                if item.letter_id in self._flying or item.letter_id in self._answered:
-                    continue
-                if lane is self._fresh and item.case_id in behind:
-                    kept.append(item)
-                    continue
-                if item.case_id is not None and item.case_id in self._held:
+                if lane is self._fresh and not self._backlog.done and item.case_id in self._backlog.cases:
+                    self._later.append(item)
+                elif item.case_id is not None and item.case_id in self._held:
                     self._held[item.case_id].append(item)
-                    continue
-                items.append(item)
-                size += bytes_
-            lane.extendleft(reversed(kept))
-        for item in items:
-            self._flying[item.letter_id] = item
+                else:
+                    items.append(item)
+                    size += length
         return items
 
     async def _read_on(self) -> None:
-        """The next page of the table."""
-        after = self._read_up_to
-        page = await self._department.read(lambda connection: read_page(connection, after, _PAGE))
-        if page:
-            self._read_up_to = page[-1].sequence
-            self._backlog.extend(page)
-        if len(page) < _PAGE:
-            # what is recorded from now on is offered; what was recorded meanwhile stands above the last row read
-            newest = self._department.sequence
-            if self._read_up_to >= newest or not page:
-                self._behind = False
+        """Keep a page of the backlog at hand; when it is through, begin what waited for it."""
+        backlog = self._backlog
+        if backlog.page:
+            return
+        if backlog.after < backlog.until:
+            after, until = backlog.after, backlog.until
+            page = await self._department.read(lambda connection: read_page(connection, after, until, PAGE))
+            backlog.page = deque(page)
+            backlog.after = page[-1].sequence if len(page) == PAGE else backlog.until
+            return
+        if self._later:
+            self._fresh.extendleft(reversed(self._later))
+            self._later.clear()
+        elif self._overflow_after is not None and not self._fresh:
+            after, self._overflow_after = self._overflow_after, None
+            await self._begin_backlog(after)
 
     def _sign(self, items: list[OutboxItem]) -> SignedBatch:
         department = self._department
@@ -179,73 +203,75 @@ class Outbox:
 
     # -- answers --------------------------------------------------------------------------------
 
-    def admitted(self, item: OutboxItem) -> None:
-        """Its receipt will come down."""
-        self._done(item)
-
-    def refused(self, item: OutboxItem) -> None:
-        """It is refused for good."""
-        self._done(item)
-
-    def _done(self, item: OutboxItem) -> None:
-        self._flying.pop(item.letter_id, None)
+    def answered(self, item: OutboxItem) -> None:
+        """It was admitted, and its receipt will come down; or it is refused for good."""
         self._attempts.pop(item.letter_id, None)
-        if self._behind or self._backlog:
-            # a page that was read before may still hold it
-            self._answered.add(item.letter_id)
-        elif self._answered:
-            self._answered.clear()
 
     def put_off(self, item: OutboxItem, seconds: float) -> int:
         """Try it again later, its case waiting for it; returns how often it was put off."""
-        self._flying.pop(item.letter_id, None)
         attempts = self._attempts[item.letter_id] = self._attempts.get(item.letter_id, 0) + 1
-        delay = min(seconds * 2 ** min(attempts - 1, 6), 60.0)
+        delay = min(max(seconds, 0.05) * 2 ** min(attempts - 1, _MAX_DOUBLINGS), _LONGEST_PAUSE_S)
         if item.case_id is not None:
-            held = self._held.setdefault(item.case_id, deque())
-            held.appendleft(item)
-        if self._loop is not None:
-            self._loop.call_later(delay, self._release, item)
+            self._held.setdefault(item.case_id, []).append(item)
+        asyncio.get_running_loop().call_later(delay, self._release, item, self._generation)
         return attempts
 
-    def _release(self, item: OutboxItem) -> None:
+    def _release(self, item: OutboxItem, generation: int) -> None:
+        if generation != self._generation:
+            return  # the connection it belonged to is gone, and the table brought it again
         if item.case_id is None:
-            self._backlog.appendleft(item)
+            self._released.append(item)
         else:
-            held = sorted(self._held.pop(item.case_id, ()), key=lambda each: each.sequence)
-            self._backlog.extendleft(reversed(held))
+            held = self._held.pop(item.case_id, [])
+            self._released.extend(sorted(held, key=lambda each: each.sequence))
         self._more.set()
 
     def not_submitted(self, case_ids: Iterable[str | None]) -> frozenset[str]:
-        """Letters of these cases that the registry has not been shown since the connection began."""
-        wanted = set(case_ids)
-        waiting = [item for lane in (self._fresh, self._backlog) for item in lane if item.case_id in wanted]
-        waiting += [item for case_id in wanted if case_id in self._held for item in self._held[case_id]]
+        """Letters of these cases at hand that the registry has not been shown on this connection."""
+        wanted = {each for each in case_ids if each is not None}
+        lanes = (self._fresh, self._later, self._backlog.page or (), *self._held.values())
+        waiting = [item for lane in lanes for item in lane if item.case_id in wanted]
         return frozenset(item.letter_id for item in waiting if item.letter_id not in self._attempts)
 
-    def drop_refused(self, letter_ids: Iterable[str]) -> None:
+    def drop(self, letter_ids: Iterable[str]) -> None:
         """These were refused here: they are not sent any more."""
         dropped = set(letter_ids)
         if not dropped:
             return
-        self._answered |= dropped
-        self._fresh = deque(item for item in self._fresh if item.letter_id not in dropped)
-        self._backlog = deque(item for item in self._backlog if item.letter_id not in dropped)
+        for lane in (self._fresh, self._later, self._released, self._backlog.page):
+            if lane:
+                kept = [item for item in lane if item.letter_id not in dropped]
+                lane.clear()
+                lane.extend(kept)
+        for case_id, held in self._held.items():
+            self._held[case_id] = [item for item in held if item.letter_id not in dropped]
 
 
-def read_page(connection: Connection, after: int, limit: int) -> list[OutboxItem]:
-    """Outbox rows above a sequence, oldest first."""
+def read_page(connection: Connection, after: int, until: int, limit: int) -> list[OutboxItem]:
+    """Outbox rows above a sequence and up to another, oldest first."""
     outbox, letters = tables.outbox.c, tables.letters.c
     rows = connection.execute(
         sa.select(
             outbox.sequence, outbox.letter_id, outbox.case_id, letters.header, letters.payload, letters.extras
         )
         .join(tables.letters, letters.letter_id == outbox.letter_id)
-        .where(outbox.sequence > after)
+        .where(outbox.sequence > after, outbox.sequence <= until)
         .order_by(outbox.sequence)
         .limit(limit)
     )
     return [OutboxItem(*row) for row in rows]
+
+
+def cases_in(connection: Connection, after: int, until: int) -> list[str]:
+    """Cases with letters in a range of the outbox."""
+    outbox = tables.outbox.c
+    return list(
+        connection.execute(
+            sa.select(outbox.case_id)
+            .where(outbox.sequence > after, outbox.sequence <= until, outbox.case_id.is_not(None))
+            .distinct()
+        ).scalars()
+    )
 
 
 def refused_among(connection: Connection, letter_ids: Iterable[str]) -> list[str]:

@@ -28,8 +28,15 @@ letters = sa.Table(
     sa.Column("letter_digest", sa.LargeBinary, nullable=False),
     sa.Column("header", sa.LargeBinary, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
-    sa.Column("extras", sa.LargeBinary, nullable=False, comment="serialized Envelope with assertions and wraps only"),
-    sa.Column("proof", sa.LargeBinary, nullable=False, comment="serialized AuthorProof; of own letters empty until sent"),
+    sa.Column(
+        "extras", sa.LargeBinary, nullable=False, comment="serialized Envelope with assertions and wraps only"
+    ),
+    sa.Column(
+        "proof",
+        sa.LargeBinary,
+        nullable=False,
+        comment="serialized AuthorProof; of own letters empty until sent",
+    ),
     sa.Column("flags", sa.Text, nullable=False, server_default=""),
     sa.Column("reason", sa.Text, nullable=False, server_default="", comment="of a refusal"),
     sa.Column("message", sa.Text, nullable=False, server_default="", comment="of a refusal, for people"),
@@ -38,7 +45,12 @@ letters = sa.Table(
     sa.Index("letters_case", "case_id", "position"),
     sa.Index("letters_position", "position", unique=True),
     sa.Index("letters_key", "idempotency_key", unique=True),
-    sa.Index("letters_number", "number", postgresql_where=sa.text("number <> ''"), sqlite_where=sa.text("number <> ''")),
+    sa.Index(
+        "letters_number",
+        "number",
+        postgresql_where=sa.text("number <> ''"),
+        sqlite_where=sa.text("number <> ''"),
+    ),
 )
 
 outbox = sa.Table(
@@ -47,8 +59,17 @@ outbox = sa.Table(
     sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False, comment="order of recording"),
     sa.Column("letter_id", sa.Text, nullable=False, unique=True),
     sa.Column("case_id", sa.Text, comment="letters of one case are sent in order"),
-    sa.Column("attempts", sa.Integer, nullable=False, server_default="0", comment="times the registry put it off"),
+    sa.Column(
+        "attempts", sa.Integer, nullable=False, server_default="0", comment="times the registry put it off"
+    ),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Index("outbox_case", "case_id"),
+    sa.Index(
+        "outbox_put_off",
+        "sequence",
+        postgresql_where=sa.text("attempts > 0"),
+        sqlite_where=sa.text("attempts > 0"),
+    ),
 )
 
 parked = sa.Table(
@@ -69,7 +90,9 @@ link = sa.Table(
     "link",
     metadata,
     sa.Column("id", sa.SmallInteger, primary_key=True, comment="always 1"),
-    sa.Column("at", sa.BigInteger, nullable=False, comment="cursor: all up to here is durable and applied or parked"),
+    sa.Column(
+        "at", sa.BigInteger, nullable=False, comment="cursor: all up to here is durable and applied or parked"
+    ),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("checkpoint", sa.Text, nullable=False, comment="the newest verified head"),
     sa.Column("sequence", sa.BigInteger, nullable=False, comment="last outbox sequence used"),

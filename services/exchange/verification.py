@@ -9,6 +9,7 @@ from __future__ import annotations
 from liandong.directory.v1 import common_entry_pb2
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import exchange_service_pb2 as pb
+
 from services.common.errors import LiandongError
 from services.exchange import digests, keys
 from services.exchange.checkpoint import Checkpoint

@@ -1,0 +1,155 @@
+"""`liandong demo`: build the district, play the transfer, verify the ledger, stay up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from services.cli.demo.district import District, Plan, build
+from services.cli.demo.processes import ProcessFailed
+from services.cli.demo.story import Step, Story, StoryFailed
+from services.cli.demo.verify import verify_registry
+from services.common.errors import LiandongError
+
+_SENDER: Final = "health.qinghe"
+_RECEIVER: Final = "market.qinghe"
+_OFFICE: Final = "justice.qinghe"
+_FIRST: Final = (_SENDER, _RECEIVER, _OFFICE, "gov.qinghe")
+
+_WORDS: Final = {
+    "zh": {
+        "registry": "启动登记中心",
+        "join": "部门加入",
+        "nodes": "启动节点",
+        "title": "案件移送：从发现线索到反馈结果",
+        "columns": ("步骤", "部门", "承办人", "行为", "发文字号", "账本位置", "应办期限"),
+        "verified": "账本验证通过：{size} 条，根 {root}",
+        "up": "已就绪。登记中心 {registry}，网关 {gateway}，说明文件 {file}。按 Ctrl-C 结束。",
+    },
+    "en": {
+        "registry": "Starting the registry",
+        "join": "Departments join",
+        "nodes": "Starting nodes",
+        "title": "A case transfer, from discovery to outcome",
+        "columns": ("step", "department", "person", "act", "letter number", "position", "now due"),
+        "verified": "The ledger verifies: {size} leaves, root {root}",
+        "up": "Ready. Registry {registry}, gateway {gateway}, described in {file}. Ctrl-C ends it.",
+    },
+}
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the transfer and the ledger's verification.")
+    ] = False,
+    directory: Annotated[Path | None, typer.Option("--dir", help="Keep everything in this folder.")] = None,
+    departments: Annotated[int, typer.Option(help="How many departments get a node.", min=3, max=64)] = 15,
+    base_port: Annotated[int, typer.Option(help="First port; 0 takes free ones.", min=0, max=65000)] = 0,
+    database_url: Annotated[
+        str,
+        typer.Option(help="PostgreSQL URL with {name} for the database of each part; SQLite files if empty."),
+    ] = "",
+    language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "",
+) -> None:
+    """Start a whole district on loopback and play a real transfer in it."""
+    chosen = language or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")
+    with contextlib.ExitStack() as stack:
+        folder = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liandong-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = Plan(
+            folder=folder.resolve(),
+            departments=departments,
+            base_port=base_port,
+            database_url=database_url,
+            first=_FIRST,
+            own_process=(_SENDER, _RECEIVER),
+        )
+        raise typer.Exit(asyncio.run(_run(plan, once=once, language=chosen)))
+
+
+async def _run(plan: Plan, *, once: bool, language: str) -> int:
+    console = Console()
+    words = _WORDS[language]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    district: District | None = None
+    try:
+        district = await _build(console, plan, words)
+        await _play(console, district, words, language)
+        size, root = await verify_registry(district.registry_address, district.parties[_SENDER].tls)
+        console.print(str(words["verified"]).format(size=size, root=root.hex()[:16]), style="bold green")
+        if once:
+            return 0
+        console.print(
+            str(words["up"]).format(
+                registry=district.registry_address,
+                gateway=district.gateway_url,
+                file=plan.folder / "federation.json",
+            )
+        )
+        while not stop.is_set():
+            district.check()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1)
+    except (ProcessFailed, StoryFailed, LiandongError, TimeoutError) as error:
+        console.print(f"{type(error).__name__}: {error}", style="bold red")
+        return 1
+    finally:
+        if district is not None:
+            await district.stop()
+    return 0
+
+
+async def _build(console: Console, plan: Plan, words: dict[str, object]) -> District:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        console=console,
+    ) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(str(words[stage]), total=total)
+            bar.update(tasks[stage], completed=done)
+
+        return await build(plan, progress)
+
+
+async def _play(console: Console, district: District, words: dict[str, object], language: str) -> None:
+    columns = words["columns"]
+    assert isinstance(columns, tuple)
+    count = 0
+
+    def tell(step: Step) -> None:
+        nonlocal count
+        count += 1
+        table = Table(
+            show_header=count == 1,
+            title=str(words["title"]) if count == 1 else None,
+            show_lines=False,
+            expand=True,
+        )
+        ratios = (1, 4, 2, 3, 4, 2, 8)
+        for name, ratio in zip(columns, ratios, strict=True):
+            table.add_column(name, ratio=ratio, overflow="fold")
+        table.add_row(
+            str(count), step.department, step.person, step.act, step.number or "—", step.position, step.due
+        )
+        console.print(table)
+
+    story = Story(district.parties[_SENDER], district.parties[_RECEIVER], tell, language)
+    await story.play()

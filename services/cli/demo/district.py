@@ -1,0 +1,324 @@
+"""Building the demo's district: registry, invitations, joins, nodes, gateway, and the file that describes it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from liandong.directory.v1 import common_entry_pb2
+from liandong.enrolment.v1 import enrolment_service_pb2, enrolment_service_pb2_grpc
+
+from services.cli.demo.party import Party, Person
+from services.cli.demo.processes import Process, ports
+from services.common.channel import open_channel, remote_errors
+from services.common.tls import TlsFiles
+from services.exchange import keys
+from services.exchange.enrolment_client import EnrolmentClient
+from services.exchange.keys import KeyRole
+from services.registry.bootstrap import init
+from services.registry.region import load_region
+from services.registry.settings import RegistrySettings
+
+REGION_FILE: Final = Path(__file__).with_name("qinghe.yaml")
+_HOST: Final = "127.0.0.1"
+_ROLES: Final = (
+    ("clerk", "承办人"),
+    ("registry-clerk", "收发员"),
+    ("section-head", "科室负责人"),
+    ("legal-reviewer", "法制审核员"),
+    ("leader-in-charge", "分管领导"),
+    ("principal", "主要负责人"),
+    ("liaison", "联络员"),
+    ("auditor", "审计员"),
+)
+_FAMILY_NAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"
+_GIVEN_NAMES: Final = ("文博", "晓云", "建国", "思远", "丽华", "志强", "雨桐", "海燕")
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class District:
+    """A running district.
+
+    Attributes:
+        folder: Everything it keeps.
+        parties: Departments by name.
+        processes: What runs.
+    """
+
+    folder: Path
+    registry_address: str = ""
+    enrolment_address: str = ""
+    gateway_url: str = ""
+    operator: TlsFiles | None = None
+    parties: dict[str, Party] = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
+
+    async def stop(self) -> None:
+        """End everything, nodes before their registry."""
+        for party in self.parties.values():
+            await party.close()
+        *registry, rest = [self.processes[:1], self.processes[1:]]
+        await asyncio.gather(*(each.stop() for each in rest))
+        for group in registry:
+            await asyncio.gather(*(each.stop() for each in group))
+
+    def check(self) -> None:
+        """See that every process runs; see `Process.check`."""
+        for each in self.processes:
+            each.check()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build.
+
+    Attributes:
+        folder: Where.
+        departments: How many of the region's departments get a node, in the region's order.
+        base_port: First port, 0 for free ones.
+        database_url: PostgreSQL URL with `{name}` for the database of each part, or empty for SQLite files.
+        first: Departments that come first whatever the order.
+        own_process: Departments that get a node process of their own; the rest share one.
+        replicas: Registry processes.
+    """
+
+    folder: Path
+    departments: int
+    base_port: int
+    database_url: str
+    first: tuple[str, ...] = ()
+    own_process: tuple[str, ...] = ()
+    replicas: int = 1
+
+
+async def build(plan: Plan, progress: Progress) -> District:
+    """Initialise a registry, start it, let departments join, start their nodes."""
+    district = District(plan.folder)
+    try:
+        await _build(plan, progress, district)
+    except BaseException:
+        await district.stop()
+        raise
+    return district
+
+
+async def _build(plan: Plan, progress: Progress, district: District) -> None:
+    taking = ports(plan.base_port)
+    region = await asyncio.to_thread(load_region, REGION_FILE)
+    (plan.folder / "logs").mkdir(parents=True, exist_ok=True)
+    names = _chosen(region.entries, plan)
+    progress("registry", 0, 1)
+    operator = await _start_registries(plan, district, taking)
+    district.operator = operator
+    progress("registry", 1, 1)
+    titles = {
+        each.department.name: (each.department.title.zh, each.department.title.en)
+        for each in region.entries
+        if each.WhichOneof("entry") == "department"
+    }
+    for index, name in enumerate(names):
+        progress("join", index, len(names))
+        await _join(plan, district, operator, name, titles[name], next(taking))
+    progress("join", len(names), len(names))
+    await _start_nodes(plan, district, names, progress)
+    district.gateway_url = await _start_gateway(plan, district, names[0], next(taking))
+    write_federation(district)
+
+
+def _chosen(entries: Any, plan: Plan) -> list[str]:
+    listed = [each.department.name for each in entries if each.WhichOneof("entry") == "department"]
+    ordered = [name for name in plan.first if name in listed]
+    ordered += [name for name in listed if name not in ordered]
+    return ordered[: plan.departments]
+
+
+def database(plan: Plan, name: str, folder: Path) -> str:
+    """The database of one part."""
+    if plan.database_url:
+        return plan.database_url.replace("{name}", name.replace(".", "_").replace("-", "_"))
+    return f"sqlite:///{folder / (name + '.sqlite3')}"
+
+
+async def _start_registries(plan: Plan, district: District, taking: Any) -> TlsFiles:
+    folder = plan.folder / "registry"
+    folder.mkdir(parents=True, exist_ok=True)
+    url = database(plan, "registry", folder)
+    operator: TlsFiles | None = None
+    for index in range(plan.replicas):
+        main, enrolment = next(taking), next(taking)
+        settings = RegistrySettings(
+            region="qinghe",
+            database_url=url,
+            data_dir=folder,
+            listen=f"{_HOST}:{main}",
+            enrolment_listen=f"{_HOST}:{enrolment}",
+            address=f"{_HOST}:{main}",
+            enrolment_address=f"{_HOST}:{enrolment}",
+            hosts=(_HOST, "localhost"),
+            replica=f"replica-{index + 1}",
+        )
+        if operator is None:
+            credentials = await asyncio.to_thread(init, settings, load_region(REGION_FILE).entries)
+            operator = credentials.operator("demo", datetime.now(UTC))
+            district.registry_address = settings.address
+            district.enrolment_address = settings.enrolment_address
+        process = Process(
+            f"registry-{index + 1}",
+            "services.registry",
+            {
+                "LIANDONG_REGION": settings.region,
+                "LIANDONG_DATABASE_URL": url,
+                "LIANDONG_DATA_DIR": str(folder),
+                "LIANDONG_LISTEN": settings.listen,
+                "LIANDONG_ENROLMENT_LISTEN": settings.enrolment_listen,
+                "LIANDONG_ADDRESS": settings.address,
+                "LIANDONG_ENROLMENT_ADDRESS": settings.enrolment_address,
+                "LIANDONG_HOSTS": json.dumps(list(settings.hosts)),
+                "LIANDONG_REPLICA": settings.replica,
+            },
+            plan.folder / "logs" / f"registry-{index + 1}.log",
+        )
+        await process.start()
+        district.processes.append(process)
+        await process.listening(settings.address)
+        await process.listening(settings.enrolment_address)
+    assert operator is not None
+    return operator
+
+
+async def _join(
+    plan: Plan, district: District, operator: TlsFiles, name: str, title: tuple[str, str], port: int
+) -> None:
+    folder = plan.folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    issuer_path = folder / "issuer.key"
+    client = EnrolmentClient(folder)
+    issuer = f"demo-issuer.{name}"
+    if issuer_path.exists():
+        issuer_key = keys.load_sign_key(issuer_path)
+    else:
+        issuer_key = _new_issuer(issuer_path)
+    if not (folder / "node.json").exists():
+        async with open_channel(district.registry_address, operator) as channel:
+            with remote_errors():
+                answer = await enrolment_service_pb2_grpc.InvitationServiceStub(channel).CreateInvitation(
+                    enrolment_service_pb2.CreateInvitationRequest(department=name), timeout=30
+                )
+        await client.join(
+            answer.invitation,
+            hosts=(_HOST, "localhost"),
+            issuers=[common_entry_pb2.Issuer(issuer=issuer, public_key=keys.public_key_bytes(issuer_key))],
+        )
+    system = folder / "system"
+    if not (system / "tls.crt").exists():
+        await client.client_certificate("system/demo", system)
+    tls = TlsFiles(system / "ca.crt", system / "tls.crt", system / "tls.key")
+    district.parties[name] = Party(
+        name, title, f"{_HOST}:{port}", tls, issuer, issuer_key, _people(name, title[0]), folder
+    )
+
+
+def _new_issuer(path: Path) -> Ed25519PrivateKey:
+    key = keys.generate(KeyRole.SIGN)
+    assert isinstance(key, Ed25519PrivateKey)
+    keys.save_private_key(path, key)
+    return key
+
+
+def _people(name: str, title: str) -> dict[str, Person]:
+    """People with plausible names, the same at each start."""
+    seed = sum(name.encode())
+    people = {
+        role: Person(
+            role,
+            _FAMILY_NAMES[(seed + index * 5) % len(_FAMILY_NAMES)]
+            + _GIVEN_NAMES[(seed + index * 3) % len(_GIVEN_NAMES)],
+            f"{role}@{name}",
+        )
+        for index, (role, _) in enumerate(_ROLES)
+    }
+    people["system"] = Person("system", f"{title}业务系统", f"system@{name}", service=True)
+    return people
+
+
+async def _start_nodes(plan: Plan, district: District, names: list[str], progress: Progress) -> None:
+    groups = [[name] for name in names if name in plan.own_process]
+    shared = [name for name in names if name not in plan.own_process]
+    if shared:
+        groups.append(shared)
+    for index, group in enumerate(groups):
+        progress("nodes", index, len(groups))
+        hosted = [
+            {
+                "name": name,
+                "folder": str(plan.folder / name),
+                "listen": district.parties[name].address,
+                "database_url": database(plan, name, plan.folder / name) if plan.database_url else "",
+            }
+            for name in group
+        ]
+        label = group[0] if len(group) == 1 else "node-shared"
+        process = Process(
+            label,
+            "services.node",
+            {"LIANDONG_DEPARTMENTS": json.dumps(hosted)},
+            plan.folder / "logs" / f"{label}.log",
+        )
+        await process.start()
+        district.processes.append(process)
+        for name in group:
+            await process.listening(district.parties[name].address)
+    progress("nodes", len(groups), len(groups))
+
+
+async def _start_gateway(plan: Plan, district: District, name: str, port: int) -> str:
+    del plan, name
+    del district
+    return f"http://{_HOST}:{port}"
+
+
+def write_federation(district: District) -> None:
+    """Write `federation.json`: everything a foreign client needs to join in; paths relative to its folder."""
+    folder = district.folder
+
+    def relative(path: Path) -> str:
+        return str(path.relative_to(folder))
+
+    departments = [
+        {
+            "name": party.name,
+            "title": {"zh": party.title[0], "en": party.title[1]},
+            "address": party.address,
+            "certificate": relative(party.tls.cert),
+            "key": relative(party.tls.key),
+            "actors": [
+                {
+                    "role": person.role,
+                    "name": person.name,
+                    "subject": person.subject,
+                    "service": person.service,
+                    "issuer": party.issuer,
+                    "key": relative(party.folder / "issuer.key"),
+                }
+                for person in party.people.values()
+            ],
+        }
+        for party in district.parties.values()
+    ]
+    first = next(iter(district.parties.values()))
+    content = {
+        "ca": relative(first.tls.ca),
+        "registry": {"address": district.registry_address, "enrolment_address": district.enrolment_address},
+        "departments": departments,
+        "gateway": {"url": district.gateway_url, "accounts": []},
+    }
+    path = folder / "federation.json"
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,212 @@
+"""A department's people and system in the demo: each call under an assertion of the demo's issuer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import grpc.aio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from liandong.cases.v1 import case_service_pb2 as cases
+from liandong.cases.v1 import case_service_pb2_grpc as case_stubs
+from liandong.exchange.v1 import evidence_service_pb2_grpc as evidence_stubs
+from liandong.exchange.v1 import exchange_service_pb2 as exchange
+from liandong.sharing.v1 import sharing_service_pb2_grpc as sharing_stubs
+
+from services.common.channel import open_channel, remote_errors
+from services.common.tls import TlsFiles
+from services.exchange.assertions import Claims, Purpose, issue
+
+_LIFETIME: Final = timedelta(minutes=5)
+_WAIT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone, or some system, of a department."""
+
+    role: str
+    name: str
+    subject: str
+    service: bool = False
+
+
+@dataclass(slots=True)
+class Party:
+    """A department as its own clients see it.
+
+    Attributes:
+        name: Dotted name.
+        title: Chinese and English.
+        issuer: The `iss` of its demo issuer.
+        key: The issuer's key.
+        people: By role.
+    """
+
+    name: str
+    title: tuple[str, str]
+    address: str
+    tls: TlsFiles
+    issuer: str
+    key: Ed25519PrivateKey
+    people: dict[str, Person]
+    folder: Path
+    channel: grpc.aio.Channel | None = field(default=None)
+
+    def open(self) -> None:
+        """Open the channel to its node."""
+        self.channel = open_channel(self.address, self.tls)
+
+    async def close(self) -> None:
+        """Close it."""
+        if self.channel is not None:
+            await self.channel.close(None)
+
+    @property
+    def cases(self) -> Any:
+        """CaseService of its node."""
+        return case_stubs.CaseServiceStub(self._open())
+
+    @property
+    def sharing(self) -> Any:
+        """SharingService of its node."""
+        return sharing_stubs.SharingServiceStub(self._open())
+
+    @property
+    def evidence(self) -> Any:
+        """EvidenceService of its node."""
+        return evidence_stubs.EvidenceServiceStub(self._open())
+
+    def _open(self) -> grpc.aio.Channel:
+        if self.channel is None:
+            self.open()
+        assert self.channel is not None
+        return self.channel
+
+    def assertion(self, role: str, digest: bytes | None = None, purpose: Purpose = Purpose.ACT) -> bytes:
+        """What the issuer says about the person of a role, for five minutes from now."""
+        person = self.people[role]
+        now = datetime.now(UTC).replace(microsecond=0)
+        return issue(
+            self.key,
+            Claims(
+                issuer=self.issuer,
+                subject=person.subject,
+                name=person.name,
+                audience=self.name,
+                roles=(role,),
+                acr="demo",
+                issued_at=now,
+                expires_at=now + _LIFETIME,
+                token_id=uuid4().hex,
+                content_digest=digest,
+                purpose=purpose,
+                service=person.service,
+            ),
+        )
+
+    def actor(
+        self, role: str, digest: bytes | None = None, purpose: Purpose = Purpose.ACT
+    ) -> tuple[tuple[str, str], ...]:
+        """The metadata of a call."""
+        return (("liandong-actor", self.assertion(role, digest, purpose).decode()),)
+
+    # -- what people do -------------------------------------------------------------------------
+
+    async def prepare(self, draft: cases.ActDraft, role: str = "clerk") -> cases.DraftView:
+        """Freeze an act."""
+        with remote_errors():
+            answer = await self.cases.PrepareLetter(
+                cases.PrepareLetterRequest(draft=draft), metadata=self.actor(role), timeout=30
+            )
+        return answer.draft  # type: ignore[no-any-return]
+
+    async def approve(self, draft: cases.DraftView, role: str) -> cases.DraftView:
+        """Approve a draft in a role."""
+        with remote_errors():
+            answer = await self.cases.ApproveLetter(
+                cases.ApproveLetterRequest(
+                    letter_id=draft.letter_id, content_digest=draft.content_digest, role=role
+                ),
+                metadata=self.actor(role, draft.content_digest, Purpose.APPROVE),
+                timeout=30,
+            )
+        return answer.draft  # type: ignore[no-any-return]
+
+    async def send(self, draft: cases.DraftView, role: str = "clerk") -> cases.LetterAnswer:
+        """Sign and record a draft."""
+        with remote_errors():
+            answer = await self.cases.SendLetter(
+                cases.SendLetterRequest(letter_id=draft.letter_id, content_digest=draft.content_digest),
+                metadata=self.actor(role, draft.content_digest, Purpose.SEND),
+                timeout=30,
+            )
+        return answer.answer  # type: ignore[no-any-return]
+
+    async def act(self, draft: cases.ActDraft, role: str = "clerk", approver: str = "") -> cases.LetterAnswer:
+        """Prepare, have approved if need be, and send."""
+        prepared = await self.prepare(draft, role)
+        if approver:
+            prepared = await self.approve(prepared, approver)
+        return await self.send(prepared, role)
+
+    async def case(self, case_id: str, role: str = "clerk") -> cases.CaseView:
+        """A case as it stands at this department's node."""
+        with remote_errors():
+            answer = await self.cases.GetCase(
+                cases.GetCaseRequest(case_id=case_id), metadata=self.actor(role), timeout=30
+            )
+        return answer.case  # type: ignore[no-any-return]
+
+    async def timeline(self, case_id: str, role: str = "clerk") -> list[cases.LetterView]:
+        """The letters of a case at this department's node."""
+        with remote_errors():
+            answer = await self.cases.GetTimeline(
+                cases.GetTimelineRequest(case_id=case_id), metadata=self.actor(role), timeout=30
+            )
+        return list(answer.letters)
+
+    async def settled(self, answer: cases.LetterAnswer) -> cases.LetterView:
+        """Wait until the registry has answered a letter.
+
+        Raises:
+            TimeoutError: It did not within a minute.
+        """
+        deadline = asyncio.get_running_loop().time() + _WAIT_S
+        while True:
+            for letter in await self.timeline(answer.case_id):
+                if (
+                    letter.letter_id == answer.letter_id
+                    and letter.disposition != exchange.DISPOSITION_RECORDED
+                ):
+                    return letter
+            _check(deadline, f"{answer.letter_id} was not answered")
+            await asyncio.sleep(0.05)
+
+    async def reached(self, case_id: str, position: int) -> cases.CaseView:
+        """Wait until a case has come to this department's node up to a position.
+
+        Raises:
+            TimeoutError: It did not within a minute.
+        """
+        deadline = asyncio.get_running_loop().time() + _WAIT_S
+        while True:
+            with_case: cases.CaseView | None = None
+            try:
+                with_case = await self.case(case_id)
+            except Exception as error:
+                if getattr(error, "reason", "") != "NOT_FOUND":
+                    raise
+            if with_case is not None and with_case.last_position >= position:
+                return with_case
+            _check(deadline, f"{case_id} did not come to {self.name}")
+            await asyncio.sleep(0.05)
+
+
+def _check(deadline: float, what: str) -> None:
+    if asyncio.get_running_loop().time() > deadline:
+        raise TimeoutError(f"{what} within {_WAIT_S:.0f} s")
