@@ -1,0 +1,91 @@
+"""Fill deploy/wheels with everything that the image installs, so that the build itself needs no network.
+
+Run by `make image` with the project's own interpreter. From requirements.lock only what the roles need at run
+time is taken, with its hashes: the image holds no test tools and no compilers.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT: Final = Path(__file__).parent.parent
+WHEELS: Final = Path(__file__).parent / "wheels"
+EXTRAS: Final = ("registry", "node", "gateway", "telemetry")
+_PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
+
+
+def needed(name: str, extras: tuple[str, ...], found: set[tuple[str, str]]) -> Iterator[str]:
+    """Names of what a distribution needs at run time, and what that needs in turn."""
+    for extra in extras or ("",):
+        if (name, extra) in found:
+            continue
+        found.add((name, extra))
+        for line in requires(name) or ():
+            requirement = Requirement(line)
+            if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+                continue
+            needs = canonicalize_name(requirement.name)
+            yield needs
+            yield from needed(needs, ("", *sorted(requirement.extras)), found)
+
+
+def pinned(lock: str) -> dict[str, str]:
+    """The blocks of a lock by name: the pin with its hashes, comments left out."""
+    blocks: dict[str, list[str]] = {}
+    name = ""
+    for line in lock.splitlines():
+        if match := _PINNED.match(line):
+            name = canonicalize_name(match[1])
+            blocks[name] = []
+        if name and not line.lstrip().startswith("#"):
+            blocks[name].append(line)
+    return {name: "\n".join(lines) for name, lines in blocks.items()}
+
+
+def main() -> None:
+    """Write the pruned lock, fetch its wheels, build our own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python-version", default="3.11", help="of the base image")
+    parser.add_argument("--to", type=Path, default=WHEELS)
+    options = parser.parse_args()
+    folder: Path = options.to
+    folder.mkdir(parents=True, exist_ok=True)
+    blocks = pinned((ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    names = sorted(set(needed("liandong", ("", *EXTRAS), set())))
+    text = "\n".join(blocks[name] for name in names) + "\n"
+    lock = folder / "requirements.txt"
+    if not lock.exists() or lock.read_text(encoding="utf-8") != text:
+        # wheels of an older lock would only fill the image's context
+        shutil.rmtree(folder)
+        folder.mkdir()
+        draft = folder / "requirements.draft"
+        draft.write_text(text, encoding="utf-8")
+        _pip(
+            "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:",
+            f"--python-version={options.python_version}", f"--dest={folder}", f"--requirement={draft}",
+        )  # fmt: skip
+        # last: the name says that the wheels are complete
+        draft.rename(lock)
+    for old in folder.glob("liandong-*.whl"):
+        old.unlink()
+    # the same content gives the same wheel, and the engine's cache knows it again
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "1577836800")
+    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", f"--wheel-dir={folder}", str(ROOT))
+
+
+def _pip(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments], check=True)
+
+
+if __name__ == "__main__":
+    main()
