@@ -278,6 +278,10 @@ class DeskSession:
         assert delivered.receipt is not None
         letter_id = delivered.receipt.letter_id
         case_id, facts = self._own_facts(letter_id)
+        if facts is None and delivered.letter is not None and delivered.letter.facts is not None:
+            # parked since its receipt came: it is no longer among those on their way
+            facts = delivered.letter.facts
+            case_id = facts.case_id
         if facts is None:
             return
         entry = self._entry(case_id)

@@ -8,7 +8,7 @@ audit); cases and shared items take part as features, which fold the letters of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -26,12 +26,14 @@ from services.common.caller import request_id
 from services.common.clock import Clock, microseconds
 from services.common.committer import GroupCommitter
 from services.common.db import Database
-from services.common.errors import LiandongError, NotFound
+from services.common.errors import LiandongError, NotFound, Stale
+from services.common.faults import DATABASE_ERRORS
 from services.exchange import actors, tables
 from services.exchange.assertions import Verifier
-from services.exchange.checkpoint import Checkpoint
-from services.exchange.digests import Leaf, letter_digest, sha256
+from services.exchange.checkpoint import Checkpoint, parse_checkpoint
+from services.exchange.digests import Leaf, batch_leaf, letter_digest, sha256
 from services.exchange.directory import Directory
+from services.exchange.keys import sign_batch
 from services.exchange.letters import Letter, extras_of, from_microseconds, timestamp
 
 _log = structlog.get_logger(__name__)
@@ -217,6 +219,9 @@ class Department:
             self.cursor = Place(row.at, row.position)
             self.checkpoint = row.checkpoint
             self.sequence = row.sequence
+            if row.checkpoint:
+                # verified before it was stored: the registry must show that it continues it
+                self.head = parse_checkpoint(row.checkpoint).checkpoint
         entries = tables.common_entries
         for version, position, admitted_us, entry in connection.execute(
             sa.select(
@@ -227,6 +232,11 @@ class Department:
                 directory_pb.CommonEntry.FromString(entry),
                 version=version, position=position, admitted_at=from_microseconds(admitted_us),
             )  # fmt: skip
+
+    @property
+    def clock_is_off(self) -> bool:
+        """Whether our clock is too far off the registry's to date a letter."""
+        return abs(self.link.clock_offset_ms) > CLOCK_TOLERANCE_MS
 
     @property
     def verifier(self) -> Verifier:
@@ -286,7 +296,7 @@ class DepartmentSession:
             ClockSkew: Our clock cannot be trusted to date a letter.
         """
         department = self.department
-        if abs(department.link.clock_offset_ms) > CLOCK_TOLERANCE_MS:
+        if department.clock_is_off:
             raise ClockSkew
         header = pb.Header(
             letter_id=letter_id,
@@ -383,8 +393,23 @@ class DepartmentSession:
 
     # -- what the link brings -------------------------------------------------------------------
 
-    def deliver(self, deliveries: Sequence[Delivered], checkpoint: str, head: Checkpoint) -> None:
-        """Apply verified deliveries in order, and answer them with one Arrival."""
+    def deliver(
+        self, deliveries: Sequence[Delivered], checkpoint: str, head: Checkpoint, after: Place | None = None
+    ) -> None:
+        """Apply verified deliveries in order, and answer them with one Arrival.
+
+        Args:
+            deliveries: The deliveries.
+            checkpoint: The signed head that they were proved under.
+            head: What it says.
+            after: The place before the first; None to take it on trust.
+
+        Raises:
+            Stale: What came before these was not kept; nothing was changed.
+        """
+        if after is not None and after != self._cursor:
+            # several responses are under way to the writer, and an earlier one may have failed
+            raise Stale("The deliveries before these were not kept.")
         arrived: list[tuple[int, bytes]] = []
         for each in deliveries:
             self._deliver_one(each)
@@ -392,7 +417,8 @@ class DepartmentSession:
                 arrived.append((each.leaf.position, each.leaf.letter_digest))
             self._cursor = each.place
         self._checkpoint = (checkpoint, head)
-        if arrived:
+        # with a clock that cannot date a letter none is recorded; silence stops no clock of the case
+        if arrived and not self.department.clock_is_off:
             self._record_arrival(arrived)
 
     def _deliver_one(self, delivered: Delivered) -> None:
@@ -401,30 +427,35 @@ class DepartmentSession:
             self._receipt(delivered, receipt)
             return
         if letter is None:
-            self._park(delivered, "", delivered.error or "It could not be read.")
+            from services.exchange.parking import case_named  # noqa: PLC0415 - each knows the other
+
+            self._park(delivered, case_named(delivered.raw), delivered.error or "It could not be read.")
             return
+        self.keep(delivered, letter)
         if letter.kind == "common":
             self._common_entry(letter, delivered.leaf)
             return
-        self._keep(delivered, letter)
         if letter.kind == "arrival":
-            self._arrival(letter, delivered.leaf)
+            self._arrival(letter.header, delivered.leaf)
             return
-        case_id = letter.subject_id or ""
+        self._try(delivered, [letter.kind], letter.subject_id or "")
+
+    def _try(self, delivered: Delivered, kinds: Iterable[str], case_id: str) -> None:
         if case_id and case_id in self._blocked_cases():
             self._park(delivered, case_id, "A letter of this case before it is parked.")
             return
-        self._try(delivered, letter.kind, case_id)
-
-    def _try(self, delivered: Delivered, kind: str, case_id: str) -> None:
         try:
-            self.features[kind].deliver(delivered)
+            for kind in kinds:
+                self.features[kind].deliver(delivered)
+        except DATABASE_ERRORS:
+            raise
         except Exception as error:  # noqa: BLE001 - see below
             # whatever is wrong with it, it is admitted and must not be lost: it blocks its case, in sight
             _log.exception("inbox.parked", letter_id=delivered.leaf.position, case_id=case_id)
             self._park(delivered, case_id, f"{type(error).__name__}: {error}"[:500])
 
-    def _keep(self, delivered: Delivered, letter: Letter) -> None:
+    def keep(self, delivered: Delivered, letter: Letter) -> None:
+        """Keep a letter that was delivered, applied or not."""
         header, leaf = letter.header, delivered.leaf
         facts = letter.facts
         self._letters.append(
@@ -443,12 +474,38 @@ class DepartmentSession:
         self._receipts.append(
             (
                 receipt.letter_id, ADMITTED, leaf.position, leaf.admitted_at_us, leaf.common_version,
-                ",".join(receipt.flags), self.department.proof_of(receipt.letter_id),
+                ",".join(receipt.flags), self._own_proof(receipt.letter_id, leaf.letter_digest),
             )
         )  # fmt: skip
+        case_id = self.case_of(receipt.letter_id)
         self._done.append(receipt.letter_id)
-        for feature in self.features.values():
-            feature.deliver(delivered)
+        if case_id is None:
+            self._own_arrival(receipt.letter_id, leaf)
+        self._try(delivered, self.features, case_id or "")
+
+    def _own_proof(self, letter_id: str, digest: bytes) -> bytes:
+        """That this department signed a letter; signed anew where its batch is no longer remembered."""
+        department = self.department
+        known = department.proof_of(letter_id)
+        if known:
+            return known
+        root = batch_leaf(digest)
+        return pb.AuthorProof(
+            suite=pb.SUITE_ED25519_SHA256_AES256GCM,
+            key_id=department.sign_key_id,
+            tree_size=1,
+            root=root,
+            signature=sign_batch(department.sign_key, department.sign_key_id, 1, root),
+        ).SerializeToString()
+
+    def _own_arrival(self, letter_id: str, leaf: Leaf) -> None:
+        """The ledger has our word that letters came: the clocks that start on it start here as elsewhere."""
+        letters = tables.letters.c
+        frozen = self.connection.execute(
+            sa.select(letters.header).where(letters.letter_id == letter_id, letters.kind == "arrival")
+        ).scalar()
+        if frozen is not None:
+            self._arrival(pb.Header.FromString(frozen), leaf)
 
     def _common_entry(self, letter: Letter, leaf: Leaf) -> None:
         version = letter.header.common.version
@@ -462,9 +519,9 @@ class DepartmentSession:
         for feature in self.features.values():
             feature.law_changed()
 
-    def _arrival(self, letter: Letter, leaf: Leaf) -> None:
-        positions = sorted(each.position for each in letter.header.arrival.letters)
-        author = letter.header.author
+    def _arrival(self, header: pb.Header, leaf: Leaf) -> None:
+        positions = sorted(each.position for each in header.arrival.letters)
+        author = header.author
         self._arrivals.append((author, positions[-1], positions[0], leaf.admitted_at_us))
         received_at = from_microseconds(leaf.admitted_at_us)
         for feature in self.features.values():
@@ -523,10 +580,18 @@ class DepartmentSession:
         if case_id:
             self._blocked_cases().add(case_id)
         next_us = microseconds(self.now) + 60_000_000
-        letter_id = delivered.letter.letter_id if delivered.letter else f"@{delivered.leaf.position}"
+        named = delivered.letter or delivered.receipt
+        letter_id = named.letter_id if named else f"@{delivered.leaf.position}"
         self._parked.append(
             (delivered.leaf.position, letter_id, case_id, delivered.raw, delivered.proof, error, 0, next_us)
         )
+
+    def retry_parked(self, case_id: str) -> None:
+        """Apply the parked letters of a case again, in ledger order, up to the first that still cannot be."""
+        from services.exchange import parking  # noqa: PLC0415 - each knows the other
+
+        if parking.retry(self, case_id) and all(row[2] != case_id for row in self._parked):
+            self._blocked_cases().discard(case_id)
 
     # -- writing --------------------------------------------------------------------------------
 

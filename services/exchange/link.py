@@ -240,8 +240,10 @@ class Link:
                 if Place(first.at, first.position) != received:
                     raise Gap
                 deliveries = verify_deliveries(response, head, department)
+                applied = department.committer.submit(
+                    _apply(deliveries, response.checkpoint, head, received)
+                )
                 received = deliveries[-1].place
-                applied = department.committer.submit(_apply(deliveries, response.checkpoint, head))
                 await applying.put((applied, received, len(deliveries), _size(response)))
         finally:
             acknowledging.cancel()
@@ -308,8 +310,8 @@ def _all(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
     return list(futures)
 
 
-def _apply(deliveries: list[Delivered], checkpoint: str, head: Checkpoint) -> Command:
-    return lambda session: session.deliver(deliveries, checkpoint, head)
+def _apply(deliveries: list[Delivered], checkpoint: str, head: Checkpoint, after: Place) -> Command:
+    return lambda session: session.deliver(deliveries, checkpoint, head, after)
 
 
 def _size(response: pb.DeliverResponse) -> int:

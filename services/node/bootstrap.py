@@ -174,7 +174,7 @@ class HostedDepartment:
         )
         self.server = server
         port = await server.start()
-        retrier = ParkedRetrier(department, self.desk)
+        retrier = ParkedRetrier(department)
         for work in (self.link.run(), self.pusher.run(), self.puller.run(), retrier.run(), self._renew()):
             self._tasks.append(asyncio.create_task(self._guard(work)))
         return port
