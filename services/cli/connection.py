@@ -1,0 +1,269 @@
+"""A client command's way to the servers: channels by the profile, a fresh assertion for each call.
+
+`@connected` gives a command the options of a connection and runs it with an open one.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
+
+import grpc.aio
+import typer
+from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
+from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
+from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
+from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceStub
+from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceStub
+
+from services.cli.output import Output
+from services.cli.profile import ActorProfile, Profile, default_subject, operator_files
+from services.cli.texts import say
+from services.common.channel import open_channel, remote_errors
+from services.common.clock import Clock, SystemClock
+from services.common.config import ConfigurationError
+from services.common.tls import TlsFiles
+from services.exchange.assertions import Purpose
+
+if TYPE_CHECKING:
+    # classes for type checkers only
+    from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
+    from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
+    from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
+    from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceAsyncStub
+    from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceAsyncStub
+    from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceAsyncStub
+
+ACTOR_KEY: Final = "liandong-actor"
+CALL_TIMEOUT_S: Final = 30.0
+_LOCAL: Final = "localhost:7443"
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Acting:
+    """A stub whose every call says who acts, and of which a unary call does not wait for ever."""
+
+    def __init__(self, stub: object, metadata: Callable[[], Metadata]) -> None:
+        self._stub = stub
+        self._metadata = metadata
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._stub, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            options.setdefault("metadata", self._metadata())
+            if isinstance(method, grpc.aio.UnaryUnaryMultiCallable):
+                options.setdefault("timeout", CALL_TIMEOUT_S)
+            return method(*arguments, **options)
+
+        return call
+
+
+class Connection:
+    """Open channels to a department's node and to the registry, as far as they are used.
+
+    Args:
+        profile: Where, and as whom.
+        output: Where results are shown.
+        clock: To date assertions with.
+    """
+
+    def __init__(self, profile: Profile, output: Output | None = None, clock: Clock | None = None) -> None:
+        self.profile = profile
+        self.output = output or Output()
+        self.clock = clock or SystemClock()
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def cases(self) -> "CaseServiceAsyncStub":
+        """CaseService of the node, in the session of the actor."""
+        return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), self._session))
+
+    def bound(self, purpose: Purpose, content_digest: bytes) -> "CaseServiceAsyncStub":
+        """CaseService, with assertions that approve or send one content."""
+
+        def metadata() -> Metadata:
+            token = self.profile.assertion(self.clock.now(), purpose=purpose, content_digest=content_digest)
+            return ((ACTOR_KEY, token.decode()),)
+
+        return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), metadata))
+
+    @property
+    def sharing(self) -> "SharingServiceAsyncStub":
+        """SharingService of the node."""
+        return cast("SharingServiceAsyncStub", Acting(SharingServiceStub(self.node), self._session))
+
+    @property
+    def evidence(self) -> "EvidenceServiceAsyncStub":
+        """EvidenceService of the node."""
+        return cast("EvidenceServiceAsyncStub", Acting(EvidenceServiceStub(self.node), self._session))
+
+    @property
+    def directory(self) -> "DirectoryServiceAsyncStub":
+        """DirectoryService: the node's where one is named, else the registry's."""
+        channel = self.node if self.profile.address else self.registry
+        return cast("DirectoryServiceAsyncStub", Acting(DirectoryServiceStub(channel), tuple))
+
+    @property
+    def published(self) -> "DirectoryServiceAsyncStub":
+        """DirectoryService of the registry, where entries are published."""
+        return cast("DirectoryServiceAsyncStub", Acting(DirectoryServiceStub(self.registry), tuple))
+
+    @property
+    def oversight(self) -> "OversightServiceAsyncStub":
+        """OversightService of the registry."""
+        return cast("OversightServiceAsyncStub", Acting(OversightServiceStub(self.registry), tuple))
+
+    @property
+    def exchange(self) -> "ExchangeServiceAsyncStub":
+        """ExchangeService of the registry."""
+        return cast("ExchangeServiceAsyncStub", Acting(ExchangeServiceStub(self.registry), tuple))
+
+    @property
+    def invitations(self) -> "InvitationServiceAsyncStub":
+        """InvitationService of the registry."""
+        return cast("InvitationServiceAsyncStub", Acting(InvitationServiceStub(self.registry), tuple))
+
+    @property
+    def node(self) -> grpc.aio.Channel:
+        """The channel to the node."""
+        return self._channel(self.profile.address, "failures.no_node")
+
+    @property
+    def registry(self) -> grpc.aio.Channel:
+        """The channel to the registry."""
+        return self._channel(self.profile.registry, "failures.no_registry")
+
+    def _session(self) -> Metadata:
+        return ((ACTOR_KEY, self.profile.assertion(self.clock.now()).decode()),)
+
+    def _channel(self, address: str, missing: str) -> grpc.aio.Channel:
+        if not address:
+            raise ConfigurationError([say(missing)])
+        if address not in self._channels:
+            try:
+                channel = open_channel(address, self.profile.tls, server_name=self.profile.server_name)
+            except (OSError, ValueError) as error:
+                raise ConfigurationError([str(error)]) from None
+            self._channels[address] = channel
+            self._stack.push_async_callback(channel.close)
+        return self._channels[address]
+
+
+def _option(*names: str, env: str = "", metavar: str | None = None) -> Any:
+    variable = f"LIANDONG_{env}" if env else None
+    return typer.Option(*names, envvar=variable, metavar=metavar, rich_help_panel="connection")
+
+
+def profile_of(
+    federation: Annotated[Path | None, _option("--federation", env="FEDERATION", metavar="FILE")] = None,
+    named: Annotated[str, _option("--as", env="AS", metavar="DEPARTMENT:ROLE")] = "",
+    address: Annotated[str, _option("--address", env="CLIENT_ADDRESS", metavar="HOST:PORT")] = "",
+    registry: Annotated[str, _option("--registry", env="CLIENT_REGISTRY", metavar="HOST:PORT")] = "",
+    cert: Annotated[Path | None, _option("--cert", env="CLIENT_CERT", metavar="FILE")] = None,
+    key: Annotated[Path | None, _option("--key", env="CLIENT_KEY", metavar="FILE")] = None,
+    ca: Annotated[Path | None, _option("--ca", env="CLIENT_CA", metavar="FILE")] = None,
+    server_name: Annotated[str, _option("--server-name", env="CLIENT_SERVER_NAME", metavar="NAME")] = "",
+    actor_key: Annotated[Path | None, _option("--actor-key", env="CLIENT_ACTOR_KEY", metavar="FILE")] = None,
+    issuer: Annotated[str, _option("--issuer", env="CLIENT_ISSUER", metavar="NAME")] = "",
+    subject: Annotated[str, _option("--subject", env="CLIENT_SUBJECT", metavar="ID")] = "",
+    name: Annotated[str, _option("--name", env="CLIENT_NAME", metavar="NAME")] = "",
+    role: Annotated[str, _option("--role", env="CLIENT_ROLE", metavar="ROLE[,ROLE]")] = "",
+    service: Annotated[bool, _option("--service")] = False,
+    data_dir: Annotated[Path | None, _option("--data-dir", env="DATA_DIR", metavar="DIR")] = None,
+) -> Profile:
+    """The profile that options and environment describe: parts first, then a federation, then an operator.
+
+    Raises:
+        ConfigurationError: They describe none.
+    """
+    if cert is None and federation is not None:
+        if not named:
+            raise ConfigurationError([say("failures.as_whom")])
+        found = Profile.from_federation(federation, named)
+        return replace(
+            found,
+            address=address or found.address,
+            registry=registry or found.registry,
+            server_name=server_name,
+        )
+    if cert is None and data_dir is not None:
+        return Profile.from_parts(
+            operator_files(data_dir), registry=registry or _LOCAL, server_name=server_name
+        )
+    if cert is None or key is None or ca is None:
+        raise ConfigurationError([say("failures.no_profile")])
+    profile = Profile.from_parts(
+        TlsFiles(ca, cert, key), address=address, registry=registry, server_name=server_name
+    )
+    if actor_key is None:
+        return profile
+    missing = [
+        f"--{word}" for word, value in (("issuer", issuer), ("name", name), ("role", role)) if not value
+    ]
+    if missing:
+        raise ConfigurationError([say("failures.actor_parts", missing=", ".join(missing))])
+    roles = tuple(filter(None, (each.strip() for each in role.split(","))))
+    who = subject or default_subject(profile.department, roles[0])
+    actor = ActorProfile(issuer, actor_key, who, name, roles, service)
+    return replace(profile, actor=actor)
+
+
+def with_profile(work: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is the `Profile`; it gets the options for it."""
+    own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
+    connection = inspect.signature(profile_of, eval_str=True).parameters
+    # a command's own option of the same name means something else: there the connection's has to be a variable
+    taken = {each.name for each in own}
+    added = [each.replace(kind=each.KEYWORD_ONLY) for each in connection.values() if each.name not in taken]
+
+    @wraps(work)
+    def command(**options: Any) -> None:
+        chosen = {each.name: options.pop(each.name) for each in added}
+        work(profile_of(**chosen), **options)
+
+    parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in own] + added
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    del command.__dict__["__wrapped__"]
+    return command
+
+
+def connected(work: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """A command whose first parameter is an open `Connection`; it gets the options for it, and `--json`."""
+    own = list(inspect.signature(work, eval_str=True).parameters.values())
+
+    @wraps(work)
+    def run(profile: Profile, *, as_json: bool, **options: Any) -> None:
+        async def call() -> None:
+            with remote_errors():
+                async with Connection(profile, Output(as_json=as_json)) as connection:
+                    await work(connection, **options)
+
+        asyncio.run(call())
+
+    as_json = inspect.Parameter(
+        "as_json",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--json")],
+    )
+    run.__signature__ = inspect.Signature([*own, as_json])  # type: ignore[attr-defined]
+    del run.__dict__["__wrapped__"]
+    return with_profile(run)
