@@ -13,7 +13,6 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 from services.cli.demo.district import District, Plan, build
 from services.cli.demo.processes import ProcessFailed
@@ -32,7 +31,8 @@ _WORDS: Final = {
         "join": "部门加入",
         "nodes": "启动节点",
         "title": "案件移送：从发现线索到反馈结果",
-        "columns": ("步骤", "部门", "承办人", "行为", "发文字号", "账本位置", "应办期限"),
+        "position": "账本位置",
+        "due": "应办：",
         "verified": "账本验证通过：{size} 条，根 {root}",
         "up": "已就绪。登记中心 {registry}，网关 {gateway}，说明文件 {file}。按 Ctrl-C 结束。",
     },
@@ -41,7 +41,8 @@ _WORDS: Final = {
         "join": "Departments join",
         "nodes": "Starting nodes",
         "title": "A case transfer, from discovery to outcome",
-        "columns": ("step", "department", "person", "act", "letter number", "position", "now due"),
+        "position": "position",
+        "due": "now due:",
         "verified": "The ledger verifies: {size} leaves, root {root}",
         "up": "Ready. Registry {registry}, gateway {gateway}, described in {file}. Ctrl-C ends it.",
     },
@@ -89,11 +90,11 @@ async def _run(plan: Plan, *, once: bool, language: str) -> int:
         district = await _build(console, plan, words)
         await _play(console, district, words, language)
         size, root = await verify_registry(district.registry_address, district.parties[_SENDER].tls)
-        console.print(str(words["verified"]).format(size=size, root=root.hex()[:16]), style="bold green")
+        console.print(words["verified"].format(size=size, root=root.hex()[:16]), style="bold green")
         if once:
             return 0
         console.print(
-            str(words["up"]).format(
+            words["up"].format(
                 registry=district.registry_address,
                 gateway=district.gateway_url,
                 file=plan.folder / "federation.json",
@@ -112,7 +113,7 @@ async def _run(plan: Plan, *, once: bool, language: str) -> int:
     return 0
 
 
-async def _build(console: Console, plan: Plan, words: dict[str, object]) -> District:
+async def _build(console: Console, plan: Plan, words: dict[str, str]) -> District:
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -123,33 +124,26 @@ async def _build(console: Console, plan: Plan, words: dict[str, object]) -> Dist
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bar.add_task(str(words[stage]), total=total)
+                tasks[stage] = bar.add_task(words[stage], total=total)
             bar.update(tasks[stage], completed=done)
 
         return await build(plan, progress)
 
 
-async def _play(console: Console, district: District, words: dict[str, object], language: str) -> None:
-    columns = words["columns"]
-    assert isinstance(columns, tuple)
+async def _play(console: Console, district: District, words: dict[str, str], language: str) -> None:
+    console.rule(words["title"])
     count = 0
 
     def tell(step: Step) -> None:
         nonlocal count
         count += 1
-        table = Table(
-            show_header=count == 1,
-            title=str(words["title"]) if count == 1 else None,
-            show_lines=False,
-            expand=True,
+        number = f"  {step.number}" if step.number else ""
+        console.print(
+            f"[bold]{count:>2}  {step.act}[/bold]{number}  [dim]{words['position']} {step.position}[/dim]"
         )
-        ratios = (1, 4, 2, 3, 4, 2, 8)
-        for name, ratio in zip(columns, ratios, strict=True):
-            table.add_column(name, ratio=ratio, overflow="fold")
-        table.add_row(
-            str(count), step.department, step.person, step.act, step.number or "—", step.position, step.due
-        )
-        console.print(table)
+        console.print(f"    {step.department} · {step.person}")
+        for line in step.due:
+            console.print(f"    {words['due']} {line}", style="cyan")
 
     story = Story(district.parties[_SENDER], district.parties[_RECEIVER], tell, language)
     await story.play()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -276,6 +276,8 @@ async def _start_nodes(plan: Plan, district: District, names: list[str], progres
         district.processes.append(process)
         for name in group:
             await process.listening(district.parties[name].address)
+    for party in district.parties.values():
+        await party.ready()
     progress("nodes", len(groups), len(groups))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from liandong.sharing.v1 import sharing_service_pb2_grpc as sharing_stubs
 
 from services.common.channel import open_channel, remote_errors
+from services.common.errors import LiandongError, NotFound
 from services.common.tls import TlsFiles
 from services.exchange.assertions import Claims, Purpose, issue
 
@@ -115,6 +117,24 @@ class Party:
         """The metadata of a call."""
         return (("liandong-actor", self.assertion(role, digest, purpose).decode()),)
 
+    async def ready(self) -> None:
+        """Wait until its node has the directory, which names its issuers, and its link is up.
+
+        Raises:
+            TimeoutError: It has not within a minute.
+        """
+        deadline = asyncio.get_running_loop().time() + _WAIT_S
+        while True:
+            with contextlib.suppress(LiandongError):
+                with remote_errors():
+                    state = await self.cases.GetNodeState(
+                        cases.GetNodeStateRequest(), metadata=self.actor("system"), timeout=30
+                    )
+                if state.connected:
+                    return
+            _check(deadline, f"the node of {self.name} is not connected")
+            await asyncio.sleep(0.05)
+
     # -- what people do -------------------------------------------------------------------------
 
     async def prepare(self, draft: cases.ActDraft, role: str = "clerk") -> cases.DraftView:
@@ -195,14 +215,10 @@ class Party:
         """
         deadline = asyncio.get_running_loop().time() + _WAIT_S
         while True:
-            with_case: cases.CaseView | None = None
-            try:
-                with_case = await self.case(case_id)
-            except Exception as error:
-                if getattr(error, "reason", "") != "NOT_FOUND":
-                    raise
-            if with_case is not None and with_case.last_position >= position:
-                return with_case
+            with contextlib.suppress(NotFound):
+                view = await self.case(case_id)
+                if view.last_position >= position:
+                    return view
             _check(deadline, f"{case_id} did not come to {self.name}")
             await asyncio.sleep(0.05)
 

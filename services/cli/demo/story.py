@@ -33,7 +33,7 @@ class Step:
     act: str
     number: str
     position: str
-    due: str
+    due: tuple[str, ...] = ()
 
 
 class StoryFailed(Exception):
@@ -95,7 +95,7 @@ class Story:
                 ),
                 requested_limit=limit,
                 materials=[
-                    await self._file(receiver, "material-list", "补正材料清单：抽样检验报告原件一份。")
+                    await evidence_material(receiver, "material-list", "补正材料清单：抽样检验报告原件一份。")
                 ],
             ),
         )
@@ -104,7 +104,7 @@ class Story:
             self._draft(
                 "supply-material",
                 material_supply=bodies.MaterialSupply(items=["抽样检验报告原件"]),
-                materials=[await self._file(sender, "supplement", "抽样检验报告（原件扫描）")],
+                materials=[await evidence_material(sender, "supplement", "抽样检验报告（原件扫描）")],
             ),
         )
         await self._step(
@@ -114,7 +114,7 @@ class Story:
                 acceptance_notice=bodies.AcceptanceNotice(
                     file_number="清市监受〔2026〕88号", section="综合执法大队", officer="马超群"
                 ),
-                materials=[await self._file(receiver, "acceptance-notice", "受理告知书")],
+                materials=[await evidence_material(receiver, "acceptance-notice", "受理告知书")],
             ),
         )
         await self._step(
@@ -134,7 +134,7 @@ class Story:
                     fine_fen=2_000_000,
                 ),
                 outcome_code="penalised",
-                materials=[await self._file(receiver, "outcome-letter", "处理结果反馈函")],
+                materials=[await evidence_material(receiver, "outcome-letter", "处理结果反馈函")],
             ),
         )
         await self._step(
@@ -168,7 +168,7 @@ class Story:
                 letter.act_title_zh if self._zh else letter.act_title_en,
                 letter.number,
                 str(position),
-                "\n".join(self._due(each) for each in open_now) or ("—"),
+                tuple(self._due(each) for each in open_now),
             )
         )
 
@@ -198,25 +198,10 @@ class Story:
     async def _materials(self) -> list[envelopes.Material]:
         sender = self._sender
         return [
-            await self._file(sender, "transfer-letter", "案件移送函（正文）"),
-            await self._file(sender, "source-material", "现场检查笔录\n" * 2_000),
-            await self._file(sender, "preliminary-evidence", "先行登记保存清单；照片说明\n" * 4_000),
+            await evidence_material(sender, "transfer-letter", "案件移送函（正文）"),
+            await evidence_material(sender, "source-material", "现场检查笔录\n" * 2_000),
+            await evidence_material(sender, "preliminary-evidence", "先行登记保存清单；照片说明\n" * 4_000),
         ]
-
-    async def _file(self, party: Party, kind: str, text: str) -> envelopes.Material:
-        """Write a file, bring it to the party's node as evidence, and name it as a material."""
-        path: Path = party.folder / "uploads" / f"{kind}.txt"
-        path.parent.mkdir(exist_ok=True)
-        await asyncio.to_thread(path.write_text, text, encoding="utf-8")
-        manifest = await manifest_of(path, media_type="text/plain", collected_by=party.people["clerk"].name)
-        await upload(_with_actor(party), manifest, chunks_of_file(path))
-        return envelopes.Material(
-            kind=kind,
-            manifest_root=manifest.root,
-            digest=manifest.digest,
-            size=manifest.size,
-            media_type="text/plain",
-        )
 
     async def _bulletin(self) -> None:
         """Market subscribes to good practice; health shares one."""
@@ -252,7 +237,6 @@ class Story:
                             "信息共享 · 到达" if self._zh else "Bulletin shared and received",
                             "",
                             str(each.position),
-                            f"{moment(each.due_at).astimezone(_ZONE):%Y-%m-%d %H:%M}",
                         )
                     )
                     return
@@ -260,14 +244,30 @@ class Story:
         raise StoryFailed("the bulletin did not reach its subscriber")
 
 
-def _with_actor(party: Party) -> Any:
-    """The party's evidence stub with its clerk's assertion on every call."""
+async def evidence_material(party: Party, kind: str, text: str, role: str = "clerk") -> envelopes.Material:
+    """Write a file, bring it to the party's node as evidence, and name it as a material."""
+    path: Path = party.folder / "uploads" / f"{kind}.txt"
+    path.parent.mkdir(exist_ok=True)
+    await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+    manifest = await manifest_of(path, media_type="text/plain", collected_by=party.people[role].name)
+    await upload(_with_actor(party, role), manifest, chunks_of_file(path))
+    return envelopes.Material(
+        kind=kind,
+        manifest_root=manifest.root,
+        digest=manifest.digest,
+        size=manifest.size,
+        media_type="text/plain",
+    )
+
+
+def _with_actor(party: Party, role: str) -> Any:
+    """The party's evidence stub with an assertion on every call."""
     stub = party.evidence
 
     class Bound:
         def __getattr__(self, name: str) -> Any:
             method = getattr(stub, name)
-            return lambda *arguments, **options: method(*arguments, metadata=party.actor("clerk"), **options)
+            return lambda *arguments, **options: method(*arguments, metadata=party.actor(role), **options)
 
     return Bound()
 

@@ -24,7 +24,9 @@ async def verify_registry(address: str, tls: TlsFiles) -> tuple[int, bytes]:
     async with open_channel(address, tls) as channel:
         stub = stubs.ExchangeServiceStub(channel)
         with remote_errors():
-            head = parse_checkpoint((await stub.GetHead(pb.GetHeadRequest(), timeout=30)).checkpoint).checkpoint
+            head = parse_checkpoint(
+                (await stub.GetHead(pb.GetHeadRequest(), timeout=30)).checkpoint
+            ).checkpoint
             edge = RightEdge()
             while edge.size < head.size:
                 limit = min(_PAGE, head.size - edge.size)

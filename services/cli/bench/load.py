@@ -1,0 +1,267 @@
+"""The load: open cases, then `progress` letters over them, timed from the sending API to the durable inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from liandong.cases.v1 import bodies_pb2 as bodies
+from liandong.cases.v1 import case_service_pb2 as cases
+from liandong.exchange.v1 import envelope_pb2 as envelopes
+
+from services.cli.demo.party import Party
+from services.cli.demo.story import evidence_material
+
+REQUEST: Final = 64
+IN_FLIGHT: Final = 4
+_WAIT_S: Final = 120.0
+_TEXT: Final = "已现场检查并询问当事人，正在核实进货渠道，拟于下周完成取证。"
+
+
+class LoadFailed(Exception):
+    """The load did not come through."""
+
+
+class Bulk:
+    """A stream of `SendActs` of one department's system: requests out, answers in, a few at once."""
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
+        self._call: Any = None
+        self._sequence = itertools.count(1)
+        self._assertion_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._call = self._party.cases.SendActs(metadata=self._party.actor("system"))
+        self._assertion_at = time.monotonic()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._call.cancel()
+
+    async def write(self, drafts: Sequence[cases.ActDraft]) -> None:
+        """Send one request."""
+        request = cases.SendActsRequest(sequence=next(self._sequence))
+        if time.monotonic() - self._assertion_at > 120:  # noqa: PLR2004 - well within five minutes
+            request.assertion = self._party.assertion("system")
+            self._assertion_at = time.monotonic()
+        for draft in drafts:
+            request.acts.append(cases.SendActRequest(draft=draft, idempotency_key=uuid4().hex))
+        await self._call.write(request)
+
+    async def read(self) -> list[cases.LetterAnswer]:
+        """The answers to the next request.
+
+        Raises:
+            LoadFailed: One was refused.
+        """
+        response = await self._call.read()
+        answers = []
+        for each in response.results:
+            if each.HasField("refused"):
+                raise LoadFailed(f"{each.refused.reason} {each.refused.field}: {each.refused.message}")
+            answers.append(each.answer)
+        return answers
+
+    async def send(self, drafts: Sequence[cases.ActDraft]) -> list[cases.LetterAnswer]:
+        """Send drafts in requests, a few at once; returns all answers in order."""
+        requests = [drafts[start : start + REQUEST] for start in range(0, len(drafts), REQUEST)]
+        answers: list[cases.LetterAnswer] = []
+        written = 0
+        for index in range(len(requests)):
+            while written < len(requests) and written - index < IN_FLIGHT:
+                await self.write(requests[written])
+                written += 1
+            answers += await self.read()
+        return answers
+
+
+class Arrivals:
+    """When letters were durable in a department's inbox, as its own watch says."""
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
+        self.seen: dict[str, float] = {}
+        self._more = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        call = self._party.cases.WatchCases(cases.WatchCasesRequest(), metadata=self._party.actor("system"))
+        self._task = asyncio.create_task(self._read(call))
+        await asyncio.sleep(0.3)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(BaseException):
+                await self._task
+
+    async def _read(self, call: Any) -> None:
+        async for event in call:
+            self.seen[event.letter.letter_id] = time.perf_counter()
+            self._more.set()
+
+    async def wait(self, letter_ids: Sequence[str]) -> None:
+        """Wait until all have come.
+
+        Raises:
+            LoadFailed: They did not in time.
+        """
+        rest = set(letter_ids)
+        deadline = time.monotonic() + _WAIT_S
+        while rest:
+            rest -= self.seen.keys()
+            if not rest:
+                return
+            if self._task is not None and self._task.done():
+                self._task.result()
+            if time.monotonic() > deadline:
+                raise LoadFailed(f"{len(rest)} letters did not come within {_WAIT_S:.0f} s")
+            self._more.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._more.wait(), 1)
+
+
+async def open_cases(sender: Party, receiver: Party, count: int) -> list[str]:
+    """Open cases by the API and bring them to `accepted`; returns their ids."""
+    material = {
+        kind: await evidence_material(sender, kind, "…")
+        for kind in ("transfer-letter", "source-material", "preliminary-evidence")
+    }
+    notice = await evidence_material(receiver, "acceptance-notice", "受理告知书", "system")
+    register = cases.ActDraft(
+        procedure="case-transfer",
+        act="register",
+        urgency=envelopes.URGENCY_ORDINARY,
+        discovery=bodies.Discovery(title="基准案件", facts="基准", source=bodies.DISCOVERY_SOURCE_INSPECTION),
+    )
+    async with Bulk(sender) as bulk:
+        case_ids = [each.case_id for each in await bulk.send([register] * count)]
+    slots = asyncio.Semaphore(16)
+
+    async def transfer(case_id: str) -> None:
+        draft = cases.ActDraft(
+            case_id=case_id,
+            act="transfer",
+            parties=[envelopes.Party(role="receiver", department=receiver.name)],
+            materials=list(material.values()),
+            transfer_letter=bodies.TransferLetter(title="基准案件", facts="基准"),
+        )
+        async with slots:
+            await sender.act(draft, approver="leader-in-charge")
+
+    await asyncio.gather(*(transfer(case_id) for case_id in case_ids))
+    for case_id in case_ids[-3:]:
+        await receiver.reached(case_id, 0)
+    await _all_here(receiver, case_ids)
+    async with Bulk(receiver) as bulk:
+        await bulk.send(
+            [
+                cases.ActDraft(case_id=each, act="sign-for", sign_for=bodies.SignFor(signed_by="系统"))
+                for each in case_ids
+            ]
+        )
+        await bulk.send(
+            [
+                cases.ActDraft(
+                    case_id=each,
+                    act="accept",
+                    materials=[notice],
+                    acceptance_notice=bodies.AcceptanceNotice(),
+                )
+                for each in case_ids
+            ]
+        )
+    await drained(receiver)
+    await drained(sender)
+    return case_ids
+
+
+async def _all_here(party: Party, case_ids: Sequence[str]) -> None:
+    for case_id in case_ids:
+        await party.reached(case_id, 0)
+
+
+async def drained(party: Party) -> None:
+    """Wait until a department's outbox is empty.
+
+    Raises:
+        LoadFailed: It is not within two minutes.
+    """
+    deadline = time.monotonic() + _WAIT_S
+    while time.monotonic() < deadline:
+        state = await party.cases.GetNodeState(
+            cases.GetNodeStateRequest(), metadata=party.actor("system"), timeout=30
+        )
+        if state.outbox == 0:
+            return
+        await asyncio.sleep(0.02)
+    raise LoadFailed(f"the outbox of {party.name} does not empty")
+
+
+def progress(case_id: str) -> cases.ActDraft:
+    """One letter of the load."""
+    return cases.ActDraft(case_id=case_id, act="progress", progress_report=bodies.ProgressReport(text=_TEXT))
+
+
+async def throughput(author: Party, recipient: Party, case_ids: Sequence[str], count: int) -> float:
+    """Send as fast as it goes; letters per second until all are in the inbox and all Arrivals are admitted."""
+    drafts = [progress(case_id) for case_id in itertools.islice(itertools.cycle(case_ids), count)]
+    async with Arrivals(recipient) as arrivals, Bulk(author) as bulk:
+        began = time.perf_counter()
+        answers = await bulk.send(drafts)
+        await arrivals.wait([each.letter_id for each in answers])
+        await drained(recipient)
+        return count / (time.perf_counter() - began)
+
+
+async def one_in_flight(author: Party, recipient: Party, case_ids: Sequence[str], count: int) -> list[float]:
+    """Milliseconds from sending a letter to the recipient's durable inbox, one after the other."""
+    times: list[float] = []
+    async with Arrivals(recipient) as arrivals, Bulk(author) as bulk:
+        for case_id in itertools.islice(itertools.cycle(case_ids), count):
+            began = time.perf_counter()
+            (answer,) = await bulk.send([progress(case_id)])
+            await arrivals.wait([answer.letter_id])
+            times.append((arrivals.seen[answer.letter_id] - began) * 1000)
+    return times
+
+
+async def open_loop(
+    author: Party, recipient: Party, case_ids: Sequence[str], rate: int, seconds: float
+) -> list[float]:
+    """Milliseconds at a given rate, counted from when each letter was to be sent."""
+    count = int(rate * seconds)
+    due: dict[str, float] = {}
+    planned: asyncio.Queue[float] = asyncio.Queue()
+    async with Arrivals(recipient) as arrivals, Bulk(author) as bulk:
+
+        async def answers() -> None:
+            for _ in range(count):
+                (answer,) = await bulk.read()
+                due[answer.letter_id] = planned.get_nowait()
+
+        reading = asyncio.create_task(answers())
+        began = time.perf_counter()
+        async for index, case_id in _paced(case_ids, rate, count, began):
+            planned.put_nowait(began + index / rate)
+            await bulk.write([progress(case_id)])
+        await reading
+        await arrivals.wait(list(due))
+        return [(arrivals.seen[letter_id] - at) * 1000 for letter_id, at in due.items()]
+
+
+async def _paced(
+    case_ids: Sequence[str], rate: int, count: int, began: float
+) -> AsyncIterator[tuple[int, str]]:
+    for index, case_id in enumerate(itertools.islice(itertools.cycle(case_ids), count)):
+        wait = began + index / rate - time.perf_counter()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        yield index, case_id
