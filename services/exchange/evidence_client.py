@@ -187,7 +187,7 @@ async def _fetch(
     moved = _Moved(manifest.size - sum(map(manifest.chunk_size, indexes)), manifest.size, progress)
 
     async def fetch(index: int) -> None:
-        writer = await off_loop(store.writer, manifest.chunks[index], manifest.chunk_size(index))
+        writer = store.writer(manifest.chunks[index], manifest.chunk_size(index))
         try:
             await _fetch_chunk(stub, manifest, index, writer, moved)
         finally:

@@ -25,8 +25,9 @@ from services.exchange.digests import CHUNK_SIZE, DIGEST_SIZE
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FRAME_SIZE: Final = 1024 * 1024
-"""The most bytes of a chunk that are held at once, in memory and on the wire."""
+FRAME_SIZE: Final = 256 * 1024
+"""What is read and sent of a chunk at once. The wire allows 1 MiB, which is no faster; a cut loses the frame
+that is on its way, and a slow link must get one through before anything counts."""
 
 _RETRY_AFTER_MS: Final = 5000
 _log = structlog.get_logger(__name__)
@@ -78,11 +79,7 @@ class EvidenceStore(Protocol):
         ...
 
     def writer(self, digest: bytes, size: int) -> ChunkWriter:
-        """Begin a chunk of `size` bytes that hash to `digest`.
-
-        Raises:
-            StorageFailed: The storage is full or failing.
-        """
+        """Begin a chunk of `size` bytes that hash to `digest`; takes nothing yet, and does not block."""
         ...
 
     def frames(self, digest: bytes, offset: int = 0) -> Generator[bytes, None, None]:
@@ -195,11 +192,7 @@ class FolderWriter:
         self._size = size
         self._hash = sha256()
         self._offset = 0
-        try:
-            self._descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            _failed(error)
+        self._descriptor = -1
 
     @property
     def offset(self) -> int:
@@ -211,6 +204,8 @@ class FolderWriter:
         if self._offset + len(frame) > self._size:
             raise ChunkMismatch(f"The chunk has {self._size} bytes; more were sent.")
         try:
+            if self._offset == 0:
+                self._open()
             self._store.write(self._descriptor, frame)
         except OSError as error:
             self.discard()
@@ -240,6 +235,12 @@ class FolderWriter:
         self._temporary.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = -1
+
+    def _open(self) -> None:
+        # only now: a caller that is cancelled while it asks for a writer has nothing to discard
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
 
 async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import random
 from collections import Counter, deque
+from collections.abc import Generator
 from pathlib import Path
 
 from typing_extensions import override
@@ -51,14 +52,16 @@ def whole(store: EvidenceStore, manifest: Manifest) -> bytes:
 
 
 class FaultyStore(FolderStore):
-    """The real store; a queued error is raised by the next write or the next settling."""
+    """The real store; a queued error is raised by the next write or settling. Counts what is done."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.folder = path
         self.write_faults: deque[OSError | None] = deque()
         self.settle_faults: deque[OSError | None] = deque()
         self.written = 0
         self.settled: Counter[str] = Counter()
+        self.read_from: list[int] = []
 
     @override
     def write(self, descriptor: int, frame: bytes) -> None:
@@ -67,6 +70,11 @@ class FaultyStore(FolderStore):
             raise fault
         super().write(descriptor, frame)
         self.written += len(frame)
+
+    @override
+    def frames(self, digest: bytes, offset: int = 0) -> Generator[bytes, None, None]:
+        self.read_from.append(offset)
+        return super().frames(digest, offset)
 
     @override
     def settle(self, descriptor: int, temporary: Path, place: Path) -> None:

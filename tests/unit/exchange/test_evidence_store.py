@@ -28,7 +28,7 @@ def put(store: FolderStore, data: bytes, *, digest: bytes = b"", size: int = 0) 
 
 
 def test_a_chunk_is_read_back_in_frames(tmp_path: Path) -> None:
-    """What was committed is there after a restart, in frames of at most 1 MiB."""
+    """What was committed is there after a restart, in frames of a bounded size."""
     data = sample(2 * MIB + 7)
     digest = put(FolderStore(tmp_path / "deep" / "store"), data)
     store = FolderStore(tmp_path / "deep" / "store")

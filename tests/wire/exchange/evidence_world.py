@@ -1,7 +1,7 @@
 """A registry's evidence service on a real port, departments that call it, and a wire that can be cut."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,16 +19,19 @@ from services.common.permissions import Rule
 from services.common.server import Server
 from services.common.tls import TlsFiles
 from services.exchange.authority import Authority
+from services.exchange.evidence import Manifest
 from services.exchange.evidence_access import DepartmentAccess, EvidenceUse
 from services.exchange.evidence_completion import Completion
-from services.exchange.evidence_handlers import FRAME_TIMEOUT_S, EvidenceHandlers
-from services.exchange.evidence_records import EvidenceRecords
-from services.exchange.evidence_store import EvidenceStore
+from services.exchange.evidence_handlers import EvidenceHandlers
+from services.exchange.evidence_records import EvidenceRecords, department_reader, grant
+from services.exchange.evidence_store import EvidenceStore, FolderStore
 from services.exchange.evidence_tables import metadata
+from tests.unit.exchange.evidence_samples import FaultyStore, files_below, fill
 
 if TYPE_CHECKING:
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
 
+AUTHOR, RECIPIENT, STRANGER = "health.qinghe", "justice.qinghe", "water.qinghe"
 SERVICE = pb.DESCRIPTOR.services_by_name["EvidenceService"]
 RULES = {f"/{SERVICE.full_name}/{method.name}": Rule(kinds=frozenset({"node"})) for method in SERVICE.methods}
 
@@ -79,12 +82,9 @@ class EvidenceRegistry:
         folder: Where its database is.
         store: Where its chunks are.
         tls: Its identity.
-        frame_timeout_s: Its patience for a frame.
     """
 
-    def __init__(
-        self, folder: Path, store: EvidenceStore, tls: TlsFiles, *, frame_timeout_s: float = FRAME_TIMEOUT_S
-    ) -> None:
+    def __init__(self, folder: Path, store: EvidenceStore, tls: TlsFiles) -> None:
         self.store = store
         self.records = open_records(folder)
         self.uses: list[EvidenceUse] = []
@@ -97,7 +97,6 @@ class EvidenceRegistry:
             self.records,
             DepartmentAccess(self.records.database, self.uses.append),
             self.completion,
-            frame_timeout_s=frame_timeout_s,
         )
         self.server = Server("127.0.0.1:0", tls, department="registry.qinghe", rules=RULES)
         self.server.add(self.handlers, SERVICE)
@@ -122,9 +121,11 @@ class EvidenceRegistry:
 
 
 @asynccontextmanager
-async def calling(target: str, tls: TlsFiles) -> AsyncIterator["EvidenceServiceAsyncStub"]:
+async def calling(
+    target: str, tls: TlsFiles, options: tuple[tuple[str, int], ...] = ()
+) -> AsyncIterator["EvidenceServiceAsyncStub"]:
     """A department's stub."""
-    async with open_channel(target, tls, options=(("grpc.initial_reconnect_backoff_ms", 100),)) as channel:
+    async with open_channel(target, tls, options=options) as channel:
         yield stub_of(channel)
 
 
@@ -134,7 +135,7 @@ def stub_of(channel: grpc.aio.Channel) -> "EvidenceServiceAsyncStub":
 
 
 class Wire:
-    """A TCP relay to a server that can be cut: at once, or after so many more bytes in one direction."""
+    """A TCP relay to a server that can be cut, at once or when so many bytes have gone to the server."""
 
     def __init__(self, target: str) -> None:
         self._host, _, port = target.partition(":")
@@ -143,10 +144,8 @@ class Wire:
         self._pumps: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self.bytes_up = 0
-        self.bytes_down = 0
         self.cuts = 0
         self.cut_at_up: int | None = None
-        self.cut_at_down: int | None = None
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -188,16 +187,62 @@ class Wire:
             while data := await reader.read(65536):
                 if up:
                     self.bytes_up += len(data)
-                else:
-                    self.bytes_down += len(data)
                 if self.cut_at_up is not None and self.bytes_up >= self.cut_at_up:
                     self.cut_at_up = None
-                    self.cut()
-                    return
-                if self.cut_at_down is not None and self.bytes_down >= self.cut_at_down:
-                    self.cut_at_down = None
                     self.cut()
                     return
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+class EvidenceWorld:
+    """A registry, an author with a store of its own, a recipient and a stranger.
+
+    Args:
+        folder: Where everything is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = FaultyStore(folder / "registry" / "store")
+        self.source = FolderStore(folder / "source")
+        self.identities = Identities(folder / "tls")
+        self.author = self.identities.files(AUTHOR)
+        self.recipient = self.identities.files(RECIPIENT)
+        self.stranger = self.identities.files(STRANGER)
+        self.registry = EvidenceRegistry(
+            folder / "registry", self.store, self.identities.files("registry.qinghe", "registry")
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.registry.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.registry.__aexit__()
+
+    def let_read(self, manifest: Manifest, department: str = RECIPIENT) -> None:
+        """What the registry does when it admits a letter by the author."""
+        self.registry.records.database.write(
+            lambda connection: grant(connection, [manifest.root], [department_reader(department)], AUTHOR)
+        )
+
+    def held(self, data: bytes) -> Manifest:
+        """Evidence that the author brought, and the recipient may read, before the test begins."""
+        manifest = fill(self.store, data)
+        self.registry.records.register(manifest, AUTHOR)
+        self.registry.records.mark_present(manifest.root, AUTHOR, range(len(manifest.chunks)))
+        self.let_read(manifest)
+        return manifest
+
+    def incoming(self) -> list[Path]:
+        """What the registry has begun to write."""
+        return files_below(self.folder / "registry" / "store" / "incoming")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what happens in another task."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.002)
