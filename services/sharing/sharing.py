@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from liandong.exchange.v1 import envelope_pb2 as pb
 from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 
-from services.common.errors import InvalidField, LiandongError, PermissionDenied
+from services.common.errors import InvalidField, PermissionDenied
 from services.exchange.directory import Directory
 from services.exchange.letters import from_microseconds, timestamp
 from services.procedures.calendar import ZONE, Calendar
@@ -41,6 +41,18 @@ _LATE: Final = frozenset({Outcome.LATE, Outcome.TRANSMITTED_LATE})
 
 class GoesByHand(InvalidField):
     """Matter of this category is urgent, not yet public or classified: deliver it by hand (专报专人递送)."""
+
+
+class CategoryUnknown(InvalidField):
+    """The catalogue has no such category."""
+
+    reason = "UNKNOWN_CATEGORY"
+
+
+class ItemNotYours(PermissionDenied):
+    """The item is another department's, or was withdrawn."""
+
+    reason = "ITEM_NOT_YOURS"
 
 
 class LateWithoutReason(InvalidField):
@@ -256,7 +268,8 @@ def publication(
     Raises:
         GoesByHand: The category's matter is delivered by hand.
         LateWithoutReason: It is late and gives no reason.
-        InvalidField: The category or a recipient is unknown, the category takes other bodies, the
+        CategoryUnknown: The catalogue has no such category.
+        InvalidField: A recipient is unknown, the category takes other bodies, the
             information is not formed yet, or it is restricted to nobody.
     """
     _check_category(category, directory)
@@ -281,9 +294,9 @@ def correction(item: Item, bulletin: sharing_pb.Bulletin, *, author: str, direct
     """The next revision of an own item, to whom it went before.
 
     Raises:
-        PermissionDenied: The item is another's, or withdrawn.
+        ItemNotYours: The item is another's, or withdrawn.
         GoesByHand: The category's matter is delivered by hand by now.
-        InvalidField: The category is gone, or takes other bodies.
+        InvalidField: The category takes other bodies by now.
     """
     _check_own(item, author)
     _check_category(item.category, directory)
@@ -296,7 +309,7 @@ def withdrawal(item: Item, reason: str, *, author: str) -> Sharing:
     Allowed also in a category that goes by hand by now: then more than ever.
 
     Raises:
-        PermissionDenied: The item is another's, or withdrawn.
+        ItemNotYours: The item is another's, or withdrawn.
     """
     _check_own(item, author)
     title = sharing_pb.Bulletin.FromString(item.heading).title if item.heading else ""
@@ -310,13 +323,13 @@ def subscription(category: str, *, subscribed: bool, directory: Directory) -> pb
     """A wish to get a category from now on, or no longer.
 
     Raises:
-        InvalidField: The category is unknown.
+        CategoryUnknown: The category is unknown.
         GoesByHand: Nothing of this category will ever come this way.
     """
     if subscribed:
         _check_category(category, directory, any_body=True)
     elif directory.category(category) is None:
-        raise _unknown_category(category)
+        raise CategoryUnknown(f"The catalogue has no {category}.", field="category")
     act = pb.ITEM_ACT_SUBSCRIBE if subscribed else pb.ITEM_ACT_UNSUBSCRIBE
     return pb.ItemHeader(act=act, category=category)
 
@@ -345,15 +358,15 @@ def _next(item: Item, act: str, bulletin: sharing_pb.Bulletin) -> Sharing:
 
 def _check_own(item: Item, author: str) -> None:
     if item.author != author:
-        raise PermissionDenied(f"The item is {item.author}'s.", reason="ITEM_NOT_YOURS", field="item_id")
+        raise ItemNotYours(f"The item is {item.author}'s.", field="item_id")
     if item.withdrawn:
-        raise PermissionDenied("The item was withdrawn.", reason="ITEM_NOT_YOURS", field="item_id")
+        raise ItemNotYours("The item was withdrawn.", field="item_id")
 
 
 def _check_category(name: str, directory: Directory, *, any_body: bool = False) -> None:
     category = directory.category(name)
     if category is None:
-        raise _unknown_category(name)
+        raise CategoryUnknown(f"The catalogue has no {name}.", field="category")
     if category.by_hand:
         raise GoesByHand(
             f"{category.title.zh} ({name}) goes by hand (专报专人递送): bring it to the office yourself. "
@@ -362,7 +375,3 @@ def _check_category(name: str, directory: Directory, *, any_body: bool = False) 
         )
     if category.body_type not in ("", BULLETIN) and not any_body:
         raise InvalidField(f"{name} takes bodies of {category.body_type}.", field="category")
-
-
-def _unknown_category(name: str) -> LiandongError:
-    return InvalidField(f"The catalogue has no {name}.", reason="UNKNOWN_CATEGORY", field="category")

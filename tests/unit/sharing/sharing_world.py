@@ -80,7 +80,7 @@ def directory() -> Directory:
 
 
 def bulletin(
-    title: str = "学校传染病处置", text: str = "三所学校已完成消毒。", **fields: str
+    title: str = "学校传染病处置", text: str = "三所学校已完成消毒。", **fields: Any
 ) -> sharing_pb.Bulletin:
     return sharing_pb.Bulletin(title=title, text=text, **fields)
 
@@ -184,7 +184,7 @@ class World:
 
     def foreign(
         self,
-        act: pb.ItemAct,
+        act: pb.ItemAct.ValueType,
         item_id: str,
         revision: int,
         body: sharing_pb.Bulletin | bytes,

@@ -35,7 +35,7 @@ ITEM = "01987c5e-0000-7000-8000-000000000001"
 
 
 def publication(**changed: Any) -> Sharing:
-    given_ = {
+    given_: dict[str, Any] = {
         "category": NEWS,
         "bulletin": bulletin(),
         "formed_at": MONDAY - timedelta(hours=1),
