@@ -1,0 +1,116 @@
+"""Where a gateway is wired, and nothing else: settings in, a running gateway out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+from typing_extensions import override
+
+from services.common.clock import Clock, SystemClock
+from services.common.config import ConfigurationError
+from services.gateway.app import create_app
+from services.gateway.probes import Probe, Probes
+from services.gateway.settings import GatewaySettings
+
+_DRAIN_S = 10
+_log = structlog.get_logger(__name__)
+
+
+class _Calm(uvicorn.Server):
+    """Ends with 0 after a drain: uvicorn would raise the signal again, which looks like a crash."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Gateway:
+    """One gateway process.
+
+    Args:
+        settings: What the operator says.
+        clock: The time.
+
+    Attributes:
+        port: The one listened on; once started.
+
+    Raises:
+        ConfigurationError: A certificate is missing or not usable.
+    """
+
+    def __init__(self, settings: GatewaySettings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.port = 0
+        try:
+            probes = [Probe(each, settings.timeout_s) for each in settings.departments]
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigurationError([f"departments: {error}"]) from None
+        app = create_app(Probes(probes), clock or SystemClock(), settings.language)
+        self._server = _Calm(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_DRAIN_S,
+                lifespan="on",
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Listen and serve; returns the port.
+
+        Raises:
+            OSError: The address cannot be listened on.
+        """
+        host, _, port = self.settings.listen.rpartition(":")
+        listener = _listen(host.strip("[]"), int(port))
+        self.port = listener.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve([listener]))
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+                raise OSError("The web server did not start.")
+            await asyncio.sleep(0.01)
+        _log.info("gateway.started", listen=self.settings.listen, port=self.port)
+        return self.port
+
+    async def stop(self) -> None:
+        """Take no new requests, let open ones end."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+        _log.info("gateway.stopped", port=self.port)
+
+    async def serve(self) -> None:
+        """Run until SIGTERM or SIGINT, then drain."""
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked.set)
+        await self.start()
+        await asked.wait()
+        await self.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,57 @@
+"""The settings of a gateway's process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from services.common.config import Section, Settings
+from services.common.telemetry import TelemetrySettings
+from services.common.tls import TlsFiles
+
+
+class DepartmentSettings(Section):
+    """One department that this gateway stands in front of.
+
+    Attributes:
+        name: Dotted name, such as `health.qinghe`.
+        address: Its node, `host:port`.
+        folder: The gateway's own identity for this department: `ca.crt`, `tls.crt`, `tls.key`.
+        server_name: The DNS name in the node's certificate, where it is not the host.
+        registry: The registry's main port, `host:port`, to ask about the link; not asked if empty.
+        registry_server_name: The DNS name in the registry's certificate, where it is not the host.
+    """
+
+    name: str = Field(min_length=3, max_length=120)
+    address: str = Field(min_length=3)
+    folder: Path
+    server_name: str = ""
+    registry: str = ""
+    registry_server_name: str = ""
+
+    @property
+    def tls(self) -> TlsFiles:
+        """The files of the gateway's identity."""
+        return TlsFiles(self.folder / "ca.crt", self.folder / "tls.crt", self.folder / "tls.key")
+
+
+class GatewaySettings(Settings):
+    """What an operator says about one gateway process.
+
+    Attributes:
+        departments: The departments that it stands in front of.
+        listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
+        language: Spoken to browsers that ask for none we have.
+        timeout_s: How long a node or the registry may take to say how it is.
+        log_level: The lowest level logged.
+        telemetry: Measurements and traces.
+    """
+
+    departments: list[DepartmentSettings] = Field(min_length=1)
+    listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
+    language: Literal["zh", "en"] = "zh"
+    timeout_s: float = Field(default=2.0, gt=0, le=30)
+    log_level: str = "INFO"
+    telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings(service_name="gateway"))

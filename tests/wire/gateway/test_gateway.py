@@ -1,0 +1,120 @@
+"""The gateway over real connections: to a node's port, to a registry, and from a browser."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from services.common import healthcheck
+from services.common.config import ConfigurationError
+from services.gateway import probes
+from services.gateway.bootstrap import Gateway
+from services.gateway.settings import DepartmentSettings, GatewaySettings
+
+from .conftest import NAME, House, identity
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "KEPT_S", 0.0)
+
+
+async def test_node_and_link_are_told_apart(house: House) -> None:
+    """The node's port serves; its link is down, since nothing here is a whole node; the gateway is ready."""
+    assert await house.department() == {
+        "name": NAME, "node": "serving", "link": "disconnected", "status": "200",
+    }  # fmt: skip
+    assert "Qinghe District Health Commission" in (await house.browser.get("/?lang=en")).text
+
+
+async def test_a_node_that_ends_makes_the_gateway_not_ready(house: House) -> None:
+    """Without its node a department cannot work; the page still answers."""
+    await house.node.stop(0)
+    assert (await house.department())["node"] == "unreachable"
+    assert (await house.department())["status"] == "503"
+    assert (await house.browser.get("/")).status_code == 200
+
+
+async def test_a_registry_that_ends_leaves_the_gateway_ready(house: House) -> None:
+    """Offline is normal."""
+    await house.registry.stop(0)
+    found = await house.department()
+    assert (found["link"], found["status"]) == ("registry-unreachable", "200")
+
+
+async def test_a_renewed_certificate_is_used_without_a_restart(house: House) -> None:
+    """Replaced files are seen at the next question: here a foreign department's, which is told nothing."""
+    assert (await house.department())["link"] == "disconnected"
+    identity(house.credentials, house.folder / "gateway", "liandong://water.qinghe/gateway")
+    assert (await house.department())["link"] == "refused"
+
+
+async def test_a_gateway_without_certificate_does_not_start(tmp_path: Path) -> None:
+    """It says which file is missing."""
+    settings = GatewaySettings(
+        departments=[DepartmentSettings(name=NAME, address="127.0.0.1:1", folder=tmp_path)]
+    )
+    with pytest.raises(ConfigurationError, match=r"ca\.crt"):
+        Gateway(settings)
+
+
+async def test_the_health_command_asks_each_kind_of_server(house: House) -> None:
+    """Node, registry and gateway answer it with their own certificates; what does not serve is named."""
+    node = f"grpcs://127.0.0.1:{house.node.port}?folder={house.folder / 'node'}"
+    registry = f"grpcs://{house.registry.address}?folder={house.folder / 'registry'}&pair=server-a"
+    gateway = f"http://127.0.0.1:{house.gateway.port}/healthz"
+    assert await asyncio.to_thread(healthcheck.main, [node, registry, gateway]) == 0
+    assert "404" in await asyncio.to_thread(healthcheck.check, gateway.replace("healthz", "no"))
+    await house.node.stop(0)
+    assert "UNAVAILABLE" in await asyncio.to_thread(healthcheck.check, node)
+
+
+def test_the_health_command_says_what_it_cannot_ask(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing to ask, an unknown address and a missing certificate are three different answers."""
+    monkeypatch.delenv(healthcheck.VARIABLE, raising=False)
+    assert healthcheck.main([]) == 2
+    monkeypatch.setenv(healthcheck.VARIABLE, f"ftp://x grpcs://127.0.0.1:1?folder={tmp_path}")
+    assert healthcheck.main([]) == 1
+    said = capsys.readouterr().err
+    assert "neither grpcs://" in said
+    assert "ca.crt" in said
+
+
+async def test_a_gateway_process_drains_on_sigterm(house: House) -> None:
+    """`python -m services.gateway` serves, and SIGTERM ends it with 0."""
+
+    def play() -> tuple[int, str]:
+        port = house.gateway.port
+        environment = {
+            "LIANDONG_DEPARTMENTS": f'[{{"name": "{NAME}", "address": "127.0.0.1:{house.node.port}",'
+            f' "folder": "{house.folder / "gateway"}"}}]',
+            "LIANDONG_LISTEN": "127.0.0.1:0",
+        }
+        with subprocess.Popen(
+            [sys.executable, "-m", "services.gateway"],
+            env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "gateway.started" in line:
+                    port = int(line.partition('"port": ')[2].partition(",")[0].rstrip("}\n "))
+                    break
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+                status = answer.status
+            process.send_signal(signal.SIGTERM)
+            rest = process.stderr.read()
+            assert process.wait(20) == 0, rest
+        return status, rest
+
+    status, rest = await asyncio.to_thread(play)
+    assert status == 200
+    assert "gateway.stopped" in rest
