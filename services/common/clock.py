@@ -52,7 +52,9 @@ def microseconds(moment: datetime) -> int:
     Raises:
         ValueError: The datetime is naive.
     """
-    return (_aware(moment) - _EPOCH) // _MICROSECOND
+    if moment.tzinfo is None:
+        raise ValueError("A moment needs a time zone.")
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(value: int) -> datetime:

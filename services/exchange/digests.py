@@ -13,10 +13,10 @@ other.
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from services.common.errors import LiandongError
+from services.common.records import record
 
 DIGEST_SIZE: Final = 32
 CHUNK_SIZE: Final = 8 * 1024 * 1024
@@ -43,7 +43,7 @@ class ManifestInvalid(LiandongError):
     code = "INVALID_ARGUMENT"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Leaf:
     """A leaf of the ledger: which letter stands where, since when, under which common entries.
 

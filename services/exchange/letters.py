@@ -201,7 +201,7 @@ def moment(stamp: Timestamp, field: str = "") -> datetime:
     seconds, nanos = stamp.seconds, stamp.nanos
     if not (_EARLIEST_S <= seconds < _LATEST_S and 0 <= nanos < _SECOND_NS):
         raise InvalidField("A time is to lie between 1970 and 2100.", field=field)
-    return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
+    return _EPOCH + timedelta(0, seconds, nanos // 1000)
 
 
 def timestamp(at: datetime) -> Timestamp:

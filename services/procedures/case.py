@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from services.common.compact_json import encode
+from services.common.records import record
 from services.procedures.facts import Urgency
 from services.procedures.obligation import Extension, Limit, Obligation, Outcome, Suspension, Unit
 
@@ -21,12 +23,12 @@ _FROM_OCCURRED: Final = 1
 _STARTS_ON_RECEIPT: Final = 2
 _OPEN_LENGTH: Final = 15
 
-_encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _UNITS: Final = {str(unit): unit for unit in Unit}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CaseState:
     """One case after its last admitted act.
 
@@ -119,7 +121,7 @@ def dumps(state: CaseState) -> bytes:
         record["letters"] = state.letters
     if state.limits:
         record["limits"] = {key: (limit.value, limit.unit) for key, limit in state.limits.items()}
-    return _encode(record).encode()
+    return encode(record).encode()
 
 
 def loads(data: bytes) -> CaseState:
@@ -170,7 +172,7 @@ def dumps_obligation(obligation: Obligation) -> bytes:
                 _optional(obligation.lapsed_at),
             ]
         )
-    return _encode(flat).encode()
+    return encode(flat).encode()
 
 
 def loads_obligation(case_id: str, data: bytes) -> Obligation:
@@ -253,12 +255,11 @@ def _restore(case_id: str, flat: list[Any]) -> Obligation:
 
 
 def _stamp(moment: datetime) -> int:
-    # Exact: a double holds the microseconds of every instant until 2255, and whole seconds long after.
-    return round(moment.timestamp() * 1_000_000)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _optional(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1_000_000)
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
 def _time(microseconds: int) -> datetime:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
+
+from services.common.records import record
 
 
 class Urgency(enum.StrEnum):
@@ -20,7 +22,7 @@ class Urgency(enum.StrEnum):
     MAJOR = "major"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Material:
     """One attachment: its kind, the root of its manifest (None while it is only announced), its size in bytes."""
 
@@ -29,7 +31,7 @@ class Material:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Approval:
     """One approval of the content: the role it was given in, the person's stable id, when."""
 
@@ -38,7 +40,7 @@ class Approval:
     approved_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ActFacts:
     """One act as the rules see it. Times are timezone-aware.
 
@@ -76,7 +78,7 @@ class ActFacts:
     home_registry: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Admission:
     """Where and when the registry admitted a letter, and the common version it judged by."""
 

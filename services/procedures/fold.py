@@ -11,10 +11,11 @@ then obligations reopen and open; last, what has opened suspends others.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from services.common.records import record
 from services.procedures.case import CaseState
 from services.procedures.deadlines import due_time, extension_allowed, judge
 from services.procedures.facts import ActFacts, Admission, Urgency
@@ -37,7 +38,7 @@ class NotAdmitted(LookupError):
     """The act cannot be folded: the law lacks the procedure or the act, so nobody can have admitted it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Folded:
     """A state, and the obligations that differ from before: opened, closed, or with another clock."""
 

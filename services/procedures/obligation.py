@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime
+
+from services.common.records import record
 
 
 class Unit(enum.StrEnum):
@@ -19,7 +20,7 @@ class Unit(enum.StrEnum):
     FIXED = "fixed"  # a date and hour named in the letter or by the procedure
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Limit:
     """A budget of time: `value` units. For AT_ONCE the value is the grace in hours; for FIXED it is unused."""
 
@@ -36,7 +37,7 @@ class Outcome(enum.StrEnum):
     LATE = "LATE"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Suspension:
     """A pause of the clock: from the request's admitted-at to the answer's.
 
@@ -49,7 +50,7 @@ class Suspension:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Extension:
     """Time added to the original budget by an act admitted before the due time."""
 
@@ -58,7 +59,7 @@ class Extension:
     reason_code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Obligation:
     """One duty in a case.
 

@@ -87,7 +87,7 @@ def judge(letter: Letter, author: str, bench: Bench) -> Answer | None:
         return Answer("SUITE_UNSUPPORTED", "suite", "This suite is not accepted here.")
     if header.sealed:
         return Answer("SEALING_NOT_ENABLED", "sealed", "Sealed bodies are not enabled in this region.")
-    signed_at = moment(header.signed_at, "signed_at")
+    signed_at = letter.facts.signed_at if letter.facts else moment(header.signed_at, "signed_at")
     if signed_at > bench.now + CLOCK_TOLERANCE:
         return Answer("CLOCK_AHEAD", "signed_at", "The letter is dated in the registry's future.", _LATER_MS)
     if header.HasField("observed_head"):
