@@ -20,7 +20,7 @@ import typer
 from services.cli.bench import cost, load
 from services.cli.bench.database import Postgres, postgres
 from services.cli.bench.reference import Reference
-from services.cli.demo.district import District, Plan, build
+from services.cli.demo.district import District, Plan, build, database
 
 _SENDER: Final = "health.qinghe"
 _RECEIVER: Final = "market.qinghe"
@@ -84,7 +84,7 @@ async def _measure(dialect: str, size: Size) -> dict[str, Any]:
         )
         district = await build(plan, _silent)
         try:
-            measured = await _run(district, server, size)
+            measured = await _run(district, server, database(plan, _SENDER, folder / _SENDER), size)
         finally:
             await district.stop()
         reference = _reference(server, folder, size)
@@ -92,20 +92,20 @@ async def _measure(dialect: str, size: Size) -> dict[str, Any]:
         return {**measured, "reference_per_second": round(reference), "ratio": round(rate / reference, 3)}
 
 
-async def _run(district: District, server: Postgres | None, size: Size) -> dict[str, Any]:
+async def _run(district: District, server: Postgres | None, inbox: str, size: Size) -> dict[str, Any]:
     sender, receiver = district.parties[_SENDER], district.parties[_RECEIVER]
     case_ids = await load.open_cases(sender, receiver, size.cases)
     pids = _processes(district, server)
-    await load.throughput(receiver, sender, case_ids, size.letters // 10)
+    await load.throughput(receiver, sender, inbox, case_ids, size.letters // 10)
     rates: list[float] = []
     spent: dict[str, list[float]] = {name: [] for name in pids}
     for _ in range(size.runs):
         before = {name: cost.cpu_seconds(pid) for name, pid in pids.items()}
-        rates.append(await load.throughput(receiver, sender, case_ids, size.letters))
+        rates.append(await load.throughput(receiver, sender, inbox, case_ids, size.letters))
         for name, pid in pids.items():
             spent[name].append((cost.cpu_seconds(pid) - before[name]) / size.letters * 1e6)
-    single = await load.one_in_flight(receiver, sender, case_ids, size.single)
-    loop = await load.open_loop(receiver, sender, case_ids, size.rate, size.seconds)
+    single = await load.one_in_flight(receiver, inbox, case_ids, size.single)
+    loop = await load.open_loop(receiver, inbox, case_ids, size.rate, size.seconds)
     return {
         "letters_per_second": round(statistics.median(rates)),
         "p50_ms": round(_percentile(single, 50), 2),

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Self
 from uuid import uuid4
 
+import sqlalchemy as sa
 from liandong.cases.v1 import bodies_pb2 as bodies
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 
 from services.cli.demo.party import Party
 from services.cli.demo.story import evidence_material
+from services.common.db import Database
+from services.exchange import tables
 
 REQUEST: Final = 64
 IN_FLIGHT: Final = 4
@@ -81,31 +84,50 @@ class Bulk:
         return answers
 
 
-class Arrivals:
-    """When letters were durable in a department's inbox, as its own watch says."""
+class Inbox:
+    """A department's durable inbox, read in its database by the bench itself.
 
-    def __init__(self, party: Party) -> None:
-        self._party = party
+    The node is not asked: what counts is what is committed, and asking would be part of the load.
+
+    Args:
+        url: The department's database.
+        interval: Seconds between two looks; times are late by up to that.
+    """
+
+    def __init__(self, url: str, interval: float) -> None:
+        self._database = Database(url, pool_size=1)
+        self._interval = interval
+        self._position = -1
+        self._ended = threading.Event()
         self.seen: dict[str, float] = {}
-        self._more = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    async def __aenter__(self) -> Self:
-        call = self._party.cases.WatchCases(cases.WatchCasesRequest(), metadata=self._party.actor("system"))
-        self._task = asyncio.create_task(self._read(call))
-        await asyncio.sleep(0.3)
+    def __enter__(self) -> Self:
+        newest = sa.select(sa.func.max(tables.letters.c.position))
+        self._position = self._database.read(lambda connection: connection.execute(newest).scalar()) or -1
+        self._thread.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(BaseException):
-                await self._task
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._database.close()
 
-    async def _read(self, call: Any) -> None:
-        async for event in call:
-            self.seen[event.letter.letter_id] = time.perf_counter()
-            self._more.set()
+    def _look(self) -> None:
+        letters = tables.letters.c
+        query = (
+            sa.select(letters.letter_id, letters.position)
+            .where(letters.position > sa.bindparam("after"))
+            .order_by(letters.position)
+        )
+        while not self._ended.wait(self._interval):
+            rows = self._database.read(
+                lambda connection: connection.execute(query, {"after": self._position}).all()
+            )
+            now = time.perf_counter()
+            for letter_id, position in rows:
+                self.seen[letter_id] = now
+                self._position = position
 
     async def wait(self, letter_ids: Sequence[str]) -> None:
         """Wait until all have come.
@@ -115,17 +137,10 @@ class Arrivals:
         """
         rest = set(letter_ids)
         deadline = time.monotonic() + _WAIT_S
-        while rest:
-            rest -= self.seen.keys()
-            if not rest:
-                return
-            if self._task is not None and self._task.done():
-                self._task.result()
+        while rest := {each for each in rest if each not in self.seen}:
             if time.monotonic() > deadline:
                 raise LoadFailed(f"{len(rest)} letters did not come within {_WAIT_S:.0f} s")
-            self._more.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._more.wait(), 1)
+            await asyncio.sleep(min(self._interval, 0.02))
 
 
 async def open_cases(sender: Party, receiver: Party, count: int) -> list[str]:
@@ -210,51 +225,56 @@ def progress(case_id: str) -> cases.ActDraft:
     return cases.ActDraft(case_id=case_id, act="progress", progress_report=bodies.ProgressReport(text=_TEXT))
 
 
-async def throughput(author: Party, recipient: Party, case_ids: Sequence[str], count: int) -> float:
+async def throughput(
+    author: Party, recipient: Party, inbox: str, case_ids: Sequence[str], count: int
+) -> float:
     """Send as fast as it goes; letters per second until all are in the inbox and all Arrivals are admitted."""
     drafts = [progress(case_id) for case_id in itertools.islice(itertools.cycle(case_ids), count)]
-    async with Arrivals(recipient) as arrivals, Bulk(author) as bulk:
-        began = time.perf_counter()
-        answers = await bulk.send(drafts)
-        await arrivals.wait([each.letter_id for each in answers])
-        await drained(recipient)
-        return count / (time.perf_counter() - began)
+    with Inbox(inbox, 0.05) as arrivals:
+        async with Bulk(author) as bulk:
+            began = time.perf_counter()
+            answers = await bulk.send(drafts)
+            await arrivals.wait([each.letter_id for each in answers])
+            await drained(recipient)
+            return count / (time.perf_counter() - began)
 
 
-async def one_in_flight(author: Party, recipient: Party, case_ids: Sequence[str], count: int) -> list[float]:
+async def one_in_flight(author: Party, inbox: str, case_ids: Sequence[str], count: int) -> list[float]:
     """Milliseconds from sending a letter to the recipient's durable inbox, one after the other."""
     times: list[float] = []
-    async with Arrivals(recipient) as arrivals, Bulk(author) as bulk:
-        for case_id in itertools.islice(itertools.cycle(case_ids), count):
-            began = time.perf_counter()
-            (answer,) = await bulk.send([progress(case_id)])
-            await arrivals.wait([answer.letter_id])
-            times.append((arrivals.seen[answer.letter_id] - began) * 1000)
+    with Inbox(inbox, 0.001) as arrivals:
+        async with Bulk(author) as bulk:
+            for case_id in itertools.islice(itertools.cycle(case_ids), count):
+                began = time.perf_counter()
+                (answer,) = await bulk.send([progress(case_id)])
+                await arrivals.wait([answer.letter_id])
+                times.append((arrivals.seen[answer.letter_id] - began) * 1000)
     return times
 
 
 async def open_loop(
-    author: Party, recipient: Party, case_ids: Sequence[str], rate: int, seconds: float
+    author: Party, inbox: str, case_ids: Sequence[str], rate: int, seconds: float
 ) -> list[float]:
     """Milliseconds at a given rate, counted from when each letter was to be sent."""
     count = int(rate * seconds)
     due: dict[str, float] = {}
     planned: asyncio.Queue[float] = asyncio.Queue()
-    async with Arrivals(recipient) as arrivals, Bulk(author) as bulk:
+    with Inbox(inbox, 0.002) as arrivals:
+        async with Bulk(author) as bulk:
 
-        async def answers() -> None:
-            for _ in range(count):
-                (answer,) = await bulk.read()
-                due[answer.letter_id] = planned.get_nowait()
+            async def answers() -> None:
+                for _ in range(count):
+                    (answer,) = await bulk.read()
+                    due[answer.letter_id] = planned.get_nowait()
 
-        reading = asyncio.create_task(answers())
-        began = time.perf_counter()
-        async for index, case_id in _paced(case_ids, rate, count, began):
-            planned.put_nowait(began + index / rate)
-            await bulk.write([progress(case_id)])
-        await reading
-        await arrivals.wait(list(due))
-        return [(arrivals.seen[letter_id] - at) * 1000 for letter_id, at in due.items()]
+            reading = asyncio.create_task(answers())
+            began = time.perf_counter()
+            async for index, case_id in _paced(case_ids, rate, count, began):
+                planned.put_nowait(began + index / rate)
+                await bulk.write([progress(case_id)])
+            await reading
+            await arrivals.wait(list(due))
+            return [(arrivals.seen[letter_id] - at) * 1000 for letter_id, at in due.items()]
 
 
 async def _paced(

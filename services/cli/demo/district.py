@@ -261,7 +261,7 @@ async def _start_nodes(plan: Plan, district: District, names: list[str], progres
                 "name": name,
                 "folder": str(plan.folder / name),
                 "listen": district.parties[name].address,
-                "database_url": database(plan, name, plan.folder / name) if plan.database_url else "",
+                "database_url": database(plan, name, plan.folder / name),
             }
             for name in group
         ]
