@@ -65,7 +65,7 @@ class Shelf:
     """What a department's shared items keep in memory between sessions.
 
     Attributes:
-        pending: Own letters about items on their way, in order; None until read. Only the writer's
+        pending: Own letters about items on their way; None until read. Only the writer's
             thread changes it. A receipt of any other kind of letter costs no query, thanks to it.
         watchers: Told of what changed after each commit.
         evidence_recorded: Called after a commit that asked for evidence to be moved.

@@ -140,13 +140,15 @@ def write_terms(connection: Connection, terms: Mapping[str, Iterable[str]]) -> N
 
 
 def pending(connection: Connection) -> dict[str, pb.ItemHeader]:
-    """Own letters about items that are on their way, in the order of their recording."""
-    letters, outbox = exchange_tables.letters.c, exchange_tables.outbox.c
+    """Own letters about items whose answer was not taken in yet."""
+    letters, own = exchange_tables.letters.c, tables.item_revisions.c
+    sent = sa.select(exchange_tables.outbox.c.letter_id)
+    # a receipt that was parked has left the outbox, and is still to come here
+    standing = sa.select(own.letter_id).where(own.position.is_(None), sa.not_(own.refused))
     rows = connection.execute(
-        sa.select(letters.letter_id, letters.header)
-        .join(exchange_tables.outbox, outbox.letter_id == letters.letter_id)
-        .where(letters.kind == "item")
-        .order_by(outbox.sequence)
+        sa.select(letters.letter_id, letters.header).where(
+            letters.kind == "item", letters.letter_id.in_(sent.union(standing))
+        )
     )
     return {letter_id: pb.Header.FromString(header).item for letter_id, header in rows}
 

@@ -34,6 +34,12 @@ item_revisions = sa.Table(
     sa.Column("position", sa.BigInteger, comment="in the ledger, once admitted"),
     sa.Column("admitted_at_us", sa.BigInteger),
     sa.Index("item_revisions_item", "item_id", "revision"),
+    sa.Index(
+        "item_revisions_pending",
+        "letter_id",
+        postgresql_where=sa.text("position IS NULL AND NOT refused"),
+        sqlite_where=sa.text("position IS NULL AND NOT refused"),
+    ),
 )
 
 items = sa.Table(

@@ -6,11 +6,13 @@ import pytest
 import sqlalchemy as sa
 from liandong.exchange.v1 import envelope_pb2 as pb
 
+from services.common import edge
 from services.common.db import Database, migrate
 from services.common.errors import Conflict, LiandongError, NotFound
 from services.exchange import evidence_tables
 from services.exchange import tables as exchange_tables
 from services.exchange.department import DepartmentSession, new_id
+from services.exchange.letters import open_letter, rebuild
 from services.sharing import sharing, store, tables, watching
 from services.sharing.attachments import AttachmentMissing
 from services.sharing.feature import SharingFeature, Shelf, sharing_of
@@ -71,6 +73,25 @@ def test_a_publication_is_a_letter_on_its_way(world: World) -> None:
     assert (item.revision, item.position, item.author) == (1, None, HEALTH)
 
 
+def test_every_letter_is_one_that_others_can_open(world: World) -> None:
+    """Form, sizes and digests keep the contract, for each kind of thing that is said."""
+    first = world.publish()
+    world.correct(first.item_id, bulletin("更正"))
+    world.withdraw(first.item_id, "因" * 400)
+    world.subscribe(NEWS)
+    world.subscribe(NEWS, subscribed=False)
+    opened = [
+        open_letter(rebuild(row.header, row.payload, row.extras))
+        for row in world.rows(exchange_tables.letters)
+    ]
+    bodies = [sharing.read_bulletin(each.header, each.envelope.payload) for each in opened]
+    for body in bodies[:3]:
+        assert body is not None
+        edge.validate(body)
+    assert bodies[3:] == [None, None]
+    assert [each.header.item.revision for each in opened] == [1, 2, 3, 0, 0]
+
+
 def test_a_receipt_gives_the_item_its_place(world: World) -> None:
     """Also when it comes a second time, since an acknowledgement was lost."""
     answer = world.publish()
@@ -93,6 +114,18 @@ def test_receipts_are_known_after_a_restart(world: World, database_url: str) -> 
     assert item is not None
     assert item.position == 101
     again.close()
+
+
+def test_a_receipt_that_was_parked_is_still_taken(world: World) -> None:
+    """Its letter has left the outbox, and memory may be new: the item gets its place all the same."""
+    answer = world.publish()
+    receipt = world.receipt(answer.letter_id)
+    world.run(lambda session: session.connection.execute(exchange_tables.outbox.delete()))
+    world.shelf.pending = None
+    world.deliver(receipt)
+    item = world.item(answer.item_id)
+    assert item is not None
+    assert item.position == 101
 
 
 def test_a_correction_may_follow_at_once(world: World) -> None:

@@ -29,6 +29,13 @@ def upgrade() -> None:
         sa.Column("admitted_at_us", sa.BigInteger),
     )
     op.create_index("item_revisions_item", "item_revisions", ["item_id", "revision"])
+    op.create_index(
+        "item_revisions_pending",
+        "item_revisions",
+        ["letter_id"],
+        postgresql_where=sa.text("position IS NULL AND NOT refused"),
+        sqlite_where=sa.text("position IS NULL AND NOT refused"),
+    )
     op.create_table(
         "items",
         sa.Column("item_id", sa.Text, primary_key=True),
