@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
+import structlog
 from liandong.exchange.v1 import evidence_service_pb2 as pb
 
 from services.common.caller import actor_or_none, caller
-from services.common.errors import InvalidField, LiandongError, Unavailable
+from services.common.errors import InvalidField, LiandongError, NotFound, Unavailable
 from services.common.interceptors.around import Context
 from services.exchange.digests import DIGEST_SIZE
 from services.exchange.evidence import EvidencePending, Manifest, chunk_field, mismatch_at
@@ -28,6 +29,7 @@ STREAMS: Final = 64
 STREAMS_PER_DEPARTMENT: Final = 16
 _RETRY_AFTER_MS: Final = 1000
 _MISSING_AFTER_MS: Final = 5000
+_log = structlog.get_logger(__name__)
 
 
 class SlowFrame(LiandongError):
@@ -151,6 +153,11 @@ class EvidenceHandlers:
             try:
                 while frame := await off_loop(next, frames, b""):
                     await self._write(context, frame)
+            except NotFound:
+                # the disk lost it: from now on it is missing, and who asks what is missing brings it again
+                _log.error("evidence.lost", root=root.hex(), index=index)
+                await off_loop(self._records.mark_missing, root, holder, [index])
+                raise EvidencePending(field=chunk_field(index), retry_after_ms=_MISSING_AFTER_MS) from None
             finally:
                 await off_loop(frames.close)
 

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -314,6 +315,20 @@ async def test_what_is_not_yet_here_is_pending(evidence: EvidenceWorld) -> None:
         evidence.registry.records.mark_present(manifest.root, AUTHOR, [1])
         await download(stub, manifest.root, store)
     assert [use.index for use in evidence.registry.used("read")] == [0, 1]
+
+
+async def test_a_lost_chunk_is_missing_again(evidence: EvidenceWorld, tmp_path: Path) -> None:
+    """A chunk gone from the registry's disk is noticed when it is read, and the author's upload mends it."""
+    manifest = evidence.held(sample(MIB))
+    fill(evidence.source, sample(MIB))
+    evidence.store._place_of(manifest.chunks[0]).unlink()
+    store = FolderStore(tmp_path / "recipient")
+    async with calling(evidence.registry.target, evidence.recipient) as stub:
+        with pytest.raises(EvidencePending):
+            await download(stub, manifest.root, store)
+        async with calling(evidence.registry.target, evidence.author) as author:
+            await upload(author, manifest, chunks_of_store(evidence.source, manifest))
+        await download(stub, manifest.root, store)
 
 
 async def send(stub: object, *requests: pb.PutChunkRequest) -> pb.PutChunkResponse:
