@@ -151,7 +151,8 @@ class HostedDepartment:
             clock=clock,
         )
         handlers = CaseHandlers(
-            WritingHandlers(department, clock), ReadingHandlers(department, self.desk, prove=self._prove)
+            WritingHandlers(department, clock),
+            ReadingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
         )
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
