@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from liandong.exchange.v1 import reason_pb2
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from liandong.exchange.v1 import reason_pb2
+from services.cli.main import COMMANDS
 from services.common.config import PREFIX, Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -28,6 +29,8 @@ _BEGIN: Final = "<!-- settings: begin -->"
 _END: Final = "<!-- settings: end -->"
 _NAMED: Final = re.compile(r"`((?:services|protos|tests|docs|deploy)/[\w./-]+\.\w+)`")
 _TEST: Final = re.compile(r"`(test_\w+)`")
+_COMMAND: Final = re.compile(r"(?:^|`|/bin/|\()liandong (?:--\w+ \w+ )?([a-z]+)", re.MULTILINE)
+_TARGETS: Final = re.compile(r"(?:^|`)make ((?:[a-z][a-z-]*\s?)+)", re.MULTILINE)
 
 
 def _documents() -> list[Path]:
@@ -79,9 +82,20 @@ def test_every_file_and_test_that_is_named_exists(document: Path) -> None:
         assert not wanted - known
 
 
+@pytest.mark.parametrize("document", _documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    """What a document tells a reader to type is a command of ours and a target of the Makefile."""
+    text = document.read_text(encoding="utf-8")
+    assert set(_COMMAND.findall(text)) <= set(COMMANDS)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {word for words in _TARGETS.findall(text) for word in words.split()} <= set(targets)
+
+
 def test_every_reason_is_explained() -> None:
     """docs/errors.md has one row for each reason of the contract, and none for any other."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     known = [name.removeprefix("REASON_") for name in reason_pb2.Reason.keys()]  # noqa: SIM118 - an enum wrapper
     assert sorted(rows) == sorted(name for name in known if name != "UNSPECIFIED")
 
@@ -89,7 +103,9 @@ def test_every_reason_is_explained() -> None:
 def test_every_decision_is_listed() -> None:
     """The list of decisions has every one of them."""
     folder = ROOT / "docs" / "decisions"
-    listed = set(re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8")))
+    listed = set(
+        re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    )
     assert listed == {path.name for path in folder.glob("[0-9]*.md")}
 
 
@@ -109,7 +125,7 @@ def settings_tables() -> str:
     return "\n\n".join(parts)
 
 
-def _rows(kind: type[BaseModel], path: str, variable: str) -> list[str]:
+def _rows(kind: type[BaseModel], path: str, variable: str, outer: Any = None) -> list[str]:
     told = _attributes(kind)
     rows = []
     for name, field in kind.model_fields.items():
@@ -117,9 +133,10 @@ def _rows(kind: type[BaseModel], path: str, variable: str) -> list[str]:
         place = f"{path}{name}"
         # a list of sections is one JSON value in the environment and a table array in TOML
         if section is not None and typing.get_origin(field.annotation) is not list:
-            rows += _rows(section, f"{place}.", f"{variable}{name.upper()}__")
+            whole = None if field.is_required() else field.get_default(call_default_factory=True)
+            rows += _rows(section, f"{place}.", f"{variable}{name.upper()}__", whole)
             continue
-        default = _default(field)
+        default = _default(field) if outer is None else _shown(getattr(outer, name))
         where = f"`{variable}{name.upper()}`" if variable else ""
         rows.append(f"| `{place}` | {where} | {default} | {told.get(name, '')} |")
         if section is not None:
@@ -139,9 +156,11 @@ def _default(field: Any) -> str:
         return "required"
     if field.default is PydanticUndefined:
         return "computed"
-    if field.default in ("", ()):
-        return "none"
-    return f"`{field.default}`"
+    return _shown(field.default)
+
+
+def _shown(value: Any) -> str:
+    return "none" if value in ("", ()) else f"`{value}`"
 
 
 def _attributes(kind: type[BaseModel]) -> dict[str, str]:
