@@ -17,6 +17,7 @@ from services.cli.texts import known, say
 from services.procedures.calendar import ZONE
 
 _NOTHING: Final = "—"
+_IDS: Final = frozenset({"case", "letter", "item"})
 
 
 class Output:
@@ -38,7 +39,9 @@ class Output:
             return
         for each in rendered:
             renderable = each()
-            if renderable is not None:
+            if isinstance(renderable, Table) and renderable.columns and not renderable.rows:
+                self.say("words.nothing")
+            elif renderable is not None:
                 self.console.print(renderable)
 
     def line(self, value: object) -> None:
@@ -67,7 +70,13 @@ def table(*columns: str, title: str = "") -> Table:
     made = Table(title=title or None, title_justify="left", header_style="bold", expand=False)
     for each in columns:
         name = each.removeprefix(">")
-        made.add_column(say(f"columns.{name}"), justify="right" if each != name else "left", overflow="fold")
+        made.add_column(
+            say(f"columns.{name}"),
+            justify="right" if each != name else "left",
+            overflow="fold",
+            # ids are there to be copied
+            no_wrap=name in _IDS,
+        )
     return made
 
 
