@@ -20,39 +20,23 @@ from sqlalchemy import Connection
 
 from services.cases import bodies, store
 from services.cases.compose import Composed, Refused, compose
+from services.cases.entry import Entry, Recorded, dues_of, fold_pending, overlay
 from services.common.clock import microseconds
 from services.common.errors import Conflict
 from services.exchange import evidence_records, evidence_transfer
-from services.exchange.department import RECORDED, Delivered, DepartmentSession, new_id
+from services.exchange.department import Delivered, DepartmentSession, new_id
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, facts_of, from_microseconds, manifest_roots
 from services.procedures.admit import admit
 from services.procedures.case import CaseState
 from services.procedures.deadlines import due_time
 from services.procedures.facts import ActFacts, Admission
-from services.procedures.fold import PENDING_POSITION, Folded, arrive, fold
+from services.procedures.fold import Folded, arrive, fold
 from services.procedures.obligation import Obligation
 
 _log = structlog.get_logger(__name__)
 
 _CASES: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A case as the desk holds it.
-
-    Attributes:
-        admitted: Fold of admitted letters, None while there is none.
-        pending: Own letters recorded and not yet answered, in order.
-        view: `admitted` with `pending` on top.
-        title: From the newest body that names one.
-    """
-
-    admitted: CaseState | None = None
-    pending: tuple[ActFacts, ...] = ()
-    view: CaseState | None = None
-    title: str = ""
 
 
 @dataclass(slots=True)
@@ -72,19 +56,6 @@ class Desk:
     def feature(self, session: DepartmentSession) -> DeskSession:
         """The desk's part in a session."""
         return DeskSession(self, session)
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of a request to send."""
-
-    letter_id: str
-    case_id: str
-    number: str = ""
-    disposition: str = RECORDED
-    position: int | None = None
-    reason: str = ""
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +100,7 @@ class DeskSession:
             each for each in dict.fromkeys(case_ids) if each and each not in entries and each not in known
         ]
         if missing:
-            entries.update(store.load(self._session.connection, missing, self._overlay))
+            entries.update(self._load(missing))
 
     def answered(self, keys: Sequence[str]) -> dict[str, tuple[bytes, Recorded]]:
         """What was answered before under these idempotency keys: request digest and answer."""
@@ -286,8 +257,9 @@ class DeskSession:
             return
         entry = self._entry(case_id)
         folded = fold(entry.admitted, facts, self._admission(delivered), self._session.directory.law)
+        in_order = bool(entry.pending) and entry.pending[0].letter_id == letter_id
         rest = tuple(each for each in entry.pending if each.letter_id != letter_id)
-        self._settle(case_id, entry, folded, rest)
+        self._settle(case_id, entry, folded, rest, in_order=in_order)
         self._pairs.append((case_id, letter_id))
 
     def _own_facts(self, letter_id: str) -> tuple[str, ActFacts | None]:
@@ -300,30 +272,48 @@ class DeskSession:
         # answered before: the acknowledgement was lost with the connection
         return case_id, None
 
-    def _settle(self, case_id: str, entry: Entry, folded: Folded, pending: tuple[ActFacts, ...]) -> Entry:
-        """Take a new admitted state, and lay the pending letters over it again."""
+    def _settle(
+        self,
+        case_id: str,
+        entry: Entry,
+        folded: Folded,
+        pending: tuple[ActFacts, ...],
+        *,
+        in_order: bool = False,
+    ) -> Entry:
+        """Take a new admitted state, and lay the pending letters over it again.
+
+        Args:
+            case_id: The case.
+            entry: As it was.
+            folded: What admission made of it.
+            pending: What is still on its way.
+            in_order: What was admitted is the first of what was pending: with nothing in between, the
+                view already is the fold of the rest, but for the times of what is now admitted.
+        """
         state = folded.state
-        view = self._overlay(state, pending)
+        view = entry.view if in_order and pending else self._overlay(state, pending)
         before = entry.admitted
         if before is None or before.parties != state.parties:
             self._changed_parties.add(case_id)
-        entry = replace(entry, admitted=state, pending=pending, view=view)
+        dues = dict(entry.dues)
+        calendar = self._session.directory.law.calendar(state.home_registry)
+        for each in folded.changed:
+            self._obligations[case_id, each.rule, each.ordinal] = each
+            if each.open:
+                dues[each.rule, each.ordinal] = due_time(each, calendar)
+            else:
+                dues.pop((each.rule, each.ordinal), None)
+        entry = Entry(state, pending, view, entry.title, dues)
         self._entries[case_id] = entry
         self._changed_cases.add(case_id)
-        for each in folded.changed:
-            self._obligations[each.case_id, each.rule, each.ordinal] = each
         return entry
 
     def _overlay(self, state: CaseState | None, pending: Sequence[ActFacts]) -> CaseState | None:
-        """Fold what of the pending letters still fits; the registry will judge the rest."""
-        for facts in pending:
-            if admit(state, facts, self._session.now, self._session.directory.law) is None:
-                state = self._fold_pending(state, facts)
-        return state
+        return overlay(state, pending, self._session.now, self._session.directory.law)
 
     def _fold_pending(self, state: CaseState | None, facts: ActFacts) -> CaseState:
-        admission = Admission(PENDING_POSITION, self._session.now, self._session.directory.version)
-        return fold(state, facts, admission, self._session.directory.law).state
+        return fold_pending(state, facts, self._session.now, self._session.directory.law)
 
     def _admission(self, delivered: Delivered) -> Admission:
         leaf = delivered.leaf
@@ -432,7 +422,7 @@ class DeskSession:
         if entry is None:
             entry = self._desk.known.get(case_id)
         if entry is None:
-            entry = store.load(self._session.connection, [case_id], self._overlay).get(case_id, Entry())
+            entry = self._load([case_id]).get(case_id, Entry())
             self._entries[case_id] = entry
         return entry
 
@@ -442,31 +432,25 @@ class DeskSession:
         if self._recalculate:
             self._recompute(connection)
         law = self._session.directory.law
-        rows = []
-        for case_id in self._changed_cases:
-            entry = self._entries[case_id]
-            state = entry.view or entry.admitted
-            if state is not None:
-                rows.append(
-                    store.case_row(entry, state, law, self._department, microseconds(self._session.now))
-                )
-        store.write_cases(connection, rows)
-        store.write_parties(
+        now_us = microseconds(self._session.now)
+        changed = [self._entries[case_id] for case_id in self._changed_cases]
+        store.write_cases(
             connection,
             [
-                (case_id, name, role)
-                for case_id in self._changed_parties
-                for role, names in (
-                    self._entries[case_id].view or self._entries[case_id].admitted
-                ).parties.items()  # type: ignore[union-attr]
-                for name in names
+                store.case_row(each, each.state, law, self._department, now_us)
+                for each in changed
+                if each.state
             ],
+        )
+        parties = [self._entries[case_id].state for case_id in self._changed_parties]
+        store.write_parties(
+            connection, [row for state in parties if state for row in store.party_rows(state)]
         )
         store.write_obligations(
             connection,
             [
-                store.obligation_row(each, due_time(each, self._calendar(each.case_id)))
-                for each in self._obligations.values()
+                store.obligation_row(each, self._entries[case_id].dues.get((rule, ordinal)))
+                for (case_id, rule, ordinal), each in self._obligations.items()
             ],
         )
         store.write_subjects(connection, self._subjects)
@@ -474,23 +458,24 @@ class DeskSession:
             connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
         )
 
-    def _calendar(self, case_id: str) -> Any:
-        state = self._entry(case_id).admitted
-        law = self._session.directory.law
-        return law.calendar(state.home_registry if state else self._session.department.registry)
+    def _load(self, case_ids: Sequence[str]) -> dict[str, Entry]:
+        session = self._session
+        return store.load(session.connection, case_ids, session.now, session.directory.law)
 
     def _recompute(self, connection: Connection) -> None:
         """Move the due times of open obligations to the calendar as it is now."""
         before = self._session.department.directory.law.calendars
         if before == self._session.directory.law.calendars:
             return
+        # what is remembered of other cases was computed by the calendar of before
+        self._desk.known.clear()
         for case_id in store.open_cases(connection):
             entry = self._entry(case_id)
             if entry.admitted is None:
                 continue
             for each in entry.admitted.open_obligations:
                 self._obligations.setdefault((case_id, each.rule, each.ordinal), each)
-            self._entries[case_id] = entry
+            self._entries[case_id] = replace(entry, dues=dues_of(entry.admitted, self._session.directory.law))
             self._changed_cases.add(case_id)
 
     def committed(self) -> None:

@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from services.cases import tables
 from services.cases.compose import Composed, Refused
-from services.cases.desk import DeskSession, Recorded, Signing
+from services.cases.desk import DeskSession, Signing
+from services.cases.entry import Recorded
 from services.common.clock import microseconds
 from services.common.errors import Conflict, LiandongError, NotFound, RoleNotPermitted
 from services.exchange.actors import ActorFacts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -13,14 +13,12 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
 from services.cases import store, tables
-from services.cases.desk import Desk, Entry
+from services.cases.desk import Desk
+from services.cases.entry import Entry
 from services.common.bulk import Bulk
 from services.common.errors import NotFound
 from services.exchange import tables as exchange_tables
-from services.procedures.admit import admit
-from services.procedures.case import CaseState, loads_obligation
-from services.procedures.facts import ActFacts, Admission
-from services.procedures.fold import PENDING_POSITION, fold
+from services.procedures.case import loads_obligation
 from services.procedures.law import Law
 from services.procedures.obligation import Obligation
 
@@ -189,14 +187,7 @@ def entry_of(connection: Connection, desk: Desk, case_id: str, law: Law, now: da
     """
     entry = desk.known.get(case_id)
     if entry is None:
-
-        def overlay(state: CaseState | None, pending: Sequence[ActFacts]) -> CaseState | None:
-            for facts in pending:
-                if admit(state, facts, now, law) is None:
-                    state = fold(state, facts, Admission(PENDING_POSITION, now, law.version), law).state
-            return state
-
-        entry = store.load(connection, [case_id], overlay).get(case_id)
+        entry = store.load(connection, [case_id], now, law).get(case_id)
     if entry is None or (entry.view is None and entry.admitted is None):
         raise NotFound("No case of that id is here.", field="case_id")
     return entry

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import sqlalchemy as sa
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
 from services.cases import tables
+from services.cases.entry import Entry, Recorded, stored
 from services.common.bulk import Bulk, Record
 from services.common.clock import microseconds
 from services.exchange import tables as exchange_tables
 from services.exchange.letters import facts_of
 from services.procedures import case as cases
 from services.procedures.case import CaseState
-from services.procedures.deadlines import due_time
 from services.procedures.facts import ActFacts
 from services.procedures.law import Law
 from services.procedures.obligation import Obligation
-
-if TYPE_CHECKING:
-    from services.cases.desk import Entry, Recorded
 
 CASES: Final = Bulk(tables.cases)
 PARTIES: Final = Bulk(tables.case_parties)
@@ -46,13 +43,9 @@ _ANSWERS: Final = Bulk(
     ],
 )
 
-Overlay = Callable[[CaseState | None, Sequence[ActFacts]], CaseState | None]
 
-
-def load(connection: Connection, case_ids: Sequence[str], overlay: Overlay) -> dict[str, Entry]:
+def load(connection: Connection, case_ids: Sequence[str], now: datetime, law: Law) -> dict[str, Entry]:
     """Cases as they are stored, with the department's own letters that are not answered yet."""
-    from services.cases.desk import Entry  # noqa: PLC0415 - the desk owns its memory's form, the store fills it
-
     pending: dict[str, list[ActFacts]] = {}
     letters, outbox = exchange_tables.letters.c, exchange_tables.outbox.c
     rows = connection.execute(
@@ -66,29 +59,22 @@ def load(connection: Connection, case_ids: Sequence[str], overlay: Overlay) -> d
         facts = facts_of(header, pb.ActContent.FromString(header.act.content))
         pending.setdefault(facts.case_id, []).append(facts)
     found: dict[str, Entry] = {}
-    for case_id, title, folded in map(tuple, _STORED.select_in(connection, "case_id", case_ids)):
-        state = cases.loads(folded) if folded else None
-        waiting = tuple(pending.get(case_id, ()))
-        found[case_id] = Entry(state, waiting, overlay(state, waiting), title)
+    for row in _STORED.select_in(connection, "case_id", case_ids):
+        state = cases.loads(row.folded) if row.folded else None
+        found[row.case_id] = stored(state, pending.get(row.case_id, ()), row.title, now, law)
     return found
 
 
 def answered(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[bytes, Recorded]]:
     """What was answered under these idempotency keys."""
-    from services.cases.desk import Recorded  # noqa: PLC0415 - as above
-
     return {
-        key: (digest, Recorded(letter_id, case_id, number, disposition, position, reason, message))
-        for key, digest, letter_id, case_id, number, disposition, position, reason, message in _ANSWERS.select_in(
-            connection, "idempotency_key", keys
-        )
+        row.idempotency_key: (row.request_digest, Recorded(*tuple(row)[2:]))
+        for row in _ANSWERS.select_in(connection, "idempotency_key", keys)
     }
 
 
 def sent(connection: Connection, letter_id: str) -> Recorded:
     """What became of a recorded letter."""
-    from services.cases.desk import Recorded  # noqa: PLC0415 - as above
-
     letters = exchange_tables.letters.c
     row = connection.execute(
         sa.select(
@@ -103,7 +89,7 @@ def case_row(entry: Entry, state: CaseState, law: Law, department: str, now_us: 
     """The row of a case as it stands."""
     procedure = law.procedure(state.procedure, state.version)
     owed = [
-        (due_time(each, law.calendar(state.home_registry)), each.rule)
+        (entry.dues[each.rule, each.ordinal], each.rule)
         for each in (entry.admitted.open_obligations if entry.admitted else ())
         if each.owed_by == department
     ]
@@ -122,19 +108,25 @@ def case_row(entry: Entry, state: CaseState, law: Law, department: str, now_us: 
     )
 
 
-def obligation_row(obligation: Obligation, due: datetime) -> Record:
-    """The row of an obligation; its due time is an index."""
+def party_rows(state: CaseState) -> list[Record]:
+    """The rows of a case's parties."""
+    return [(state.case_id, name, role) for role, names in state.parties.items() for name in names]
+
+
+def obligation_row(obligation: Obligation, due: datetime | None) -> Record:
+    """The row of an obligation; its due time is an index, and of one that lapsed unjudged the time it ended."""
     state = "OPEN"
     if obligation.outcome is not None:
         state = obligation.outcome.value
     elif obligation.lapsed_at is not None:
         state = "LAPSED"
+    ended = obligation.due_frozen or due or obligation.lapsed_at or obligation.admitted_at
     return (
         obligation.case_id,
         obligation.rule,
         obligation.ordinal,
         obligation.owed_by,
-        microseconds(obligation.due_frozen or due),
+        microseconds(ended),
         state,
         cases.dumps_obligation(obligation),
     )

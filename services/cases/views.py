@@ -10,7 +10,7 @@ from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2, exchange_service_pb2, reason_pb2
 
-from services.cases.desk import Entry
+from services.cases.entry import Entry
 from services.cases.queries import CaseRow, Parties
 from services.common.clock import microseconds
 from services.common.errors import NotFound

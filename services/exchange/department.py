@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import DecodeError
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
@@ -101,6 +102,13 @@ class Delivered:
     error: str = ""
 
 
+class OwnLetter(NamedTuple):
+    """What of an own letter is needed when its receipt comes."""
+
+    kind: str
+    case_id: str | None
+
+
 class OutboxItem(NamedTuple):
     """A recorded letter on its way."""
 
@@ -177,7 +185,7 @@ class Department:
         sequence: The last outbox sequence used.
         offer: Takes what was just recorded to the link; set by the link.
         features: What takes part in every session, by kind of letter.
-        recorded: Case of own letters on their way, as far as remembered.
+        recorded: Kind and case of own letters on their way, as far as remembered.
     """
 
     name: str
@@ -195,7 +203,7 @@ class Department:
     cursor: Place = Place(-1, -1)  # noqa: RUF009 - immutable
     sequence: int = 0
     link: LinkState = field(default_factory=LinkState)
-    recorded: dict[str, str | None] = field(default_factory=dict)
+    recorded: dict[str, OwnLetter] = field(default_factory=dict)
     features: Mapping[str, FeatureFactory] = field(default_factory=dict)
     offer: Callable[[Sequence[OutboxItem]], None] = lambda items: None
     proof_of: Callable[[str], bytes] = lambda letter_id: b""
@@ -278,7 +286,7 @@ class DepartmentSession:
         self._audit: list[Record] = []
         self._parked: list[Record] = []
         self._blocked: set[str] | None = None
-        self._recorded: dict[str, str | None] = {}
+        self._recorded: dict[str, OwnLetter] = {}
         self.features = {kind: factory(self) for kind, factory in department.features.items()}
 
     def decide(self, command: Command) -> Any:
@@ -347,7 +355,7 @@ class DepartmentSession:
             )
         )  # fmt: skip
         self._outbox.append((self._sequence, header.letter_id, case_id, 0, ""))
-        self._recorded[header.letter_id] = case_id
+        self._recorded[header.letter_id] = OwnLetter(kind, case_id)
         self._offered.append(OutboxItem(self._sequence, header.letter_id, case_id, frozen, payload, extras))
         return digest
 
@@ -383,13 +391,20 @@ class DepartmentSession:
 
     def case_of(self, letter_id: str) -> str | None:
         """The case of an own letter that is on its way, None if it is in none or not on its way."""
+        own = self._own(letter_id)
+        return own.case_id if own else None
+
+    def _own(self, letter_id: str) -> OwnLetter | None:
         for memory in (self._recorded, self.department.recorded):
             if letter_id in memory:
                 return memory[letter_id]
-        outbox = tables.outbox.c
-        return self.connection.execute(
-            sa.select(outbox.case_id).where(outbox.letter_id == letter_id)
-        ).scalar()
+        outbox, letters = tables.outbox.c, tables.letters.c
+        row = self.connection.execute(
+            sa.select(letters.kind, outbox.case_id)
+            .join(tables.letters, letters.letter_id == outbox.letter_id)
+            .where(outbox.letter_id == letter_id)
+        ).first()
+        return None if row is None else OwnLetter(row[0], row[1])
 
     # -- what the link brings -------------------------------------------------------------------
 
@@ -477,11 +492,14 @@ class DepartmentSession:
                 ",".join(receipt.flags), self._own_proof(receipt.letter_id, leaf.letter_digest),
             )
         )  # fmt: skip
-        case_id = self.case_of(receipt.letter_id)
+        own = self._own(receipt.letter_id)
         self._done.append(receipt.letter_id)
-        if case_id is None:
+        if own is None:
+            return  # answered before: an acknowledgement was lost with the connection
+        if own.kind == "arrival":
             self._own_arrival(receipt.letter_id, leaf)
-        self._try(delivered, self.features, case_id or "")
+        elif own.kind in self.features:
+            self._try(delivered, [own.kind], own.case_id or "")
 
     def _own_proof(self, letter_id: str, digest: bytes) -> bytes:
         """That this department signed a letter; signed anew where its batch is no longer remembered."""
@@ -511,7 +529,11 @@ class DepartmentSession:
         version = letter.header.common.version
         if version <= self.directory.version:
             return
-        entry = directory_pb.CommonEntry.FromString(letter.envelope.payload)
+        try:
+            entry = directory_pb.CommonEntry.FromString(letter.envelope.payload)
+        except DecodeError:
+            # what nobody can read changes nothing, here as everywhere; its number is used up all the same
+            entry = directory_pb.CommonEntry()
         self.directory = self.directory.apply(
             entry, version=version, position=leaf.position, admitted_at=from_microseconds(leaf.admitted_at_us)
         )

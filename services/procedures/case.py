@@ -17,6 +17,7 @@ from typing import Any, Final
 from services.common.compact_json import encode
 from services.common.records import record
 from services.procedures.facts import Urgency
+from services.procedures.model import OFFICE
 from services.procedures.obligation import Extension, Limit, Obligation, Outcome, Suspension, Unit
 
 _FROM_OCCURRED: Final = 1
@@ -44,6 +45,7 @@ class CaseState:
         letters: `act author` to the standing numbered letter.
         limits: Regional limits in force when the case opened, by `rule` or `rule/urgency`.
         last_author: Author of the act at `last_position`.
+        office_called: The office owes something in the case, acted in it or was addressed.
         last_other_position: The last position of an act by anybody but `last_author`, -1 if none.
     """
 
@@ -67,6 +69,7 @@ class CaseState:
     awaited: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     letters: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    office_called: bool = False
 
     def roles_of(self, department: str) -> tuple[str, ...]:
         """The roles that a department holds now; empty for a stranger."""
@@ -74,9 +77,21 @@ class CaseState:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Every department that holds or held a role, each once."""
+        """Every department that holds or held a role, each once; the office only once it was called.
+
+        An office sees headers and obligations of all its cases by oversight. The letters themselves come
+        to it, those of the past included, when it owes something in the case, acts in it or is addressed.
+        """
         return tuple(
-            dict.fromkeys([*(name for held in self.parties.values() for name in held), *self.former])
+            dict.fromkeys(
+                [
+                    name
+                    for role, held in self.parties.items()
+                    if role != OFFICE or self.office_called
+                    for name in held
+                ]
+                + [*self.former]
+            )
         )
 
     def seen_by(self, author: str, based_on: int | None) -> bool:
@@ -105,6 +120,8 @@ def dumps(state: CaseState) -> bytes:
         "opened": [_stamp(state.opened_at), state.opened_position],
         "last": [state.last_position, state.last_author, state.last_other_position],
     }
+    if state.office_called:
+        record["office"] = True
     if state.former:
         record["former"] = state.former
     if state.counts:
@@ -154,6 +171,7 @@ def loads(data: bytes) -> CaseState:
         awaited={ordinal: tuple(kinds) for ordinal, kinds in record.get("awaited", ())},
         letters=record.get("letters", {}),
         limits={key: Limit(value, _UNITS[unit]) for key, (value, unit) in record.get("limits", {}).items()},
+        office_called=record.get("office", False),
     )
 
 

@@ -20,7 +20,7 @@ from services.procedures.case import CaseState
 from services.procedures.deadlines import due_time, extension_allowed, judge
 from services.procedures.facts import ActFacts, Admission, Urgency
 from services.procedures.law import Law, limit_key
-from services.procedures.model import AUTHOR, EVIDENCE, Act, ObligationRule, Procedure
+from services.procedures.model import AUTHOR, EVIDENCE, OFFICE, Act, ObligationRule, Procedure
 from services.procedures.obligation import Extension, Limit, Obligation, Suspension
 from services.procedures.parties import acting_role, count_key, parties_after
 
@@ -398,4 +398,15 @@ class _Step:
             awaited=self.awaited,
             letters=letters,
             limits=before.limits,
+            office_called=before.office_called or self._calls_office(),
+        )
+
+    def _calls_office(self) -> bool:
+        """Whether the act makes the office a reader of the case: it owes, acts, or is addressed."""
+        if any(each.owed_by_role == OFFICE for each in self.open):
+            return True
+        facts = self.facts
+        return any(
+            name == self.author or name in facts.recipients or name in facts.copies
+            for name in self.parties.get(OFFICE, ())
         )

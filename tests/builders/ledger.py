@@ -14,7 +14,8 @@ from liandong.exchange.v1 import exchange_service_pb2 as service_pb
 
 from services import procedures
 from services.cases import tables as case_tables
-from services.cases.desk import Desk, DeskSession, Recorded, Signing
+from services.cases.desk import Desk, DeskSession, Signing
+from services.cases.entry import Recorded
 from services.common import caller
 from services.common.clock import ManualClock, microseconds
 from services.common.db import Database

@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import exchange_service_pb2, reason_pb2
 
-from services.cases.desk import DeskSession, Recorded, Signing, replayed
+from services.cases.desk import DeskSession, Signing, replayed
 from services.cases.drafts import Drafts, Shown
+from services.cases.entry import Recorded
 from services.common.clock import Clock
 from services.common.errors import LiandongError, RoleNotPermitted
 from services.exchange import actors

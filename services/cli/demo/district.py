@@ -318,7 +318,13 @@ def write_federation(district: District) -> None:
     first = next(iter(district.parties.values()))
     content = {
         "ca": relative(first.tls.ca),
-        "registry": {"address": district.registry_address, "enrolment_address": district.enrolment_address},
+        "registry": {
+            "address": district.registry_address,
+            "enrolment_address": district.enrolment_address,
+            "operator": {"certificate": relative(district.operator.cert), "key": relative(district.operator.key)}
+            if district.operator
+            else None,
+        },
         "departments": departments,
         "gateway": {"url": district.gateway_url, "accounts": []},
     }

@@ -157,9 +157,9 @@ class Story:
         view = await party.case(self.case_id)
         if draft.act != "register":
             other = self._receiver if party is self._sender else self._sender
-            theirs = await other.reached(self.case_id, position)
-            if theirs.state_digest != view.state_digest:
-                raise StoryFailed(f"{draft.act}: the two nodes do not fold to the same state")
+            await other.reached(self.case_id, position)
+            await self._agree(draft.act)
+            view = await party.case(self.case_id)
         open_now = [each for each in view.obligations if each.state in ("OPEN", "OVERDUE")]
         self._tell(
             Step(
@@ -171,6 +171,15 @@ class Story:
                 tuple(self._due(each) for each in open_now),
             )
         )
+
+    async def _agree(self, act: str) -> None:
+        """Both nodes fold to the same state, once the Arrival of the letter has come to both as well."""
+        for _ in range(200):
+            ours, theirs = await self._sender.case(self.case_id), await self._receiver.case(self.case_id)
+            if ours.state_digest == theirs.state_digest:
+                return
+            await asyncio.sleep(0.05)
+        raise StoryFailed(f"{act}: the two nodes do not fold to the same state")
 
     def _due(self, obligation: cases.ObligationView) -> str:
         title = obligation.title_zh if self._zh else obligation.title_en
