@@ -301,4 +301,6 @@ class ReadingHandlers:
     def _note(
         self, method: str, case_id: str = "", object_id: str = "", result: str = "ok"
     ) -> Awaitable[None]:
-        return self._department.run(lambda session: session.audit(method, case_id, object_id, result))
+        # words that were searched for are anybody's, and no database keeps a NUL in a text
+        what = object_id.replace("\x00", "\ufffd")
+        return self._department.run(lambda session: session.audit(method, case_id, what, result))
