@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import structlog
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
+from sqlalchemy import Connection
 
 from services.common.caller import Caller
 from services.common.clock import Clock, SystemClock
@@ -44,7 +45,7 @@ from services.registry.link_watch import LinkWatch
 from services.registry.marks import MarkScheduler
 from services.registry.oversight_hub import OversightHub
 from services.registry.permissions import ENROLMENT_RULES, ENROLMENT_SERVICES, MAIN_RULES, MAIN_SERVICES
-from services.registry.publishing import Publisher
+from services.registry.publishing import Publisher, publication
 from services.registry.recompute import Recomputation
 from services.registry.replica import Replica
 from services.registry.settings import RegistrySettings
@@ -83,15 +84,19 @@ def init(
     try:
         database.write(lambda connection: ledger.create(connection, settings.log_id))
         replica = _replica(settings, credentials, database)
-        committer = _committer(database, replica, clock)
-        try:
-            publisher = Publisher(database, replica, committer)
-            publisher.publish_blocking(identity(settings, credentials), f"registry/{credentials.sign_key_id}")
-            for entry in entries:
-                # by content: what did not change since the last time is there already
-                publisher.publish_blocking(entry, f"init/{_digest(entry)}")
-        finally:
-            committer.close()
+        beginning = publication(
+            replica, identity(settings, credentials), f"registry/{credentials.sign_key_id}"
+        )
+        # by content: what did not change since the last time is there already
+        further = [publication(replica, entry, f"init/{_digest(entry)}") for entry in entries]
+
+        def work(connection: Connection) -> None:
+            session = AdmissionSession(connection, replica, clock)
+            for each in (beginning, *further):
+                session.decide(each)
+            session.flush()
+
+        database.write(work)
     finally:
         database.close()
     return credentials

@@ -13,7 +13,7 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from uuid_utils import uuid7
 
 from services.common.db import Database
-from services.common.errors import Conflict, LiandongError
+from services.common.errors import Conflict, Internal
 from services.exchange import digests, keys
 from services.exchange.directory_handlers import LedgeredEntry
 from services.exchange.letters import Letter, open_letter, timestamp
@@ -51,13 +51,11 @@ class Publisher:
         Raises:
             Conflict: The key was used before with another entry.
         """
-        results = await self._committer.submit(self._publication(entry, idempotency_key))
-        return self._placed(results[0])
-
-    def publish_blocking(self, entry: directory_pb.CommonEntry, idempotency_key: str = "") -> tuple[int, int]:
-        """`publish`, for a thread without a loop."""
-        results = self._committer.submit_blocking(self._publication(entry, idempotency_key))
-        return self._placed(results[0])
+        command = publication(self._replica, entry, idempotency_key)
+        (result,) = await self._committer.submit(command)
+        if not isinstance(result, Admitted):
+            raise Internal(f"A common entry was answered by {result}.")
+        return self._replica.version_at(result.position), result.position
 
     async def publish_outage(self, outage: LinkOutage) -> None:
         """Put an outage into the ledger, once for each absence."""
@@ -89,33 +87,31 @@ class Publisher:
         finally:
             self._replica.unsubscribe(woken)
 
-    def _publication(self, entry: directory_pb.CommonEntry, idempotency_key: str) -> Publication:
-        return Publication(entry, idempotency_key, partial(self._make, entry))
 
-    def _placed(self, result: object) -> tuple[int, int]:
-        if not isinstance(result, Admitted):
-            raise LiandongError(f"A common entry was answered by {result}.")
-        return self._replica.version_at(result.position), result.position
+def publication(replica: Replica, entry: directory_pb.CommonEntry, idempotency_key: str = "") -> Publication:
+    """The command that publishes an entry, signed by this replica."""
+    return Publication(entry, idempotency_key, partial(_make, replica, entry))
 
-    def _make(
-        self, entry: directory_pb.CommonEntry, version: int, below: Head, now: datetime
-    ) -> tuple[Letter, Signed]:
-        replica, payload = self._replica, entry.SerializeToString(deterministic=True)
-        header = pb.Header(
-            letter_id=str(uuid7()),
-            author=replica.registry,
-            suite=_SUITE,
-            payload_type=entry.DESCRIPTOR.full_name,
-            payload_digest=digests.sha256(payload),
-            actor=pb.Actor(name=replica.registry, subject="registry", role="registry", service=True),
-            signed_at=timestamp(now),
-            observed_head=pb.ObservedHead(
-                log_id=below.log_id, epoch=below.epoch, size=below.size, root=below.edge.root
-            ),
-            common=pb.CommonHeader(version=version, topic=entry.WhichOneof("entry") or ""),
-        )
-        letter = open_letter(pb.Envelope(header=header.SerializeToString(), payload=payload))
-        tree = BatchTree([digests.batch_leaf(letter.digest)])
-        signature = keys.sign_batch(replica.sign_key, replica.key_id, tree.size, tree.root)
-        proof = BatchProof(_SUITE, replica.key_id, tree.size, tree.root, signature)
-        return letter, Signed(tree, proof, letter.digest)
+
+def _make(
+    replica: Replica, entry: directory_pb.CommonEntry, version: int, below: Head, now: datetime
+) -> tuple[Letter, Signed]:
+    payload = entry.SerializeToString(deterministic=True)
+    header = pb.Header(
+        letter_id=str(uuid7()),
+        author=replica.registry,
+        suite=_SUITE,
+        payload_type=entry.DESCRIPTOR.full_name,
+        payload_digest=digests.sha256(payload),
+        actor=pb.Actor(name=replica.registry, subject="registry", role="registry", service=True),
+        signed_at=timestamp(now),
+        observed_head=pb.ObservedHead(
+            log_id=below.log_id, epoch=below.epoch, size=below.size, root=below.edge.root
+        ),
+        common=pb.CommonHeader(version=version, topic=entry.WhichOneof("entry") or ""),
+    )
+    letter = open_letter(pb.Envelope(header=header.SerializeToString(), payload=payload))
+    tree = BatchTree([digests.batch_leaf(letter.digest)])
+    signature = keys.sign_batch(replica.sign_key, replica.key_id, tree.size, tree.root)
+    proof = BatchProof(_SUITE, replica.key_id, tree.size, tree.root, signature)
+    return letter, Signed(tree, proof, letter.digest)
