@@ -166,6 +166,10 @@ class Connection:
         return self._channels[address]
 
 
+AsJson = Annotated[bool, typer.Option("--json")]
+"""Print JSON instead of tables."""
+
+
 def _option(*names: str, env: str = "", metavar: str | None = None) -> Any:
     variable = f"LIANDONG_{env}" if env else None
     return typer.Option(*names, envvar=variable, metavar=metavar, rich_help_panel="connection")
@@ -225,45 +229,67 @@ def profile_of(
     return replace(profile, actor=actor)
 
 
-def with_profile(work: Callable[..., None]) -> Callable[..., None]:
-    """A command whose first parameter is the `Profile`; it gets the options for it."""
+def deferred_profile(work: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter gives the `Profile` when it is called; it gets the options for it."""
     own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
     connection = inspect.signature(profile_of, eval_str=True).parameters
-    # a command's own option of the same name means something else: there the connection's has to be a variable
+    # a command's own option of the same name means something else
     taken = {each.name for each in own}
     added = [each.replace(kind=each.KEYWORD_ONLY) for each in connection.values() if each.name not in taken]
 
     @wraps(work)
     def command(**options: Any) -> None:
         chosen = {each.name: options.pop(each.name) for each in added}
-        work(profile_of(**chosen), **options)
+        work(lambda: profile_of(**chosen), **options)
 
-    parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in own] + added
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    del command.__dict__["__wrapped__"]
-    return command
+    return _described(command, [*own, *added])
+
+
+def with_profile(work: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is the `Profile`; it gets the options for it."""
+
+    @wraps(work)
+    def command(describe: Callable[[], Profile], **options: Any) -> None:
+        work(describe(), **options)
+
+    return deferred_profile(
+        _described(command, list(inspect.signature(work, eval_str=True).parameters.values()))
+    )
 
 
 def connected(work: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """A command whose first parameter is an open `Connection`; it gets the options for it, and `--json`."""
-    own = list(inspect.signature(work, eval_str=True).parameters.values())
 
     @wraps(work)
-    def run(profile: Profile, *, as_json: bool, **options: Any) -> None:
-        async def call() -> None:
-            with remote_errors():
-                async with Connection(profile, Output(as_json=as_json)) as connection:
-                    await work(connection, **options)
+    def command(profile: Profile, *, as_json: bool, **options: Any) -> None:
+        run(profile, Output(as_json=as_json), lambda link: work(link, **options))
 
-        asyncio.run(call())
+    own = list(inspect.signature(work, eval_str=True).parameters.values())
+    as_json = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
+    return with_profile(_described(command, [*own, as_json]))
 
-    as_json = inspect.Parameter(
-        "as_json",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False,
-        annotation=Annotated[bool, typer.Option("--json")],
-    )
-    run.__signature__ = inspect.Signature([*own, as_json])  # type: ignore[attr-defined]
-    del run.__dict__["__wrapped__"]
-    return with_profile(run)
+
+def run(profile: Profile, output: Output, work: Callable[[Connection], Awaitable[None]]) -> None:
+    """Do something over an open connection.
+
+    Raises:
+        LiandongError: What a server answered, or `Unavailable`.
+    """
+
+    async def call() -> None:
+        with remote_errors():
+            async with Connection(profile, output) as connection:
+                await work(connection)
+
+    asyncio.run(call())
+
+
+def _described(command: Callable[..., None], parameters: list[inspect.Parameter]) -> Callable[..., None]:
+    """The command with these parameters, in the way that their options are read from."""
+    first, *rest = parameters
+    named = [first, *(each.replace(kind=each.KEYWORD_ONLY) for each in rest)]
+    command.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    # what it wraps has other parameters
+    command.__dict__.pop("__wrapped__", None)
+    return command

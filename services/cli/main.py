@@ -67,6 +67,9 @@ class RootGroup(TyperGroup):
 
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            # whoever reads has had enough; typer ends quietly on it
+            raise
         except (failures.Failed, *failures.EXPECTED) as error:
             raise typer.Exit(failures.report(error)) from error
         except KeyboardInterrupt:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +19,7 @@ from services.cli.texts import known, say
 from services.procedures.calendar import ZONE
 
 _NOTHING: Final = "—"
+_WIDE: Final = 240
 _IDS: Final = frozenset({"case", "letter", "item"})
 
 
@@ -30,7 +33,7 @@ class Output:
 
     def __init__(self, *, as_json: bool = False, console: Console | None = None) -> None:
         self.as_json = as_json
-        self.console = console or Console(highlight=False)
+        self.console = console or terminal()
 
     def show(self, message: Message, *rendered: Callable[[], RenderableType | None]) -> None:
         """Show a message: as JSON, or by what the functions render of it."""
@@ -58,6 +61,12 @@ class Output:
         """Print text as it is, for a pipe."""
         self.console.file.write(f"{text}\n")
         self.console.file.flush()
+
+
+def terminal() -> Console:
+    """Standard output; in a pipe or a file nothing is folded to the width that a terminal would have."""
+    wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _WIDE
+    return Console(highlight=False, width=wide)
 
 
 def table(*columns: str, title: str = "") -> Table:
