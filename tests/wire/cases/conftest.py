@@ -1,0 +1,69 @@
+"""A department's CaseService on a real port with mutual TLS."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from liandong.cases.v1 import case_service_pb2
+from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+
+from services.cases.handlers import ReadingHandlers, WritingHandlers
+from services.cases.permissions import RULES
+from services.common.channel import open_channel
+from services.common.clock import ManualClock
+from services.common.server import Server
+from services.exchange import actors
+from services.node.bootstrap import CaseHandlers
+from tests.builders.ledger import MONDAY, Ledger, Node, node
+from tests.wire.exchange.evidence_world import Identities
+
+if TYPE_CHECKING:
+    from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+
+
+class Port:
+    """The port, the node behind it, and how it is called."""
+
+    def __init__(self, market: Node, server: Server, identities: Identities) -> None:
+        self.node = market
+        self.ledger = market.ledger
+        self._server = server
+        self._identities = identities
+
+    @asynccontextmanager
+    async def calling(
+        self, department: str = "", kind: str = "gateway"
+    ) -> "AsyncIterator[CaseServiceAsyncStub]":
+        """A stub with a certificate, by default that of the department's own gateway."""
+        tls = self._identities.files(department or self.node.department.name, kind)
+        async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
+            yield CaseServiceStub(channel)
+
+    def as_(self, role: str) -> tuple[tuple[str, str], ...]:
+        """Metadata of somebody in a role."""
+        return (("liandong-actor", self.node.signer.assertion(role).decode()),)
+
+
+@pytest.fixture
+async def port(tmp_path: Path) -> AsyncIterator[Port]:
+    """The receiver's port."""
+    ledger = Ledger(ManualClock(MONDAY))
+    identities = Identities(tmp_path)
+    with node(f"sqlite:///{tmp_path / 'node.sqlite'}", ledger) as market:
+        department = market.department
+        server = Server(
+            "127.0.0.1:0",
+            identities.files(department.name),
+            department=department.name,
+            rules=RULES,
+            verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
+        )
+        handlers = CaseHandlers(
+            WritingHandlers(department, ledger.clock), ReadingHandlers(department, market.desk, ledger.prove)
+        )
+        server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
+        await server.start()
+        yield Port(market, server, identities)
+        await server.stop(0.5)
