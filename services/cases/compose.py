@@ -124,8 +124,8 @@ def _procedure(draft: case_service_pb2.ActDraft, state: CaseState | None, law: L
 
 
 def _address(content: pb.ActContent, author: str, state: CaseState | None) -> None:
-    """Address the act to the other parties, named now or before."""
+    """Address the act to the other parties, named now or before; to the office only once it was called."""
     names = [each.department for each in content.parties]
     if state is not None:
-        names += [name for held in state.parties.values() for name in held]
+        names += state.members
     content.recipients.extend(dict.fromkeys(name for name in names if name != author))

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import grpc.aio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from liandong.cases.v1 import case_service_pb2 as cases
+from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.cases.v1 import case_service_pb2_grpc as case_stubs
 from liandong.exchange.v1 import evidence_service_pb2_grpc as evidence_stubs
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
@@ -128,7 +128,7 @@ class Party:
             with contextlib.suppress(LiandongError):
                 with remote_errors():
                     state = await self.cases.GetNodeState(
-                        cases.GetNodeStateRequest(), metadata=self.actor("system"), timeout=30
+                        pb.GetNodeStateRequest(), metadata=self.actor("system"), timeout=30
                     )
                 if state.connected:
                     return
@@ -137,19 +137,19 @@ class Party:
 
     # -- what people do -------------------------------------------------------------------------
 
-    async def prepare(self, draft: cases.ActDraft, role: str = "clerk") -> cases.DraftView:
+    async def prepare(self, draft: pb.ActDraft, role: str = "clerk") -> pb.DraftView:
         """Freeze an act."""
         with remote_errors():
             answer = await self.cases.PrepareLetter(
-                cases.PrepareLetterRequest(draft=draft), metadata=self.actor(role), timeout=30
+                pb.PrepareLetterRequest(draft=draft), metadata=self.actor(role), timeout=30
             )
         return answer.draft  # type: ignore[no-any-return]
 
-    async def approve(self, draft: cases.DraftView, role: str) -> cases.DraftView:
+    async def approve(self, draft: pb.DraftView, role: str) -> pb.DraftView:
         """Approve a draft in a role."""
         with remote_errors():
             answer = await self.cases.ApproveLetter(
-                cases.ApproveLetterRequest(
+                pb.ApproveLetterRequest(
                     letter_id=draft.letter_id, content_digest=draft.content_digest, role=role
                 ),
                 metadata=self.actor(role, draft.content_digest, Purpose.APPROVE),
@@ -157,40 +157,40 @@ class Party:
             )
         return answer.draft  # type: ignore[no-any-return]
 
-    async def send(self, draft: cases.DraftView, role: str = "clerk") -> cases.LetterAnswer:
+    async def send(self, draft: pb.DraftView, role: str = "clerk") -> pb.LetterAnswer:
         """Sign and record a draft."""
         with remote_errors():
             answer = await self.cases.SendLetter(
-                cases.SendLetterRequest(letter_id=draft.letter_id, content_digest=draft.content_digest),
+                pb.SendLetterRequest(letter_id=draft.letter_id, content_digest=draft.content_digest),
                 metadata=self.actor(role, draft.content_digest, Purpose.SEND),
                 timeout=30,
             )
         return answer.answer  # type: ignore[no-any-return]
 
-    async def act(self, draft: cases.ActDraft, role: str = "clerk", approver: str = "") -> cases.LetterAnswer:
+    async def act(self, draft: pb.ActDraft, role: str = "clerk", approver: str = "") -> pb.LetterAnswer:
         """Prepare, have approved if need be, and send."""
         prepared = await self.prepare(draft, role)
         if approver:
             prepared = await self.approve(prepared, approver)
         return await self.send(prepared, role)
 
-    async def case(self, case_id: str, role: str = "clerk") -> cases.CaseView:
+    async def case(self, case_id: str, role: str = "clerk") -> pb.CaseView:
         """A case as it stands at this department's node."""
         with remote_errors():
             answer = await self.cases.GetCase(
-                cases.GetCaseRequest(case_id=case_id), metadata=self.actor(role), timeout=30
+                pb.GetCaseRequest(case_id=case_id), metadata=self.actor(role), timeout=30
             )
         return answer.case  # type: ignore[no-any-return]
 
-    async def timeline(self, case_id: str, role: str = "clerk") -> list[cases.LetterView]:
+    async def timeline(self, case_id: str, role: str = "clerk") -> list[pb.LetterView]:
         """The letters of a case at this department's node."""
         with remote_errors():
             answer = await self.cases.GetTimeline(
-                cases.GetTimelineRequest(case_id=case_id), metadata=self.actor(role), timeout=30
+                pb.GetTimelineRequest(case_id=case_id), metadata=self.actor(role), timeout=30
             )
         return list(answer.letters)
 
-    async def settled(self, answer: cases.LetterAnswer) -> cases.LetterView:
+    async def settled(self, answer: pb.LetterAnswer) -> pb.LetterView:
         """Wait until the registry has answered a letter.
 
         Raises:
@@ -207,7 +207,7 @@ class Party:
             _check(deadline, f"{answer.letter_id} was not answered")
             await asyncio.sleep(0.05)
 
-    async def reached(self, case_id: str, position: int) -> cases.CaseView:
+    async def reached(self, case_id: str, position: int) -> pb.CaseView:
         """Wait until a case has come to this department's node up to a position.
 
         Raises:
