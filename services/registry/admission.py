@@ -119,6 +119,7 @@ class AdmissionSession:
         self._foreign_common = list(enumerate(positions, start=replica.directory.version + 1))
         self._group = Group(head)
         self._answers: dict[str, tuple[bytes, Result]] = {}
+        self._earlier: set[str] = set()
         self._read: dict[str, CaseState | None] = {}
         self._look()
 
@@ -170,8 +171,10 @@ class AdmissionSession:
         if self._directory.sign_key(key_id, self._now) is None:
             raise BadSignature(f"{key_id} is not valid any more.", field="proof.key_id")
         letters = [each for each in batch.letters if isinstance(each, Letter)]
-        unknown = [each.letter_id for each in letters if each.letter_id not in self._answers]
-        known = store.answered(self._connection, unknown)
+        asked = {each.letter_id for each in letters}
+        asked |= {each.facts.predecessor for each in letters if each.facts and each.facts.predecessor}
+        known = store.answered(self._connection, sorted(asked - self._answers.keys()))
+        self._earlier |= known.keys()
         self._load_cases(letters)
         first = -1
         results: list[Result] = []
@@ -300,7 +303,7 @@ class AdmissionSession:
         return state
 
     def _answered(self, letter_id: str) -> bool:
-        return letter_id in self._answers or bool(store.answered(self._connection, [letter_id]))
+        return letter_id in self._answers or letter_id in self._earlier
 
     def _evidence_missing(self, author: str, roots: Sequence[bytes]) -> Collection[bytes]:
         # what the author itself brought: nobody sends what they cannot show
