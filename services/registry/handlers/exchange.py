@@ -27,6 +27,7 @@ from services.registry.replica import Replica
 
 BATCHES_IN_FLIGHT: Final = 4
 WRITE_TIMEOUT_S: Final = 30.0
+"""The longest wait for a reader. The status after it waits behind what the reader left, in little memory."""
 _CANNOT_JUDGE_MS: Final = 60_000
 _LEAVES: Final = 1000
 
@@ -67,7 +68,6 @@ class ExchangeHandlers:
         committer: Admits.
         links: Notes who is there.
         clock: The time.
-        write_timeout_s: The longest wait for a reader.
     """
 
     def __init__(
@@ -77,17 +77,14 @@ class ExchangeHandlers:
         committer: Committer,
         links: Links,
         clock: Clock,
-        *,
-        write_timeout_s: float = WRITE_TIMEOUT_S,
     ) -> None:
         self._database = database
         self._replica = replica
         self._committer = committer
         self._links = links
         self._clock = clock
-        self._write_timeout_s = write_timeout_s
 
-    async def Submit(self, requests: AsyncIterator[pb.SubmitRequest], context: Context) -> None:  # noqa: N802 - the RPC's name
+    async def Submit(self, requests: AsyncIterator[pb.SubmitRequest], context: Context) -> None:
         """Admit batches: a few at once are on their way, answered in order.
 
         A batch that is refused as a whole ends the stream, after the answers to those before it.
@@ -135,7 +132,7 @@ class ExchangeHandlers:
                 results += await self._outcome(half, self._committer.submit(half))
             return results
 
-    async def Deliver(self, requests: AsyncIterator[pb.DeliverRequest], context: Context) -> None:  # noqa: N802 - the RPC's name
+    async def Deliver(self, requests: AsyncIterator[pb.DeliverRequest], context: Context) -> None:
         """Deliver as far as credit goes, woken by every commit."""
         department = caller().department
         first = await anext(requests, None)
@@ -167,18 +164,18 @@ class ExchangeHandlers:
 
     async def _write(self, context: Context, response: pb.SubmitResponse | pb.DeliverResponse) -> None:
         try:
-            async with asyncio.timeout(self._write_timeout_s):
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await context.write(response)
         except TimeoutError:
             raise SlowReader from None
 
     # -- proofs ---------------------------------------------------------------------------------
 
-    async def GetHead(self, _request: pb.GetHeadRequest, _context: Context) -> pb.GetHeadResponse:  # noqa: N802 - the RPC's name
+    async def GetHead(self, _request: pb.GetHeadRequest, _context: Context) -> pb.GetHeadResponse:
         """The newest signed head."""
         return pb.GetHeadResponse(checkpoint=self._replica.checkpoint()[1])
 
-    async def GetInclusionProof(  # noqa: N802 - the RPC's name
+    async def GetInclusionProof(
         self, request: pb.GetInclusionProofRequest, _context: Context
     ) -> pb.GetInclusionProofResponse:
         """Prove a position to any member: a leaf is a digest and tells nothing."""
@@ -196,7 +193,7 @@ class ExchangeHandlers:
 
         return await self._read(work)
 
-    async def GetConsistencyProof(  # noqa: N802 - the RPC's name
+    async def GetConsistencyProof(
         self, request: pb.GetConsistencyProofRequest, _context: Context
     ) -> pb.GetConsistencyProofResponse:
         """Prove that one head continues another."""
@@ -207,7 +204,7 @@ class ExchangeHandlers:
         path = await self._read(lambda each: self._replica.hashes.consistency(each, first, second))
         return pb.GetConsistencyProofResponse(path=path, second_size=second, checkpoint=checkpoint)
 
-    async def ListLeaves(self, request: pb.ListLeavesRequest, _context: Context) -> pb.ListLeavesResponse:  # noqa: N802 - the RPC's name
+    async def ListLeaves(self, request: pb.ListLeavesRequest, _context: Context) -> pb.ListLeavesResponse:
         """Leaves of a range, for auditors and witnesses."""
         head, checkpoint = self._replica.checkpoint()
         start = min(request.start, head.size)
