@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup demo test fmt lint types protos protos-check bench soak lock clean
+.PHONY: help setup demo test test-deploy fmt lint types protos protos-check bench soak image lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -22,17 +22,20 @@ setup: $(STAMP) ## Make .venv with everything locked
 demo: $(STAMP) ## A whole district on loopback with a real transfer; ARGS=--once to end after it
 	$(BIN)/liandong demo $(ARGS)
 
-test: $(STAMP) ## All tests in their short form
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+test: $(STAMP) ## All tests in their short form, but those on a container engine
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not docker" $(ARGS)
+
+test-deploy: $(STAMP) ## Build the image and run deploy/compose.yaml on a container engine
+	$(BIN)/pytest -m docker tests/deploy $(ARGS)
 
 fmt: $(STAMP) ## Format code and protos
-	$(BIN)/ruff format services tests
-	$(BIN)/ruff check --fix --exit-zero --quiet services tests
+	$(BIN)/ruff format services tests deploy
+	$(BIN)/ruff check --fix --exit-zero --quiet services tests deploy
 	cd protos && ../$(BIN)/buf format -w --exclude-path buf
 
 lint: $(STAMP) ## Lint code, floors and protos
-	$(BIN)/ruff format --check services tests
-	$(BIN)/ruff check services tests
+	$(BIN)/ruff format --check services tests deploy
+	$(BIN)/ruff check services tests deploy
 	$(BIN)/lint-imports
 	cd protos && ../$(BIN)/buf lint
 
@@ -59,6 +62,12 @@ bench: $(STAMP) ## Measure the way of a letter
 
 soak: $(STAMP) ## The long forms: fault campaigns, benchmarks, load
 	$(BIN)/pytest -m "soak" $(ARGS)
+
+IMAGE ?= liandong:latest
+BASE ?= python:3.11-slim-bookworm
+image: $(STAMP) ## Build the image for all roles; IMAGE= names it, BASE= is built on
+	$(BIN)/python deploy/wheelhouse.py
+	docker build --network none --build-arg BASE=$(BASE) --tag $(IMAGE) deploy
 
 lock: ## Renew requirements.lock from pyproject.toml (needs pip-tools)
 	CUSTOM_COMPILE_COMMAND="make lock" pip-compile --quiet --all-extras --generate-hashes --no-emit-index-url \
