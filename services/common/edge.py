@@ -11,12 +11,13 @@ streams of responses are an async generator, or a coroutine that calls `context.
 
 import inspect
 from collections.abc import AsyncIterator, Iterable
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import grpc
 import grpc.aio
 import structlog
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from protovalidate import CompilationError, EvaluationError, Validator, Violation
@@ -28,6 +29,8 @@ M = TypeVar("M", bound=Message)
 
 MESSAGE_LIMIT: Final = 2 * 1024 * 1024
 FRAMEWORK_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
+_LIMITS: Final = frozenset({"bytes.max_len", "repeated.max_items"})
+"""Rules that are a size or count of the contract; what people write too long is a field's fault."""
 
 _validator: Final = Validator()
 _log = structlog.get_logger(__name__)
@@ -37,9 +40,9 @@ def parse(kind: type[M], data: bytes) -> M:
     """Parse bytes and check them against the rules of the message's proto.
 
     Raises:
-        LimitExceeded: More than 2 MiB.
+        LimitExceeded: More than 2 MiB, or a size or count of the contract is exceeded.
         Malformed: No message of this type: garbage, wrong UTF-8, nested too deeply.
-        InvalidField: A rule is broken; the violations name fields and rules.
+        InvalidField: A rule is broken; the violations name fields and rules. A text holds a NUL.
     """
     if len(data) > MESSAGE_LIMIT:
         raise LimitExceeded(f"A message of {len(data)} bytes, at most {MESSAGE_LIMIT}.")
@@ -48,6 +51,8 @@ def parse(kind: type[M], data: bytes) -> M:
     except (DecodeError, RecursionError):
         raise Malformed from None
     validate(message)
+    if b"\0" in data:
+        _check_texts(message)
     return message
 
 
@@ -56,6 +61,7 @@ def validate(message: Message) -> None:
 
     Raises:
         InvalidField: A rule is broken; `field` is the first, the violations name all.
+        LimitExceeded: Likewise, where the first is a size or count of the contract.
     """
     try:
         found = _validator.collect_violations(message)
@@ -65,11 +71,41 @@ def validate(message: Message) -> None:
     if found:
         violations = tuple(_violation(each) for each in found)
         first = violations[0]
-        raise InvalidField(
+        kind = LimitExceeded if first.rule in _LIMITS else InvalidField
+        raise kind(
             f"{first.field or message.DESCRIPTOR.name}: {first.message}",
             field=first.field,
             violations=violations,
         )
+
+
+def _check_texts(message: Message, path: str = "") -> None:
+    """Refuse a NUL in any text: no text of a person holds one, and of our databases one keeps it, one not."""
+    for field, is_text, is_repeated in _with_texts(message.DESCRIPTOR):
+        name = path + field
+        if is_repeated:
+            values = [(f"{name}[{index}]", value) for index, value in enumerate(getattr(message, field))]
+        elif is_text or message.HasField(field):
+            values = [(name, getattr(message, field))]
+        else:
+            continue
+        for where, value in values:
+            if not is_text:
+                _check_texts(value, f"{where}.")
+            elif "\0" in value:
+                violation = FieldViolation(where, "string.nul", "A text holds no NUL.")
+                raise InvalidField(f"{where}: a text holds no NUL.", field=where, violations=[violation])
+
+
+@cache
+def _with_texts(kind: Descriptor) -> tuple[tuple[str, bool, bool], ...]:
+    """Fields that are texts or hold messages: name, whether a text, whether repeated; no contract has maps."""
+    return tuple(
+        (field.name, field.type == FieldDescriptor.TYPE_STRING, field.is_repeated)
+        for field in kind.fields
+        if field.type == FieldDescriptor.TYPE_STRING
+        or (field.message_type is not None and not field.message_type.GetOptions().map_entry)
+    )
 
 
 def register(

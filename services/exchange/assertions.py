@@ -306,8 +306,9 @@ def _parse(payload: bytes) -> Claims:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_TEXT:
-        raise ValueError("a claim is no text of 1 to 200 characters")
+    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_TEXT or "\0" in value:
+        raise ValueError("a claim is no text of 1 to 200 characters without NUL")
+    value.encode()  # JSON can name half of a surrogate pair, which no message can hold
     return value
 
 

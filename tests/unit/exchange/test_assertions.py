@@ -197,6 +197,8 @@ def test_what_no_verifier_takes_is_not_issued(claims: Claims) -> None:
         ("name", 7),
         ("roles", "clerk"),
         ("roles", [7]),
+        ("name", "a\0b"),
+        ("sub", "\ud800"),
         ("roles", ["x"] * 65),
         ("acr", ["pwd"]),
         ("iat", "1786354200"),

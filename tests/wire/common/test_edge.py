@@ -5,7 +5,9 @@ from typing import Any
 import grpc.aio
 import pytest
 from google.protobuf.struct_pb2 import ListValue
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
+from liandong.exchange.v1 import envelope_pb2 as envelope
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
 
 from services.common import edge
@@ -93,6 +95,47 @@ def test_a_broken_rule_is_named_with_its_path() -> None:
     assert fields["sequence"] == "uint64.gte"
     assert any(name.startswith("envelopes[0].") for name in fields)
     assert caught.value.field in fields
+
+
+def test_a_nul_in_a_text_is_refused_with_its_path() -> None:
+    """Wherever the text stands; bytes may hold what they want. One database would keep it, the other not."""
+    header = envelope.Header(
+        letter_id="019a0000-0000-7000-8000-000000000000",
+        author="health.qinghe",
+        suite=envelope.SUITE_ED25519_SHA256_AES256GCM,
+        payload_digest=bytes(32),
+        actor=envelope.Actor(name="张三", subject="1", role="clerk"),
+        signed_at=Timestamp(seconds=1),
+        act=envelope.ActHeader(content=bytes(3)),
+    )
+    assert edge.parse(envelope.Header, header.SerializeToString()) == header
+    header.act.approvals.add(
+        role="a", name="b\0", subject="c", assertion_digest=bytes(32)
+    ).approved_at.seconds = 1
+    with pytest.raises(InvalidField) as caught:
+        edge.parse(envelope.Header, header.SerializeToString())
+    assert caught.value.field == "act.approvals[0].name"
+    with pytest.raises(InvalidField) as caught:
+        edge.parse(StringValue, StringValue(value="\0").SerializeToString())
+    assert (caught.value.field, caught.value.violations[0].rule) == ("value", "string.nul")
+
+
+def test_a_size_or_count_of_the_contract_is_a_limit() -> None:
+    """More envelopes or bytes than fit are LIMIT_EXCEEDED, a text that is too long is its field's fault."""
+    proof = envelope.AuthorProof(
+        suite=envelope.SUITE_ED25519_SHA256_AES256GCM,
+        key_id="k",
+        tree_size=1,
+        root=bytes(32),
+        signature=bytes(64),
+    )
+    batch = exchange.SubmitRequest(sequence=1, proof=proof, envelopes=[envelope.Envelope(header=b"h")] * 257)
+    with pytest.raises(LimitExceeded) as caught:
+        edge.validate(batch)
+    assert (caught.value.field, caught.value.violations[0].rule) == ("envelopes", "repeated.max_items")
+    with pytest.raises(InvalidField) as long_text:
+        edge.validate(envelope.KeyWrap(department="x" * 121, key_id="k"))
+    assert long_text.value.field == "department"
 
 
 async def test_violations_survive_the_wire(wire: Wire) -> None:
