@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -75,6 +76,7 @@ class Link:
         department.offer = self.outbox.offer
         department.proof_of = self.outbox.proof_of
         self._checked_at = clock.now() - _CONSISTENCY_EVERY
+        self._came_through = False
 
     async def run(self) -> None:
         """Stay connected until cancelled, with a growing pause after each failure."""
@@ -82,6 +84,7 @@ class Link:
         pause = _FIRST_PAUSE_S
         while True:
             began = self._clock.now()
+            self._came_through = False
             try:
                 await self._session()
             except asyncio.CancelledError:
@@ -93,9 +96,11 @@ class Link:
             except Exception as error:  # noqa: BLE001 - whatever it is, the link tries again
                 _log.exception("link.failed", department=self._department.name)
                 self._down(Unavailable(f"{type(error).__name__}: {error}"))
-            if self._clock.now() - began > timedelta(seconds=60):
+            # a connection that served is not one that fails: only those back off that bring nothing through
+            if self._came_through or self._clock.now() - began > timedelta(seconds=60):
                 pause = _FIRST_PAUSE_S
-            await asyncio.sleep(pause)
+            # without chance all nodes would come back at once to a registry that was restarted
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
             pause = min(pause * 2, _LAST_PAUSE_S)
 
     def _down(self, error: LiandongError) -> None:
@@ -141,6 +146,7 @@ class Link:
                 batch = flying.pop(response.sequence)
                 window.release()
                 await self._answered(batch, response)
+                self._came_through = True
 
         reading = asyncio.ensure_future(answers())
         try:
@@ -220,6 +226,7 @@ class Link:
             while True:
                 applied, place, letters, size = await applying.get()
                 await applied
+                self._came_through = True
                 await call.write(
                     pb.DeliverRequest(
                         acknowledged=pb.Cursor(at=place.at, position=place.position),
@@ -240,9 +247,7 @@ class Link:
                 if Place(first.at, first.position) != received:
                     raise Gap
                 deliveries = verify_deliveries(response, head, department)
-                applied = department.committer.submit(
-                    _apply(deliveries, response.checkpoint, head, received)
-                )
+                applied = department.committer.submit(_apply(deliveries, response.checkpoint, head, received))
                 received = deliveries[-1].place
                 await applying.put((applied, received, len(deliveries), _size(response)))
         finally:

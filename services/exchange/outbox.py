@@ -79,6 +79,8 @@ class Outbox:
         self._attempts: dict[str, int] = {}
         self._fresh_first = False
         self._generation = 0
+        # what an earlier process recorded it may have shown to the registry, too
+        self._shown_until = 0
         self._proofs: OrderedDict[str, tuple[envelopes.AuthorProof, BatchTree, int]] = OrderedDict()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -102,6 +104,8 @@ class Outbox:
 
     async def restart(self) -> None:
         """A new connection: everything that has no receipt is sent again, oldest first."""
+        if self._generation == 0:
+            self._shown_until = self._department.sequence
         self._generation += 1
         for memory in (self._fresh, self._later, self._released, self._held):
             memory.clear()
@@ -185,6 +189,8 @@ class Outbox:
             envelope.header = item.header
             envelope.payload = item.payload
             self._proofs[item.letter_id] = (proof, tree, index)
+        if len(self._proofs) > _PROOFS:
+            self._shown_until = self._department.sequence
         while len(self._proofs) > _PROOFS:
             self._proofs.popitem(last=False)
         return SignedBatch(tuple(items), request)
@@ -227,11 +233,18 @@ class Outbox:
         self._more.set()
 
     def not_submitted(self, case_ids: Iterable[str | None]) -> frozenset[str]:
-        """Letters of these cases at hand that the registry has not been shown on this connection."""
+        """Letters of these cases at hand that the registry cannot have seen, on no connection before either.
+
+        What it may have seen it may have admitted: only it can say what became of that.
+        """
         wanted = {each for each in case_ids if each is not None}
         lanes = (self._fresh, self._later, self._backlog.page or (), *self._held.values())
         waiting = [item for lane in lanes for item in lane if item.case_id in wanted]
-        return frozenset(item.letter_id for item in waiting if item.letter_id not in self._attempts)
+        return frozenset(
+            item.letter_id
+            for item in waiting
+            if item.sequence > self._shown_until and item.letter_id not in self._proofs
+        )
 
     def drop(self, letter_ids: Iterable[str]) -> None:
         """These were refused here: they are not sent any more."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import itertools
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +56,7 @@ _log = structlog.get_logger(__name__)
 
 _RENEWAL_CHECK: Final = timedelta(hours=1)
 _DRAIN_S: Final = 10.0
+_GRACE_S: Final = 30.0
 _SERVICES: Final = Path(__file__).parent.parent
 
 
@@ -79,9 +81,16 @@ class HostedDepartment:
         settings: What the operator says of it.
         clock: For everything in it.
         registry_server_name: The DNS name in the registry's certificate, where it is not the host.
+        registries: Addresses of the registry's replicas; those told at joining if empty.
     """
 
-    def __init__(self, settings: HostedSettings, clock: Clock, registry_server_name: str = "") -> None:
+    def __init__(
+        self,
+        settings: HostedSettings,
+        clock: Clock,
+        registry_server_name: str = "",
+        registries: Sequence[str] = (),
+    ) -> None:
         self.settings = settings
         self._clock = clock
         self._server_name = registry_server_name
@@ -104,8 +113,10 @@ class HostedDepartment:
         self.desk = Desk()
         self.shelf = Shelf()
         self.department.features = {"act": self.desk.feature, "item": self.shelf.feature}
-        self._registry = membership.registry
-        self.link = Link(self.department, self._connect, clock)
+        addresses = tuple(registries) or tuple(membership.registry.split(","))
+        self._registry, self._registries = addresses[0], itertools.cycle(addresses)
+        self._closing: set[asyncio.Future[None]] = set()
+        self.link = Link(self.department, self._connect_link, clock)
         self._channel: grpc.aio.Channel | None = None
         self._evidence()
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,10 +125,25 @@ class HostedDepartment:
     def _connect(self) -> grpc.aio.Channel:
         return open_channel(self._registry, self.enrolment.tls, server_name=self._server_name)
 
+    def _connect_link(self) -> grpc.aio.Channel:
+        """A channel for the link; each to the next replica, and evidence goes where the link goes."""
+        address = next(self._registries)
+        if address != self._registry:
+            self._registry = address
+            self._let_go()
+        return self._connect()
+
     def _registry_channel(self) -> grpc.aio.Channel:
         if self._channel is None:
             self._channel = self._connect()
         return self._channel
+
+    def _let_go(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            closing = asyncio.ensure_future(channel.close(_GRACE_S))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _evidence(self) -> None:
         store = FolderStore(self.settings.folder / "evidence")
@@ -207,9 +233,7 @@ class HostedDepartment:
             try:
                 if await self.enrolment.renew_if_due():
                     _log.info("node.renewed", department=self.department.name)
-                    channel, self._channel = self._channel, None
-                    if channel is not None:
-                        await channel.close(30)
+                    self._let_go()
             except LiandongError as error:
                 _log.warning("node.renewal", department=self.department.name, reason=error.reason)
             await asyncio.sleep(_RENEWAL_CHECK.total_seconds())
@@ -239,7 +263,8 @@ class Node:
         self.settings = settings
         clock = clock or SystemClock()
         self.departments = [
-            HostedDepartment(each, clock, settings.registry_server_name) for each in settings.departments
+            HostedDepartment(each, clock, settings.registry_server_name, settings.registries)
+            for each in settings.departments
         ]
 
     async def start(self) -> dict[str, int]:

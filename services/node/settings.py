@@ -36,12 +36,15 @@ class NodeSettings(Settings):
 
     Attributes:
         departments: The departments that it hosts, each with its own port, database and keys.
+        registries: Addresses of the registry's replicas, `host:port`; those told at joining if empty. The link
+            goes to the next one whenever it ends.
         registry_server_name: The DNS name in the registry's certificate, where it is not the host.
         log_level: The lowest level logged.
         telemetry: Measurements and traces.
     """
 
     departments: list[HostedSettings] = Field(min_length=1)
+    registries: tuple[str, ...] = ()
     registry_server_name: str = ""
     log_level: str = "INFO"
     telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings(service_name="node"))

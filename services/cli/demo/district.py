@@ -49,12 +49,14 @@ class District:
 
     Attributes:
         folder: Everything it keeps.
+        registry_addresses: Of every registry process; `registry_address` is the first.
         parties: Departments by name.
         processes: What runs.
     """
 
     folder: Path
     registry_address: str = ""
+    registry_addresses: list[str] = field(default_factory=list)
     enrolment_address: str = ""
     gateway_url: str = ""
     operator: TlsFiles | None = None
@@ -170,6 +172,7 @@ async def _start_registries(plan: Plan, district: District, taking: Any) -> TlsF
             operator = credentials.operator("demo", datetime.now(UTC))
             district.registry_address = settings.address
             district.enrolment_address = settings.enrolment_address
+        district.registry_addresses.append(settings.address)
         process = Process(
             f"registry-{index + 1}",
             "services.registry",
@@ -269,7 +272,10 @@ async def _start_nodes(plan: Plan, district: District, names: list[str], progres
         process = Process(
             label,
             "services.node",
-            {"LIANDONG_DEPARTMENTS": json.dumps(hosted)},
+            {
+                "LIANDONG_DEPARTMENTS": json.dumps(hosted),
+                "LIANDONG_REGISTRIES": json.dumps(district.registry_addresses),
+            },
             plan.folder / "logs" / f"{label}.log",
         )
         await process.start()
