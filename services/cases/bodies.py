@@ -100,7 +100,8 @@ def check_subjects(subjects: Iterable[bodies_pb2.Subject], path: str) -> None:
         checker = {bodies_pb2.SUBJECT_KIND_UNIT: uscc, bodies_pb2.SUBJECT_KIND_CITIZEN: ric}.get(subject.kind)
         if checker is None or not subject.identifier:
             continue
-        if not checker.is_valid(subject.identifier):
+        # the check digits alone would also take digits of other scripts, which are never looked up again
+        if not subject.identifier.isascii() or not checker.is_valid(subject.identifier):
             field = f"{path}[{index}].identifier"
             raise IdentifierInvalid(
                 field=field, violations=[FieldViolation(field, "check_digit", "Wrong check digit.")]

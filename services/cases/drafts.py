@@ -179,16 +179,16 @@ class Drafts:
             Refused: With the reason for which the registry would refuse it.
         """
         draft = self._find(letter_id)
-        if draft.state == SENT:
-            return self._desk.sent(letter_id)
-        if draft.state != OPEN:
-            raise Refused("The draft was discarded.", reason="LETTER_FINAL", field="letter_id")
         if actor.assertion.service:
             # a system sends what people approved; its own assertion is that of its session
             if digest != draft.content_digest:
                 raise ContentMismatch(field="content_digest")
         else:
             check_bound(draft, digest, actor, Purpose.SEND)
+        if draft.state == SENT:
+            return self._desk.sent(letter_id)
+        if draft.state != OPEN:
+            raise Refused("The draft was discarded.", reason="LETTER_FINAL", field="letter_id")
         act = self._act(draft)
         signing = self._signing(draft, actor)
         recorded = self._desk.record(draft.composed(act), signing, letter_id=letter_id)

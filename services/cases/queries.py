@@ -55,18 +55,12 @@ class Place(NamedTuple):
     """Where a page of the list ends: the order's key of its last case."""
 
     next_due_at_us: int | None
-    changed_at_us: int
     case_id: str
 
     @classmethod
     def of(cls, row: CaseRow) -> Place:
         """The place of a case."""
-        return cls(row.next_due_at_us, row.changed_at_us, row.case_id)
-
-    @property
-    def order(self) -> tuple[bool, int, int, str]:
-        """By next due time, then newest."""
-        return (self.next_due_at_us is None, self.next_due_at_us or 0, -self.changed_at_us, self.case_id)
+        return cls(row.next_due_at_us, row.case_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +111,11 @@ def _page(
             )
         if after is not None:
             query = query.where(_beyond(after))
-        ordered = query.order_by(cases.next_due_at_us, cases.changed_at_us.desc(), cases.case_id).limit(limit)
+        ordered = query.order_by(cases.next_due_at_us, cases.case_id.desc()).limit(limit)
         found += map(CaseRow._make, connection.execute(ordered))
-    found.sort(key=lambda row: Place.of(row).order)
+    # ids sort by time: of cases due at one instant the one opened last comes first
+    found.sort(key=lambda row: row.case_id, reverse=True)
+    found.sort(key=lambda row: row.next_due_at_us or 0)
     return found[:limit]
 
 
@@ -139,12 +135,9 @@ def _lanes(wanted: Wanted) -> list[list[sa.ColumnElement[bool]]]:
 
 def _beyond(after: Place) -> sa.ColumnElement[bool]:
     cases = tables.cases.c
-    older = sa.or_(
-        cases.changed_at_us < after.changed_at_us,
-        sa.and_(cases.changed_at_us == after.changed_at_us, cases.case_id > after.case_id),
-    )
+    older = cases.case_id < after.case_id
     if after.next_due_at_us is None:
-        return sa.and_(cases.changed_at_us <= after.changed_at_us, older)
+        return older
     later = cases.next_due_at_us > after.next_due_at_us
     return sa.and_(
         cases.next_due_at_us >= after.next_due_at_us,

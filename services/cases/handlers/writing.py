@@ -13,7 +13,7 @@ from services.cases.desk import DeskSession, Signing, replayed
 from services.cases.drafts import Drafts, Shown
 from services.cases.entry import Recorded
 from services.common.clock import Clock
-from services.common.errors import LiandongError, RoleNotPermitted
+from services.common.errors import ActorInvalid, LiandongError, RoleNotPermitted
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
 from services.exchange.department import Department, DepartmentSession
@@ -119,7 +119,7 @@ class WritingHandlers:
                     now = self._clock.now()
                     if request.assertion:
                         assertion = self._department.verifier.verify(request.assertion, now)
-                        actor = ActorFacts(assertion, request.assertion)
+                        actor = _renewed(actor, ActorFacts(assertion, request.assertion))
                     else:
                         self._department.verifier.verify(actor.token, now)
                     command = _send_acts(request.acts, actor)
@@ -217,6 +217,20 @@ def _system() -> ActorFacts:
     if not actor.assertion.service:
         raise RoleNotPermitted("Sending in one step is for systems; people prepare and send.")
     return actor
+
+
+def _renewed(before: ActorFacts, after: ActorFacts) -> ActorFacts:
+    """The actor of a session under its fresh assertion.
+
+    Raises:
+        ActorInvalid: It is another actor's.
+        RoleNotPermitted: It gives other roles, or makes a person of a system.
+    """
+    if after.subject != before.subject or after.assertion.issuer != before.assertion.issuer:
+        raise ActorInvalid("A session goes on under assertions of the same actor.", field="assertion")
+    if not after.assertion.service or after.roles != before.roles:
+        raise RoleNotPermitted("A session goes on in the same roles.", field="assertion")
+    return after
 
 
 def _key(actor: ActorFacts, key: str) -> str | None:
