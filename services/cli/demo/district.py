@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,7 +118,7 @@ async def _build(plan: Plan, progress: Progress, district: District) -> None:
     (plan.folder / "logs").mkdir(parents=True, exist_ok=True)
     names = _chosen(region.entries, plan)
     progress("registry", 0, 1)
-    operator = await _start_registries(plan, district, taking)
+    operator = await start_registries(plan, district, taking)
     district.operator = operator
     progress("registry", 1, 1)
     titles = {
@@ -128,9 +128,9 @@ async def _build(plan: Plan, progress: Progress, district: District) -> None:
     }
     for index, name in enumerate(names):
         progress("join", index, len(names))
-        await _join(plan, district, operator, name, titles[name], next(taking))
+        await join(plan, district, operator, name, titles[name], next(taking))
     progress("join", len(names), len(names))
-    await _start_nodes(plan, district, names, progress)
+    await start_nodes(plan, district, names, progress)
     district.gateway_url = await _start_gateway(plan, district, names[0], next(taking))
     write_federation(district)
 
@@ -149,7 +149,8 @@ def database(plan: Plan, name: str, folder: Path) -> str:
     return f"sqlite:///{folder / (name + '.sqlite3')}"
 
 
-async def _start_registries(plan: Plan, district: District, taking: Any) -> TlsFiles:
+async def start_registries(plan: Plan, district: District, taking: Iterator[int]) -> TlsFiles:
+    """Make the region's registry and start its processes; returns its operator's identity."""
     folder = plan.folder / "registry"
     folder.mkdir(parents=True, exist_ok=True)
     url = database(plan, "registry", folder)
@@ -197,9 +198,10 @@ async def _start_registries(plan: Plan, district: District, taking: Any) -> TlsF
     return operator
 
 
-async def _join(
+async def join(
     plan: Plan, district: District, operator: TlsFiles, name: str, title: tuple[str, str], port: int
 ) -> None:
+    """Let a department join, with an issuer and a system of its own."""
     folder = plan.folder / name
     folder.mkdir(parents=True, exist_ok=True)
     issuer_path = folder / "issuer.key"
@@ -252,7 +254,8 @@ def _people(name: str, title: str) -> dict[str, Person]:
     return people
 
 
-async def _start_nodes(plan: Plan, district: District, names: list[str], progress: Progress) -> None:
+async def start_nodes(plan: Plan, district: District, names: list[str], progress: Progress) -> None:
+    """Start the nodes of departments that joined, and wait until their links are up."""
     groups = [[name] for name in names if name in plan.own_process]
     shared = [name for name in names if name not in plan.own_process]
     if shared:
