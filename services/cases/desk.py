@@ -113,12 +113,12 @@ class DeskSession:
 
     def view(self, case_id: str) -> CaseState | None:
         """A case with own pending letters, None if it is not here."""
-        return self._entry(case_id).view
+        return self._fresh(case_id).view
 
     def compose(self, draft: case_service_pb2.ActDraft) -> Composed:
         """Freeze what a draft says; see `compose.compose`."""
         session = self._session
-        state = self._entry(draft.case_id).view if draft.case_id else None
+        state = self._fresh(draft.case_id).view if draft.case_id else None
         return compose(
             draft, self._department, session.department.registry, state, session.directory.law, session.now
         )
@@ -130,7 +130,7 @@ class DeskSession:
             Refused: With the reason for which the registry would refuse it.
         """
         header, facts = self._header(letter_id, composed.content, composed.body_type, composed.body, signing)
-        view = self._entry(facts.case_id).view
+        view = self._fresh(facts.case_id).view
         refusal = admit(view, facts, self._session.now, self._session.directory.law)
         if refusal is not None:
             field = f"draft.{refusal.field}" if refusal.field else ""
@@ -177,16 +177,11 @@ class DeskSession:
         )
         self._move_evidence(content, roots, holder, Direction.PUSH)
         before = self._entry(case_id)
-        view = self._fold_pending(before.view, facts)
-        after = replace(before, pending=(*before.pending, facts), view=view)
+        after = replace(before, pending=(*before.pending, facts), is_stale=True)
         after = self._read_body(case_id, content.body_type, composed.body, after, number)
         self._entries[case_id] = after
-        if (
-            before.view is None
-            or view is None
-            or view.state != before.view.state
-            or after.title != before.title
-        ):
+        # an act that leaves the state shows in no list: its fold waits until somebody looks
+        if before.view is None or composed.act.becomes is not None or after.title != before.title:
             self._changed_cases.add(case_id)
         if before.view is None:
             self._changed_parties.add(case_id)
@@ -292,7 +287,6 @@ class DeskSession:
                 view already is the fold of the rest, but for the times of what is now admitted.
         """
         state = folded.state
-        view = entry.view if in_order and pending else self._overlay(state, pending)
         before = entry.admitted
         if before is None or before.parties != state.parties:
             self._changed_parties.add(case_id)
@@ -304,7 +298,10 @@ class DeskSession:
                 dues[each.rule, each.ordinal] = due_time(each, calendar)
             else:
                 dues.pop((each.rule, each.ordinal), None)
-        entry = Entry(state, pending, view, entry.title, dues)
+        view, is_stale = (entry.view, entry.is_stale) if in_order else (None, True)
+        if not pending:
+            view, is_stale = state, False
+        entry = Entry(state, pending, view, is_stale, entry.title, dues)
         self._entries[case_id] = entry
         self._changed_cases.add(case_id)
         return entry
@@ -329,8 +326,7 @@ class DeskSession:
         if index is None:
             return
         rest = entry.pending[:index] + entry.pending[index + 1 :]
-        view = self._overlay(entry.admitted, rest)
-        self._entries[case_id] = replace(entry, pending=rest, view=view)
+        self._entries[case_id] = replace(entry, pending=rest, view=None, is_stale=True)
         self._changed_cases.add(case_id)
         self._pairs.append((case_id, letter_id))
         law, now = self._session.directory.law, self._session.now
@@ -345,7 +341,8 @@ class DeskSession:
 
     def arrived(self, department: str, positions: Sequence[int], received_at: datetime) -> None:
         """Clocks that start on receipt start."""
-        for case_id, opened in store.awaiting_receipt(self._session.connection, positions).items():
+        acts = self._session.directory.law.received_acts
+        for case_id, opened in store.awaiting_receipt(self._session.connection, positions, acts).items():
             entry = self._entry(case_id)
             if entry.admitted is None:
                 continue
@@ -426,6 +423,14 @@ class DeskSession:
             self._entries[case_id] = entry
         return entry
 
+    def _fresh(self, case_id: str) -> Entry:
+        """A case with its view folded."""
+        entry = self._entry(case_id)
+        if entry.is_stale:
+            session = self._session
+            entry = self._entries[case_id] = entry.folded(session.now, session.directory.law)
+        return entry
+
     def flush(self) -> None:
         """Write cases, obligations and what they are found by."""
         connection = self._session.connection
@@ -433,18 +438,25 @@ class DeskSession:
             self._recompute(connection)
         law = self._session.directory.law
         now_us = microseconds(self._session.now)
-        changed = [self._entries[case_id] for case_id in self._changed_cases]
+        states = {
+            case_id: view
+            for case_id in self._changed_cases | self._changed_parties
+            if (view := self._fresh(case_id).view) is not None
+        }
         store.write_cases(
             connection,
             [
-                store.case_row(each, each.state, law, self._department, now_us)
-                for each in changed
-                if each.state
+                store.case_row(self._entries[case_id], view, law, self._department, now_us)
+                for case_id, view in states.items()
             ],
         )
-        parties = [self._entries[case_id].state for case_id in self._changed_parties]
         store.write_parties(
-            connection, [row for state in parties if state for row in store.party_rows(state)]
+            connection,
+            [
+                row
+                for case_id in self._changed_parties & states.keys()
+                for row in store.party_rows(states[case_id])
+            ],
         )
         store.write_obligations(
             connection,

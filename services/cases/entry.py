@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.exchange.department import RECORDED
@@ -25,7 +25,8 @@ class Entry:
     Attributes:
         admitted: Fold of admitted letters, None while there is none.
         pending: Own letters recorded and not yet answered, in order.
-        view: `admitted` with `pending` on top.
+        view: `admitted` with `pending` on top; None also while it is not folded yet, see `is_stale`.
+        is_stale: The view is to be folded when somebody asks for it.
         dues: Due times of open obligations by rule and ordinal, by the newest calendar.
         title: From the newest body that names one.
     """
@@ -33,13 +34,15 @@ class Entry:
     admitted: CaseState | None = None
     pending: tuple[ActFacts, ...] = ()
     view: CaseState | None = None
+    is_stale: bool = False
     title: str = ""
     dues: Dues = field(default_factory=dict)
 
-    @property
-    def state(self) -> CaseState | None:
-        """What people see: the view, or the admitted state where nothing is pending."""
-        return self.view or self.admitted
+    def folded(self, now: datetime, law: Law) -> Entry:
+        """The entry with its view folded."""
+        if not self.is_stale:
+            return self
+        return replace(self, view=overlay(self.admitted, self.pending, now, law), is_stale=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ def stored(
 ) -> Entry:
     """A case as it was stored, with the department's own letters that are on their way."""
     dues = dues_of(admitted, law) if admitted else {}
-    return Entry(admitted, tuple(pending), overlay(admitted, pending, now, law), title, dues)
+    view = overlay(admitted, pending, now, law)
+    return Entry(admitted, tuple(pending), view, title=title, dues=dues)
 
 
 def overlay(

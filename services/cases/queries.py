@@ -179,7 +179,9 @@ def entry_of(connection: Connection, desk: Desk, case_id: str, law: Law, now: da
         NotFound: It is not here, or only a copy of one of its letters is.
     """
     entry = desk.known.get(case_id)
-    if entry is None:
+    if entry is not None:
+        entry = entry.folded(now, law)
+    else:
         entry = store.load(connection, [case_id], now, law).get(case_id)
     if entry is None or (entry.view is None and entry.admitted is None):
         raise NotFound("No case of that id is here.", field="case_id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -159,13 +159,15 @@ def write_terms(connection: Connection, rows: Sequence[Record]) -> None:
     TERMS.upsert(connection, rows, ["term", "case_id"])
 
 
-def awaiting_receipt(connection: Connection, positions: Sequence[int]) -> dict[str, list[int]]:
-    """Cases of acts at these positions that came here, with their positions."""
+def awaiting_receipt(
+    connection: Connection, positions: Sequence[int], acts: Collection[str]
+) -> dict[str, list[int]]:
+    """Cases of these acts at these positions, with their positions."""
     letters = exchange_tables.letters.c
     found: dict[str, list[int]] = {}
     rows = connection.execute(
         sa.select(letters.case_id, letters.position).where(
-            letters.position.between(min(positions), max(positions)), letters.kind == "act"
+            letters.position.between(min(positions), max(positions)), letters.act.in_(acts)
         )
     )
     wanted = set(positions)

@@ -105,6 +105,11 @@ class Law:
     outages: Mapping[str, Outages] = field(default_factory=dict)
     authority: Callable[[ActFacts], tuple[str, ...]] | None = None
 
+    @property
+    def received_acts(self) -> frozenset[str]:
+        """Names of acts whose receipt starts a clock, in any procedure."""
+        return frozenset(name for each in self.procedures.values() for name in each.received_acts)
+
     def procedure(self, name: str, version: int) -> Procedure | None:
         """A procedure, None if this version of it was never in force here."""
         return self.procedures.get((name, version))

@@ -138,6 +138,7 @@ class Procedure:
     suspends: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     reopenable: frozenset[str] = field(init=False, repr=False, compare=False)
     depends_on_urgency: bool = field(init=False, repr=False, compare=False)
+    received_acts: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rules = self.obligations.values()
@@ -148,6 +149,8 @@ class Procedure:
         put = object.__setattr__
         put(self, "effects", {name: self._effects_of(act) for name, act in self.acts.items()})
         put(self, "suspends", suspends)
+        received = (rule.opens_on for rule in rules if rule.starts_on_receipt)
+        put(self, "received_acts", frozenset(name for opens_on in received for name in opens_on))
         put(self, "reopenable", frozenset(name for act in self.acts.values() for name in act.reopens))
         put(
             self,
