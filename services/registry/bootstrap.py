@@ -128,6 +128,8 @@ class Registry:
         enrolment_address: Enrolment port, likewise.
         replica: What it remembers.
         publisher: Puts common entries into the ledger.
+        enrolment: Invites departments.
+        links: Notes which departments are there.
     """
 
     def __init__(self, settings: RegistrySettings, clock: Clock | None = None) -> None:
@@ -140,6 +142,7 @@ class Registry:
         self.replica: Replica
         self.publisher: Publisher
         self.enrolment: Enrolment
+        self.links: LinkWatch
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[Server] = []
 
@@ -168,7 +171,7 @@ class Registry:
         self.replica.attach(asyncio.get_running_loop())
         self._committer = _committer(self.database, self.replica, self.clock)
         self.publisher = Publisher(self.database, self.replica, self._committer)
-        links = LinkWatch(
+        self.links = LinkWatch(
             self.database, self.replica.name, self._directory, self.clock, self.publisher.publish_outage
         )
         hub = OversightHub(self.database, self._directory, self.clock)
@@ -203,7 +206,7 @@ class Registry:
             enrolment_address=self.enrolment_address,
         )
         servicers = (
-            ExchangeHandlers(self.database, self.replica, self._committer, links, self.clock),
+            ExchangeHandlers(self.database, self.replica, self._committer, self.links, self.clock),
             self._evidence(),
             DirectoryHandlers(self._directory, self.publisher.watch, self.clock, self.publisher.publish),
             InvitationHandlers(self.enrolment),
@@ -217,7 +220,7 @@ class Registry:
                 service,
             )
         self._run(Follower(self.database, self.replica, self._committer).run(), "follower")
-        self._run(links.run(), "links")
+        self._run(self.links.run(), "links")
         self._run(hub.run(self.replica.subscribe()), "oversight")
         self._run(
             MarkScheduler(self.database, self._directory, self.clock, on_alerts=self.replica.wake).run(

@@ -4,20 +4,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import exchange_service_pb2 as service_pb
 from liandong.exchange.v1 import reason_pb2
+from sqlalchemy import Connection
 
 from services.common.channel import open_channel
 from services.common.errors import CertificateRevoked, LiandongError, PermissionDenied
+from services.common.faults import ConstraintBroken
 from services.common.permissions import missing_rows, rows_without_method
 from services.exchange import digests, merkle
 from services.exchange.checkpoint import verify_checkpoint
 from services.exchange.keys import public_key_bytes
 from services.exchange.letters import BATCH_BYTES, BATCH_LETTERS, LETTER_LIMIT
-from services.registry import delivery
+from services.registry import delivery, group, tables
 from services.registry.handlers import exchange
 from services.registry.permissions import ENROLMENT_RULES, ENROLMENT_SERVICES, MAIN_RULES, MAIN_SERVICES
 from services.registry.recent import Place
@@ -148,8 +152,7 @@ async def test_a_batch_has_at_most_256_letters(world: World) -> None:
     """256 are taken, 257 are refused with the field."""
     letters = [opening(world.health) for _ in range(BATCH_LETTERS + 1)]
     error = await refused(world.health, *letters)
-    assert (error.reason, error.code) == ("INVALID_FIELD", "INVALID_ARGUMENT")
-    assert error.field.startswith("envelopes") or "envelopes" in error.violations[0].field
+    assert (error.reason, error.field) == ("LIMIT_EXCEEDED", "envelopes")
     (outcomes,) = await world.health.submit(letters[:BATCH_LETTERS])
     assert {each.disposition for each in outcomes} == {service_pb.DISPOSITION_ADMITTED}
 
@@ -372,3 +375,51 @@ async def test_a_stranger_in_the_directory_gets_the_common_entries(world: World)
         common = world.registry.replica.common_positions
         delivered = await drain(world, client, len(common))
         assert sorted(delivered.letters) == common
+
+
+async def test_a_letter_that_cannot_be_stored_is_found_in_its_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is halved until it stands alone: it is put off, all others are admitted."""
+    letters = [opening(world.health) for _ in range(7)]
+    write = group.Group.write
+
+    def poisoned(self: group.Group, *rest: Any) -> None:
+        if any(entry.letter_id == letters[4].letter_id for entry in self.entries):
+            raise ConstraintBroken
+        write(self, *rest)
+
+    monkeypatch.setattr(group.Group, "write", poisoned)
+    (outcomes,) = await world.health.submit(letters)
+    assert [each.disposition for each in outcomes] == [
+        service_pb.DISPOSITION_RETRY if index == 4 else service_pb.DISPOSITION_ADMITTED for index in range(7)
+    ]
+    assert [each.letter_id for each in outcomes] == [each.letter_id for each in letters]
+    monkeypatch.undo()
+    delivered = await drain(world, world.health, len(world.registry.replica.common_positions) + 6)
+    assert len(delivered.receipts) == 6
+
+
+async def test_an_outage_is_in_the_ledger_before_the_letters_of_the_one_who_comes_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that was away brings the absence with it, by whichever stream it comes."""
+    await world.health.admit(opening(world.health))
+    async with asyncio.timeout(5):
+        while not world.registry.database.read(_disconnected):  # noqa: ASYNC110 - a row, no event
+            await asyncio.sleep(0.02)
+    version = world.registry.replica.directory.version
+    monkeypatch.setattr(world.registry.links, "_away_after", timedelta(0))
+    position = await world.health.admit(opening(world.health))
+    directory = world.registry.replica.directory
+    assert directory.version == version + 1
+    (outage,) = directory.outages
+    assert outage.department == HEALTH
+    assert directory.position < position
+
+
+def _disconnected(connection: Connection) -> bool:
+    column = tables.cursors.c
+    return bool(
+        connection.execute(sa.select(column.disconnected_us).where(column.department == HEALTH)).scalar()
+    )
