@@ -10,8 +10,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.exchange.v1 import envelope_pb2 as pb
+from liandong.sharing.v1.sharing_service_pb2 import Bulletin
 
 from services.common import edge
 from services.common.errors import InvalidField, LiandongError, LimitExceeded
@@ -20,6 +22,12 @@ from services.procedures.facts import ActFacts, Approval, Material, Urgency
 
 LETTER_LIMIT: Final = 256 * 1024
 """Bytes of a letter's payload."""
+HEADER_LIMIT: Final = 64 * 1024
+"""Bytes of a header."""
+CONTENT_LIMIT: Final = 32 * 1024
+"""Bytes of an act's content."""
+ASSERTIONS: Final = 16
+"""Assertions that travel with a letter."""
 BATCH_LIMIT: Final = 1024 * 1024
 """Bytes of a record batch's payload."""
 BATCH_BYTES: Final = 1024 * 1024 + 256 * 1024
@@ -36,6 +44,8 @@ URGENCY_NUMBERS: Final = {urgency: number for number, urgency in URGENCIES.items
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_ROOT: Final = bytes(32)
+_BULLETIN: Final = Bulletin.DESCRIPTOR.full_name
+_ATTACHMENTS: Final = 20
 _EARLIEST_S: Final = 0
 _SECOND_NS: Final = 1_000_000_000
 _LATEST_S: Final = 4_102_444_800  # 2100-01-01
@@ -125,6 +135,29 @@ def open_letter(envelope: pb.Envelope) -> Letter:
     return Letter(envelope, header, digests.letter_digest(envelope.header), content, facts)
 
 
+def check_sizes(header: pb.Header, frozen: bytes, payload: bytes, assertions: int) -> None:
+    """Check an own letter before it is recorded: what no registry opens would stop the letters beside it.
+
+    Args:
+        header: The header.
+        frozen: Its bytes.
+        payload: The payload.
+        assertions: How many travel with it.
+
+    Raises:
+        LimitExceeded: A size or count is more than a letter may have.
+    """
+    limit = BATCH_LIMIT if header.item.record_count else LETTER_LIMIT
+    for field, found, most in (
+        ("payload", len(payload), limit),
+        ("act.content", len(header.act.content), CONTENT_LIMIT),
+        ("header", len(frozen), HEADER_LIMIT),
+        ("assertions", assertions, ASSERTIONS),
+    ):
+        if found > most:
+            raise LimitExceeded(f"{field} of a letter: {found}, at most {most}.", field=field)
+
+
 def facts_of(header: pb.Header, content: pb.ActContent) -> ActFacts:
     """The facts of an act, from its parsed header and content.
 
@@ -190,6 +223,18 @@ def facts_of(header: pb.Header, content: pb.ActContent) -> ActFacts:
 def manifest_roots(content: pb.ActContent) -> list[bytes]:
     """Roots of the evidence that must be complete before the act is admitted; announced ones left out."""
     return [each.manifest_root for each in content.materials if each.manifest_root != _NO_ROOT]
+
+
+def attachment_roots(letter: Letter) -> list[bytes]:
+    """Roots of the evidence that a bulletin in clear attaches; none of a body of any other type."""
+    header = letter.header
+    if header.payload_type != _BULLETIN or header.sealed:
+        return []
+    try:
+        attached = Bulletin.FromString(letter.envelope.payload).attachments
+    except DecodeError:
+        return []  # shown as not displayable by whoever gets it
+    return [root for root in attached[:_ATTACHMENTS] if len(root) == digests.DIGEST_SIZE]
 
 
 def moment(stamp: Timestamp, field: str = "") -> datetime:

@@ -155,6 +155,7 @@ class HostedDepartment:
         self.pusher = EvidencePusher(store, records, stub, clock=self._clock)
         self.puller = EvidencePuller(self.department.name, store, records, stub, clock=self._clock)
         self.desk.evidence_recorded = self._wake_evidence
+        self.shelf.evidence_recorded = self._wake_evidence
         self._store, self._records = store, records
 
     def _wake_evidence(self) -> None:

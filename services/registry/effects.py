@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from services.common.bulk import Record
 from services.common.errors import LiandongError
 from services.exchange.directory import Directory
-from services.exchange.letters import DigestMismatch, Letter, manifest_roots
+from services.exchange.letters import DigestMismatch, Letter, attachment_roots, manifest_roots
 from services.procedures.case import CaseState
 from services.procedures.facts import Admission
 from services.procedures.fold import arrive, fold
@@ -105,6 +105,8 @@ def apply_arrival(letter: Letter, docket: Docket) -> None:
     group, department = docket.group, letter.header.author
     listed = {each.position: each.letter_digest for each in letter.header.arrival.letters}
     positions = sorted(listed)
+    if positions[-1] >= group.size:
+        raise _another_letter()
     told = _authors(listed, docket)
     awaited = store.waits(docket.connection, department, positions)
     # letters of this very group cannot have arrived: nobody was told of them yet
@@ -139,6 +141,8 @@ def apply_item(letter: Letter, docket: Docket) -> None:
             recipients |= _subscribers(item.category, docket)
         known = Item(author, item.category, max(item.revision, 1), item.act == pb.ITEM_ACT_WITHDRAW)
         group.note_item(item.item_id, known, group.size)
+        if roots := attachment_roots(letter):
+            group.grants.append(Grant(author, tuple(roots), tuple(sorted(recipients - {author}))))
     group.deliver(group.size, author, sorted(recipients))
 
 

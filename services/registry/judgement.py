@@ -18,7 +18,7 @@ from services.common.errors import LiandongError
 from services.exchange.assertions import Purpose, Verifier
 from services.exchange.digests import content_digest
 from services.exchange.directory import Directory
-from services.exchange.letters import Letter, manifest_roots, moment
+from services.exchange.letters import Letter, attachment_roots, manifest_roots, moment
 from services.procedures.admit import admit
 from services.procedures.case import CaseState
 from services.registry.store import Item
@@ -26,6 +26,7 @@ from services.registry.store import Item
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 _SOON_MS: Final = 500
 _LATER_MS: Final = 5_000
+_LAST_REVISION: Final = 2**31 - 1
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -138,14 +139,12 @@ def _judge_act(letter: Letter, bench: Bench, signed_at: datetime) -> Answer | No
             "DELEGATION_EXPIRED", "act.content.item_code", "The delegation of this matter has ended."
         )
     if content.materials:
-        procedure = directory.law.procedure(facts.procedure, facts.procedure_version)
-        spec = procedure.acts.get(facts.act) if procedure else None
-        if spec is None or not spec.evidence_may_follow:
-            roots = manifest_roots(content)
-            if roots and bench.evidence_missing(facts.author, roots):
-                return Answer(
-                    "EVIDENCE_PENDING", "act.content.materials", "Evidence is still on its way.", _SOON_MS
-                )
+        # also where evidence may follow: what is only announced has no root, and opens the duty to bring it
+        roots = manifest_roots(content)
+        if roots and bench.evidence_missing(facts.author, roots):
+            return Answer(
+                "EVIDENCE_PENDING", "act.content.materials", "Evidence is still on its way.", _SOON_MS
+            )
     check_people(letter, bench.verifier(facts.author, directory), signed_at)
     refusal = admit(bench.case(facts.case_id), facts, bench.now, directory.law)
     if refusal is None:
@@ -226,6 +225,11 @@ def _judge_item(letter: Letter, bench: Bench, signed_at: datetime) -> Answer | N
         )
     if not item.HasField("formed_at") or moment(item.formed_at, "item.formed_at") > signed_at:
         return Answer("OCCURRED_AFTER_SIGNED", "item.formed_at", "Information is formed before it is signed.")
+    if item.revision > (_LAST_REVISION if item.act != pb.ITEM_ACT_PUBLISH else 1):
+        return Answer("INVALID_FIELD", "item.revision", "Revisions count from 1, which is the publication.")
+    attached = attachment_roots(letter)
+    if attached and bench.evidence_missing(letter.header.author, attached):
+        return Answer("EVIDENCE_PENDING", "payload.attachments", "Evidence is still on its way.", _SOON_MS)
     known = bench.item(item.item_id)
     if item.act == pb.ITEM_ACT_PUBLISH:
         return None if known is None else Answer("CASE_EXISTS", "item.item_id", "An item of that id exists.")

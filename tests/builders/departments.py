@@ -11,6 +11,7 @@ from liandong.cases.v1 import bodies_pb2
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
 from liandong.exchange.v1 import exchange_service_pb2 as service_pb
+from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 from uuid_utils import uuid7
 
 from services.common.clock import Clock, SystemClock
@@ -141,7 +142,7 @@ class Signer:
         procedure: str = "case-transfer",
         parties: Mapping[str, str] | None = None,
         recipients: Sequence[str] = (),
-        materials: Sequence[str] = (),
+        materials: Sequence[str | pb.Material] = (),
         approved_by: Sequence[str] = (),
         based_on: int | None = None,
         predecessor: str = "",
@@ -168,15 +169,7 @@ class Signer:
             recipients=recipients,
             occurred_at=timestamp(occurred_at or signed - timedelta(hours=1)),
             urgency=pb.URGENCY_ORDINARY,
-            materials=[
-                pb.Material(
-                    kind=kind,
-                    manifest_root=root_of(kind, self.name),
-                    digest=sha256(kind.encode()).digest(),
-                    size=1,
-                )
-                for kind in materials
-            ],
+            materials=[kind if isinstance(kind, pb.Material) else self.material(kind) for kind in materials],
             body_type="liandong.cases.v1.Discovery",
             body_digest=digests.sha256(body),
             item_code=item_code,
@@ -212,6 +205,15 @@ class Signer:
             header.act.based_on.CopyFrom(pb.LedgerPosition(log_id=LOG_ID, epoch=1, position=based_on))
         return self.seal(header, body, assertions, observed)
 
+    def material(self, kind: str, root: bytes | None = None) -> pb.Material:
+        """A material; without a root the one that these tests keep for the kind."""
+        return pb.Material(
+            kind=kind,
+            manifest_root=root_of(kind, self.name) if root is None else root,
+            digest=sha256(kind.encode()).digest(),
+            size=1,
+        )
+
     def arrival(self, letters: Mapping[int, bytes]) -> Sent:
         """The node's word that letters came, by position and digest."""
         header = self._header(b"")
@@ -219,10 +221,20 @@ class Signer:
             header.arrival.letters.add(position=position, letter_digest=digest)
         return self.seal(header, b"")
 
-    def item(self, act: "pb.ItemAct.ValueType", category: str, item_id: str = "", **fields: object) -> Sent:
+    def item(
+        self,
+        act: "pb.ItemAct.ValueType",
+        category: str,
+        item_id: str = "",
+        bulletin: sharing_pb.Bulletin | None = None,
+        **fields: object,
+    ) -> Sent:
         """A letter about a shared item, or a subscription."""
         payload = b"" if act in (pb.ITEM_ACT_SUBSCRIBE, pb.ITEM_ACT_UNSUBSCRIBE) else b"bulletin"
+        if bulletin is not None:
+            payload = bulletin.SerializeToString()
         header = self._header(payload)
+        header.payload_type = bulletin.DESCRIPTOR.full_name if bulletin is not None else ""
         header.item.CopyFrom(
             pb.ItemHeader(
                 act=act,

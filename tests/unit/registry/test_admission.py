@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
+from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 
 from services.common.clock import from_microseconds
 from services.common.errors import Conflict
@@ -17,7 +18,7 @@ from services.registry.admission import Admitted, Refresh
 from services.registry.intake import halves
 from services.registry.judgement import Answer
 from tests.builders.departments import HEALTH, JUSTICE, MARKET, WATER, Sent, new_id, root_of
-from tests.builders.registry import CATEGORY, Bench
+from tests.builders.registry import CATEGORY, Bench, bring_evidence
 
 
 def rows(registry: Bench, table: sa.Table, *columns: str) -> list[tuple[Any, ...]]:
@@ -242,6 +243,27 @@ def test_items_go_to_subscribers(registry: Bench) -> None:
     assert published.letter_id not in [letter for _, letter in registry.mailbox(WATER)]
     assert secret.letter_id not in [letter for _, letter in registry.mailbox(MARKET)]
     assert secret.letter_id in [letter for _, letter in registry.mailbox(JUSTICE)]
+
+
+def test_who_gets_an_item_may_read_what_it_attaches(registry: Bench) -> None:
+    """Subscribers and named recipients, and nobody else."""
+    health, root = registry.health, root_of("photo", HEALTH)
+    registry.database.write(lambda connection: bring_evidence(connection, HEALTH, ["photo"]))
+    registry.position(registry.market, registry.market.item(pb.ITEM_ACT_SUBSCRIBE, CATEGORY))
+    bulletin = sharing_pb.Bulletin(title="检查经验", text="先看台账。", attachments=[root])
+    published = health.item(
+        pb.ITEM_ACT_PUBLISH, CATEGORY, new_id(), bulletin, revision=1, recipients=[JUSTICE]
+    )
+    registry.position(health, published)
+    readers = registry.database.read(lambda each: evidence_records.granted_readers(each, root))
+    assert readers == [f"department:{name}" for name in sorted((JUSTICE, MARKET))]
+
+
+def test_an_arrival_of_what_is_not_in_the_ledger_is_refused(registry: Bench) -> None:
+    """However far beyond its end."""
+    for position in (registry.replica.head.size, 2**64 - 1):
+        arrival = registry.health.arrival({position: bytes(32)})
+        assert registry.reason(registry.health, arrival) == "DIGEST_MISMATCH"
 
 
 def test_the_last_word_of_a_group_on_a_subscription_counts(registry: Bench) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
+from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 
 from services.exchange.assertions import Purpose
 from services.exchange.digests import sha256
 from services.exchange.letters import timestamp
 from services.registry.admission import Admitted
 from services.registry.judgement import Answer
-from tests.builders.departments import HEALTH, MARKET, WATER, Sent, Signer, new_id
+from tests.builders.departments import HEALTH, MARKET, WATER, Sent, Signer, new_id, root_of
 from tests.builders.registry import CATEGORY, Bench, bench, bring_evidence
 
 
@@ -132,7 +133,7 @@ def test_a_case_stays_with_its_home_registry(registry: Bench) -> None:
 
 
 @pytest.mark.parametrize("field", ["recipients", "parties"])
-@pytest.mark.parametrize("name", ["nobody.qinghe", "null\0.qinghe"])
+@pytest.mark.parametrize("name", ["nobody.qinghe", "../nobody.qinghe", "никто.qinghe"])
 def test_a_department_that_is_not_in_the_directory_is_refused(registry: Bench, field: str, name: str) -> None:
     """By the field that names it, whatever characters the name has."""
     changes: dict[str, object] = (
@@ -175,14 +176,37 @@ def test_a_letter_waits_for_the_evidence_that_its_author_brings(registry: Bench)
     registry.position(registry.health, transfer)
 
 
-def test_an_urgent_act_does_not_wait_for_evidence(registry: Bench) -> None:
-    """It is admitted at once and owes the rest."""
+def test_an_urgent_act_does_not_wait_for_what_it_announces(registry: Bench) -> None:
+    """It is admitted at once and owes the rest; evidence that it names by its root has to be there."""
+    health, kinds = registry.health, ("stop-order", "preserved-evidence")
     case_id, _ = registry.registered()
-    notice = registry.health.act(
-        case_id, "immediate-notice", parties={MARKET: "receiver"}, based_on=0,
-        materials=["stop-order", "preserved-evidence"],
-    )  # fmt: skip
-    registry.position(registry.health, notice)
+
+    def notice(root: bytes | None) -> Sent:
+        materials = [health.material(kind, root) for kind in kinds]
+        return health.act(
+            case_id, "immediate-notice", parties={MARKET: "receiver"}, based_on=0, materials=materials
+        )
+
+    answer = refused(registry, notice(None))
+    assert (answer.reason, answer.retry_after_ms > 0) == ("EVIDENCE_PENDING", True)
+    registry.position(health, notice(bytes(32)))
+
+
+def test_a_bulletin_waits_for_what_it_attaches(registry: Bench) -> None:
+    """As a letter of a case waits for its materials; a revision that none can have is refused."""
+    health, item_id, root = registry.health, new_id(), root_of("photo", HEALTH)
+    bulletin = sharing_pb.Bulletin(title="检查经验", text="先看台账。", attachments=[root])
+    published = health.item(pb.ITEM_ACT_PUBLISH, CATEGORY, item_id, bulletin, revision=1)
+    answer = refused(registry, published)
+    assert (answer.reason, answer.field) == ("EVIDENCE_PENDING", "payload.attachments")
+    registry.database.write(lambda connection: bring_evidence(connection, HEALTH, ["photo"]))
+    registry.position(health, published)
+    for act, revision in ((pb.ITEM_ACT_PUBLISH, 2), (pb.ITEM_ACT_WITHDRAW, 2**31)):
+        letter = health.item(act, CATEGORY, item_id, bulletin, revision=revision)
+        assert (refused(registry, letter).reason, refused(registry, letter).field) == (
+            "INVALID_FIELD",
+            "item.revision",
+        )
 
 
 def test_an_act_under_a_delegation_that_ended_is_refused(registry: Bench) -> None:
