@@ -10,10 +10,10 @@ from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.cases import bodies
-from services.common.errors import InvalidField, LiandongError
+from services.common.errors import InvalidField, LiandongError, LimitExceeded
 from services.exchange.department import new_id
 from services.exchange.digests import sha256
-from services.exchange.letters import timestamp
+from services.exchange.letters import CONTENT_LIMIT, LETTER_LIMIT, timestamp
 from services.procedures.case import CaseState
 from services.procedures.law import Law
 from services.procedures.model import Act, Procedure
@@ -59,6 +59,7 @@ def compose(
     Raises:
         Refused: UNKNOWN_CASE, UNKNOWN_PROCEDURE or UNKNOWN_ACT.
         InvalidField: The body is not the act's.
+        LimitExceeded: Body or content is larger than that of a letter may be.
         IdentifierInvalid: A subject's identifier has a wrong check digit.
     """
     procedure = _procedure(draft, state, law)
@@ -71,6 +72,11 @@ def compose(
     if bodies.titled(body_type):
         name = draft.WhichOneof("body") or ""
         bodies.check_subjects(getattr(draft, name).subjects, f"draft.{name}.subjects")
+    if len(body) > LETTER_LIMIT:
+        raise LimitExceeded(
+            f"The body has {len(body)} bytes, {LETTER_LIMIT} are allowed.",
+            field=f"draft.{draft.WhichOneof('body')}",
+        )
     opens = state is None
     content = pb.ActContent(
         case_id=draft.case_id or new_id(),
@@ -100,6 +106,11 @@ def compose(
         content.parties.add(role=act.by[0], department=author)
     if not draft.recipients:
         _address(content, author, state)
+    if content.ByteSize() > CONTENT_LIMIT:
+        raise LimitExceeded(
+            f"The act has {content.ByteSize()} bytes beside its body, {CONTENT_LIMIT} are allowed.",
+            field="draft",
+        )
     return Composed(content, body_type, body, act, opens)
 
 

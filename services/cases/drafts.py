@@ -19,7 +19,7 @@ from services.cases.compose import Composed, Refused
 from services.cases.desk import DeskSession, Signing
 from services.cases.entry import Recorded
 from services.common.clock import microseconds
-from services.common.errors import Conflict, LiandongError, NotFound, RoleNotPermitted
+from services.common.errors import Conflict, LiandongError, LimitExceeded, NotFound, RoleNotPermitted
 from services.exchange.actors import ActorFacts
 from services.exchange.assertions import ContentMismatch, Purpose
 from services.exchange.department import DepartmentSession, new_id
@@ -30,6 +30,7 @@ from services.procedures.model import Act
 OPEN: Final = "OPEN"
 SENT: Final = "SENT"
 DISCARDED: Final = "DISCARDED"
+_APPROVALS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class Drafts:
             NotFound: No such draft is open.
             ContentMismatch: The digest asked for or asserted is not the draft's.
             RoleNotPermitted: A system cannot approve; a person only in a role that the assertion gives.
+            LimitExceeded: More roles have approved than a letter can bear.
         """
         draft = self.open(letter_id)
         check_bound(draft, digest, actor, Purpose.APPROVE)
@@ -134,6 +136,8 @@ class Drafts:
             raise RoleNotPermitted("A system of the department cannot approve.", field="role")
         if role not in actor.roles:
             raise RoleNotPermitted(f"The assertion does not give the role {role}.", field="role")
+        if len({approval.role for approval, _ in draft.approvals} | {role}) > _APPROVALS:
+            raise LimitExceeded(f"A letter has at most {_APPROVALS} approvals.", field="role")
         approvals = tables.approvals
         self._connection.execute(
             approvals.delete().where(approvals.c.letter_id == letter_id, approvals.c.role == role)

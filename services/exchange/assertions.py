@@ -50,6 +50,9 @@ CLOCK_SKEW: Final = timedelta(seconds=30)
 
 _HEADER: Final = {"alg": "EdDSA", "typ": "JWT"}
 _MAX_TEXT: Final = 200
+_MAX_NAME: Final = 100
+_MAX_ROLE: Final = 40
+_MAX_CERTIFICATE: Final = 64
 _MAX_ROLES: Final = 64
 
 
@@ -290,10 +293,11 @@ def _parse(payload: bytes) -> Claims:
     digest = claims.get("content_digest")
     return Claims(
         issuer=_text(claims["iss"]),
-        subject=_text(claims["sub"]),
-        name=_text(claims["name"]),
+        # as long as a letter's header can bear
+        subject=_text(claims["sub"], _MAX_NAME),
+        name=_text(claims["name"], _MAX_NAME),
         audience=_text(claims["aud"]),
-        roles=tuple(_text(role) for role in roles),
+        roles=tuple(_text(role, _MAX_ROLE) for role in roles),
         acr=_text(claims["acr"]),
         issued_at=_time(claims["iat"]),
         expires_at=_time(claims["exp"]),
@@ -301,13 +305,13 @@ def _parse(payload: bytes) -> Claims:
         content_digest=None if digest is None else _digest(digest),
         purpose=Purpose(claims.get("purpose", Purpose.ACT)),
         service=service,
-        certificate=_text(claims["certificate"]) if "certificate" in claims else "",
+        certificate=_text(claims["certificate"], _MAX_CERTIFICATE) if "certificate" in claims else "",
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_TEXT or "\0" in value:
-        raise ValueError("a claim is no text of 1 to 200 characters without NUL")
+def _text(value: object, most: int = _MAX_TEXT) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= most or "\0" in value:
+        raise ValueError(f"a claim is no text of 1 to {most} characters without NUL")
     value.encode()  # JSON can name half of a surrogate pair, which no message can hold
     return value
 

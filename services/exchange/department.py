@@ -35,7 +35,7 @@ from services.exchange.checkpoint import Checkpoint, parse_checkpoint
 from services.exchange.digests import Leaf, batch_leaf, letter_digest, sha256
 from services.exchange.directory import Directory
 from services.exchange.keys import sign_batch
-from services.exchange.letters import Letter, extras_of, from_microseconds, timestamp
+from services.exchange.letters import Letter, check_sizes, extras_of, from_microseconds, timestamp
 
 _log = structlog.get_logger(__name__)
 
@@ -340,8 +340,12 @@ class DepartmentSession:
         """Freeze a letter and put it into the outbox; returns its digest.
 
         The header bytes never change after this: a retry in another batch has the same digest.
+
+        Raises:
+            LimitExceeded: It is larger than a letter may be; nothing was recorded.
         """
         frozen = header.SerializeToString()
+        check_sizes(header, frozen, payload, len(assertions))
         digest = letter_digest(frozen)
         extras = pb.Envelope(assertions=assertions).SerializeToString() if assertions else b""
         self._sequence += 1
