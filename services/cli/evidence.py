@@ -66,7 +66,8 @@ async def download_file(
     store = await off_loop(FolderStore, folder)
     with moving(root[:16]) as moved:
         manifest = await download(link.evidence, wanted, store, moved)
-    path = out or Path(manifest.file_name or wanted.hex())
+    # a stranger chose the name: it may hide nothing and replace nothing
+    path = out or _free(Path(manifest.file_name.lstrip(".") or wanted.hex()))
     await off_loop(_assemble, store, manifest, path)
     await off_loop(shutil.rmtree, folder)
     link.output.show(
@@ -81,6 +82,16 @@ async def show(link: Connection, root: Root) -> None:
     found = await link.evidence.GetManifest(pb.GetManifestRequest(root=parse_digest(root)))
     manifest = Manifest.from_wire(found.manifest)
     link.output.show(found, lambda: _rendered(manifest, len(found.missing)))
+
+
+def _free(path: Path) -> Path:
+    """The path, or one beside it that nothing stands at."""
+    number = 1
+    found = path
+    while found.exists() or found.is_symlink():
+        number += 1
+        found = path.with_name(f"{path.stem} ({number}){path.suffix}")
+    return found
 
 
 def _assemble(store: EvidenceStore, manifest: Manifest, path: Path) -> None:

@@ -45,7 +45,7 @@ class Manifest(_message.Message):
     media_type: _builtins.str
     """Media type."""
     file_name: _builtins.str
-    """File name without any path."""
+    """File name without any path, control or direction character."""
     collected_by: _builtins.str
     """Who collected it."""
     collected_place: _builtins.str
