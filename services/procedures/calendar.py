@@ -16,6 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
+from typing import Final
+
+from services.procedures.obligation import Limit
 
 # Fixed, not from the zone database: every party must compute the same instant whatever its host has
 # installed, and Asia/Shanghai has had no other offset since 1991.
@@ -26,6 +29,7 @@ NEVER = datetime(9999, 12, 31, tzinfo=ZONE)
 _DAY = timedelta(days=1)
 _MIDNIGHT = time(0, tzinfo=ZONE)
 _SATURDAY = 5
+_REMEMBERED: Final = 4096
 _SEEDED_AT = datetime(2000, 1, 1, tzinfo=ZONE)
 _HEADER = ["date", "kind"]
 _HOLIDAY = "holiday"
@@ -85,11 +89,23 @@ def _year_table(year: int, holidays: frozenset[date], makeup: frozenset[date]) -
     return _YearTable(first, tuple(days), tuple(until))
 
 
+class Dues(dict[tuple[Limit, date], datetime]):
+    """Due times by limit and date that were counted before: thousands of obligations start on one date."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: tuple[Limit, date], due: datetime) -> None:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        super().__setitem__(key, due)
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """The calendar of one region.
 
     `entries` are all published years, superseded ones too, in the order of the ledger.
+    `dues` is a memory of `deadlines.due_time`, nothing else.
     `close_of_business` is the hour at which the last day of a limit ends, None for 24:00.
     `d_rolls`: a limit in natural days that ends on no working day moves to the next (docs/time.md, Units).
     Both hold where the year's own entry does not say otherwise.
@@ -104,6 +120,7 @@ class Calendar:
     _closes: dict[int, timedelta] = field(init=False, repr=False, compare=False)
     _close: timedelta = field(init=False, repr=False, compare=False)
     _last_notice_at: datetime = field(init=False, repr=False, compare=False)
+    dues: Dues = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Orders the entries as the ledger does and builds the tables.
@@ -123,6 +140,7 @@ class Calendar:
         derive(self, "_tables", tables)
         derive(self, "_closes", {year: _length(close) for year, close in closes.items()})
         derive(self, "_close", _length(self.close_of_business))
+        derive(self, "dues", Dues())
         derive(self, "_last_notice_at", max((e.published_at for e in entries), default=_SEEDED_AT))
 
     @property

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.procedures.calendar import NEVER, ZONE, Calendar
 from services.procedures.counting import NO_PAUSES, Pauses, counted_day, elapsed, last_day, list_days, union
@@ -38,6 +38,9 @@ class MarkError(ValueError):
     """The mark cannot be read, or is a percentage of a limit that takes only absolute leads."""
 
 
+_BY_DATE: Final = frozenset({Unit.WORKING_DAYS, Unit.DAYS, Unit.MONTHS, Unit.YEARS})
+
+
 class _Start(NamedTuple):
     date: date
     instant: datetime
@@ -56,7 +59,24 @@ def due_time(obligation: Obligation, calendar: Calendar) -> datetime:
     """
     if obligation.due_frozen is not None:
         return obligation.due_frozen
+    if _is_plain(obligation) and obligation.admitted_at >= calendar.last_notice_at:
+        started = obligation.occurred_at if obligation.from_occurred else obligation.admitted_at
+        key = (obligation.limit, started.astimezone(ZONE).date())
+        due = calendar.dues.get(key)
+        if due is None:
+            due = calendar.dues[key] = _due(obligation, NO_PAUSES, calendar)
+        return due
     return _due(obligation, _pauses(obligation, calendar), calendar)
+
+
+def _is_plain(obligation: Obligation) -> bool:
+    """Counted in whole days from one date: the same for all that start on that date."""
+    return (
+        obligation.limit.unit in _BY_DATE
+        and not obligation.suspensions
+        and not obligation.extensions
+        and not obligation.starts_on_receipt
+    )
 
 
 def recompute(obligation: Obligation, old: Calendar, new: Calendar, notice_at: datetime) -> datetime:

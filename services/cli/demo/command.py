@@ -74,6 +74,7 @@ def demo(
             database_url=database_url,
             first=_FIRST,
             own_process=(_SENDER, _RECEIVER),
+            gateway=True,
         )
         raise typer.Exit(asyncio.run(_run(plan, once=once, language=chosen)))
 

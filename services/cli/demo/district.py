@@ -90,6 +90,7 @@ class Plan:
         first: Departments that come first whatever the order.
         own_process: Departments that get a node process of their own; the rest share one.
         replicas: Registry processes.
+        gateway: Whether a gateway is started.
     """
 
     folder: Path
@@ -99,6 +100,7 @@ class Plan:
     first: tuple[str, ...] = ()
     own_process: tuple[str, ...] = ()
     replicas: int = 1
+    gateway: bool = False
 
 
 async def build(plan: Plan, progress: Progress) -> District:
@@ -131,7 +133,8 @@ async def _build(plan: Plan, progress: Progress, district: District) -> None:
         await join(plan, district, operator, name, titles[name], next(taking))
     progress("join", len(names), len(names))
     await start_nodes(plan, district, names, progress)
-    district.gateway_url = await _start_gateway(plan, district, names[0], next(taking))
+    if plan.gateway:
+        district.gateway_url = await _start_gateway(plan, district, next(taking))
     write_federation(district)
 
 
@@ -290,10 +293,32 @@ async def start_nodes(plan: Plan, district: District, names: list[str], progress
     progress("nodes", len(groups), len(groups))
 
 
-async def _start_gateway(plan: Plan, district: District, name: str, port: int) -> str:
-    del plan, name
-    del district
-    return f"http://{_HOST}:{port}"
+async def _start_gateway(plan: Plan, district: District, port: int) -> str:
+    """One gateway in front of all departments, with an identity of its own for each."""
+    departments = []
+    for name, party in district.parties.items():
+        folder = plan.folder / name / "gateway"
+        if not (folder / "tls.crt").exists():
+            await EnrolmentClient(plan.folder / name).client_certificate("gateway", folder)
+        departments.append(
+            {
+                "name": name,
+                "address": party.address,
+                "folder": str(folder),
+                "registry": district.registry_address,
+            }
+        )
+    listen = f"{_HOST}:{port}"
+    process = Process(
+        "gateway",
+        "services.gateway",
+        {"LIANDONG_DEPARTMENTS": json.dumps(departments), "LIANDONG_LISTEN": listen},
+        plan.folder / "logs" / "gateway.log",
+    )
+    await process.start()
+    district.processes.append(process)
+    await process.listening(listen)
+    return f"http://{listen}"
 
 
 def write_federation(district: District) -> None:
