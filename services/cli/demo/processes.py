@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,7 +13,15 @@ from typing import Final
 
 _READY_S: Final = 60.0
 _END_S: Final = 15.0
-_PR_SET_PDEATHSIG: Final = 1
+# a killed demo must not leave servers behind; where the kernel has no such call they end with the session.
+# said by the child itself: a function between fork and exec would fork all of gRPC's threads' locks
+_RUN: Final = """
+import contextlib, ctypes, runpy, signal, sys
+with contextlib.suppress(OSError, AttributeError):
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 
 
 class ProcessFailed(Exception):
@@ -50,13 +56,13 @@ class Process:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
+                "-c",
+                _RUN,
                 self._module,
                 env={**inherited, **self._environment},
                 stdout=log,
                 stderr=log,
                 stdin=asyncio.subprocess.DEVNULL,
-                preexec_fn=_end_with_parent,
             )
 
     async def listening(self, address: str) -> None:
@@ -105,12 +111,6 @@ class Process:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-def _end_with_parent() -> None:
-    # a killed demo must not leave servers behind; where the kernel has no such call they end with the session
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def ports(base: int) -> Iterator[int]:
