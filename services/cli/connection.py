@@ -147,8 +147,8 @@ class Connection:
 
     @property
     def registry(self) -> grpc.aio.Channel:
-        """The channel to the registry."""
-        return self._channel(self.profile.registry, "failures.no_registry")
+        """The channel to the registry, to the first of its replicas."""
+        return self._channel(self.profile.registry.partition(",")[0], "failures.no_registry")
 
     def _session(self) -> Metadata:
         return ((ACTOR_KEY, self.profile.assertion(self.clock.now()).decode()),)
