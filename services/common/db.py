@@ -8,8 +8,10 @@ way the `GroupCommitter`. Errors of the driver stay inside: see `faults`.
 import fcntl
 import os
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,11 +19,10 @@ import structlog
 from sqlalchemy import URL, Connection, Engine
 
 from services.common import engines
-from services.common.errors import StorageFailed
+from services.common.errors import StorageFailed, Unavailable
 from services.common.faults import DATABASE_ERRORS, Fault, Kind, classify
-from services.common.migrations import migrate
 
-__all__ = ["Database", "DatabaseInUse", "migrate"]
+__all__ = ["Database", "DatabaseInUse"]
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ ATTEMPTS: Final = 6
 """How often a transaction is run that another one makes fail."""
 DUPLICATE_ATTEMPTS: Final = 3
 """How often it is run when a key is there already: the next run sees the key, or is wrong for good."""
+CLOSE_TIMEOUT_S: Final = 10.0
+"""How long `close` waits for running transactions."""
 _FIRST_PAUSE_S: Final = 0.005
 
 _log = structlog.get_logger(__name__)
@@ -55,6 +58,9 @@ class Database:
     def __init__(self, url: str | URL, *, exclusive: bool = False, pool_size: int = 8) -> None:
         self.url = engines.parse_url(url)
         self._lock = _hold(engines.sqlite_path(self.url)) if exclusive else None
+        self._running = 0
+        self._closed = False
+        self._gate = threading.Condition()
         self._reader: Engine = engines.reader(self.url, pool_size)
         self._writer: Engine = engines.writer(self.url, pool_size)
 
@@ -92,7 +98,7 @@ class Database:
         """
         committing = False
         try:
-            with self._writer.connect() as connection:
+            with self._open(), self._writer.connect() as connection:
                 transaction = connection.begin()
                 try:
                     result = work(connection)
@@ -106,16 +112,35 @@ class Database:
             raise classify(error, committing=committing) from None
 
     def close(self) -> None:
-        """Close all connections and release the exclusive lock."""
+        """Let running transactions end, refuse new ones, close all connections, release the exclusive lock."""
+        with self._gate:
+            self._closed = True
+            # a cancelled coroutine does not stop the thread that works for it
+            if not self._gate.wait_for(lambda: not self._running, CLOSE_TIMEOUT_S):
+                _log.warning("database.closed_early", running=self._running)
         self._reader.dispose()
         self._writer.dispose()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        with self._gate:
+            if self._closed:
+                raise Unavailable("The service is stopping.")
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._running -= 1
+                if self._closed:
+                    self._gate.notify_all()
+
     def _read_once(self, work: Callable[[Connection], T]) -> T:
         try:
-            with self._reader.connect() as connection:
+            with self._open(), self._reader.connect() as connection:
                 transaction = connection.begin()
                 try:
                     return work(connection)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
+from typing import Final
 
 from services.common import log, telemetry
 from services.common.config import ConfigurationError, load
-from services.node.bootstrap import Node
+from services.node.bootstrap import Node, migrate_department
 from services.node.settings import NodeSettings
+
+_MIGRATE: Final = "--migrate"
 
 
 async def serve(settings: NodeSettings) -> None:
@@ -36,6 +40,14 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     log.configure(settings.log_level)
+    if _MIGRATE in sys.argv[1:]:
+        for each in settings.departments:
+            migrate_department(each.database)
+        return 0
+    # in a process of its own: what migrations need stays out of the memory of a node that runs for months
+    migrated = subprocess.run([sys.executable, "-m", "services.node", _MIGRATE], check=False)  # noqa: S603 - ours
+    if migrated.returncode:
+        return migrated.returncode
     asyncio.run(serve(settings))
     return 0
 

@@ -28,7 +28,7 @@ from services.common.caller import Actor, Caller
 from services.common.channel import open_channel
 from services.common.clock import Clock, SystemClock
 from services.common.committer import prefer_short_turns
-from services.common.db import Database, migrate
+from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
 from services.exchange import actors
@@ -61,7 +61,12 @@ _SERVICES: Final = Path(__file__).parent.parent
 
 
 def migrate_department(url: str) -> None:
-    """Bring a department's database to this version: exchange, evidence, cases, sharing."""
+    """Bring a department's database to this version: exchange, evidence, cases, sharing.
+
+    To be done before a `HostedDepartment` is made.
+    """
+    from services.common.migrations import migrate  # noqa: PLC0415 - a running node has no use for it
+
     for area in ("exchange", "cases", "sharing"):
         migrate(url, _SERVICES / area / "migrations", version_table=f"{area}_version")
 
@@ -96,7 +101,6 @@ class HostedDepartment:
         self._server_name = registry_server_name
         self.enrolment = EnrolmentClient(settings.folder, clock=clock, server_name=registry_server_name)
         membership = self.enrolment.membership
-        migrate_department(settings.database)
         self.database = Database(settings.database, exclusive=settings.database.startswith("sqlite"))
         self.department = Department(
             name=membership.department,

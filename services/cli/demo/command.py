@@ -146,5 +146,8 @@ async def _play(console: Console, district: District, words: dict[str, str], lan
         for line in step.due:
             console.print(f"    {words['due']} {line}", style="cyan")
 
-    story = Story(district.parties[_SENDER], district.parties[_RECEIVER], tell, language)
+    parties = district.parties
+    story = Story(
+        parties[_SENDER], parties[_RECEIVER], parties[_OFFICE], district.registry_address, tell, language
+    )
     await story.play()

@@ -355,7 +355,10 @@ def write_federation(district: District) -> None:
         "registry": {
             "address": district.registry_address,
             "enrolment_address": district.enrolment_address,
-            "operator": {"certificate": relative(district.operator.cert), "key": relative(district.operator.key)}
+            "operator": {
+                "certificate": relative(district.operator.cert),
+                "key": relative(district.operator.key),
+            }
             if district.operator
             else None,
         },

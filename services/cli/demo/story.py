@@ -14,9 +14,12 @@ from liandong.cases.v1 import bodies_pb2 as bodies
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
+from liandong.oversight.v1 import oversight_service_pb2 as oversight
+from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceStub
 from liandong.sharing.v1 import sharing_service_pb2 as sharing
 
 from services.cli.demo.party import Party
+from services.common.channel import open_channel, remote_errors
 from services.exchange.evidence import chunks_of_file, manifest_of
 from services.exchange.evidence_client import upload
 from services.exchange.letters import moment, timestamp
@@ -46,12 +49,24 @@ class Story:
     Args:
         sender: Who discovers.
         receiver: Who is competent.
+        office: Holds the mechanism's office and looks on.
+        registry: Address of the registry, which shows it the headers and obligations.
         tell: Takes each step as it happens.
         language: `zh` or `en`.
     """
 
-    def __init__(self, sender: Party, receiver: Party, tell: Callable[[Step], None], language: str) -> None:
+    def __init__(
+        self,
+        sender: Party,
+        receiver: Party,
+        office: Party,
+        registry: str,
+        tell: Callable[[Step], None],
+        language: str,
+    ) -> None:
         self._sender = sender
+        self._office = office
+        self._registry = registry
         self._receiver = receiver
         self._tell = tell
         self._zh = language == "zh"
@@ -142,6 +157,7 @@ class Story:
             self._draft("close", closing=bodies.Closing(remark="结果已收悉，办结。")),
             approver="section-head",
         )
+        await self._look_on()
         return self.case_id
 
     # -- steps ----------------------------------------------------------------------------------
@@ -180,6 +196,28 @@ class Story:
                 return
             await asyncio.sleep(0.05)
         raise StoryFailed(f"{act}: the two nodes do not fold to the same state")
+
+    async def _look_on(self) -> None:
+        """What the office sees of it all, from headers and obligations alone."""
+        office = self._office
+        async with open_channel(self._registry, office.tls) as channel:
+            with remote_errors():
+                seen = await OversightServiceStub(channel).GetCaseOverview(
+                    oversight.GetCaseOverviewRequest(case_id=self.case_id), timeout=30
+                )
+        met = sum(each.state == oversight.OBLIGATION_STATE_ON_TIME for each in seen.obligations)
+        newest = seen.acts[-1]
+        self._tell(
+            Step(
+                office.title[0 if self._zh else 1],
+                office.people["liaison"].name,
+                f"牵头办公室查看：{len(seen.acts)} 项行为，{met}/{len(seen.obligations)} 项期限按时办结"
+                if self._zh
+                else f"The office looks on: {len(seen.acts)} acts, {met} of {len(seen.obligations)} duties met in time",
+                "",
+                str(newest.position),
+            )
+        )
 
     def _due(self, obligation: cases.ObligationView) -> str:
         title = obligation.title_zh if self._zh else obligation.title_en

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 import services
 from services.cases import tables as case_tables
-from services.common.db import Database, migrate
+from services.common.db import Database
+from services.common.migrations import migrate
 from services.exchange import evidence_tables, tables
 
 FOLDER = Path(services.__path__[0])

@@ -11,7 +11,8 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 
 from services.common.clock import ManualClock, microseconds
-from services.common.db import Database, migrate
+from services.common.db import Database
+from services.common.migrations import migrate
 from services.exchange import evidence_tables
 from services.exchange import tables as exchange_tables
 from services.exchange.checkpoint import Checkpoint

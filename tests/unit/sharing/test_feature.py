@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.common import edge
-from services.common.db import Database, migrate
+from services.common.db import Database
 from services.common.errors import Conflict, LiandongError, NotFound
+from services.common.migrations import migrate
 from services.exchange import evidence_tables
 from services.exchange import tables as exchange_tables
 from services.exchange.department import DepartmentSession, new_id
