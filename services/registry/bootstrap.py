@@ -143,6 +143,8 @@ class Registry:
         self.publisher: Publisher
         self.enrolment: Enrolment
         self.links: LinkWatch
+        self._committer: GroupCommitter[Command, tuple[Result, ...]] | None = None
+        self._completion: Completion | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[Server] = []
 
@@ -169,8 +171,8 @@ class Registry:
     async def _start(self) -> None:
         self.replica = await asyncio.to_thread(_replica, self.settings, self.credentials, self.database)
         self.replica.attach(asyncio.get_running_loop())
-        self._committer = _committer(self.database, self.replica, self.clock)
-        self.publisher = Publisher(self.database, self.replica, self._committer)
+        committer = self._committer = _committer(self.database, self.replica, self.clock)
+        self.publisher = Publisher(self.database, self.replica, committer)
         self.links = LinkWatch(
             self.database, self.replica.name, self._directory, self.clock, self.publisher.publish_outage
         )
@@ -206,7 +208,7 @@ class Registry:
             enrolment_address=self.enrolment_address,
         )
         servicers = (
-            ExchangeHandlers(self.database, self.replica, self._committer, self.links, self.clock),
+            ExchangeHandlers(self.database, self.replica, committer, self.links, self.clock),
             self._evidence(),
             DirectoryHandlers(self._directory, self.publisher.watch, self.clock, self.publisher.publish),
             InvitationHandlers(self.enrolment),
@@ -219,7 +221,7 @@ class Registry:
                 EnrolmentHandlers(self.enrolment, self.credentials.authority, self._directory, self.clock),
                 service,
             )
-        self._run(Follower(self.database, self.replica, self._committer).run(), "follower")
+        self._run(Follower(self.database, self.replica, committer).run(), "follower")
         self._run(self.links.run(), "links")
         self._run(hub.run(self.replica.subscribe()), "oversight")
         self._run(
@@ -242,13 +244,11 @@ class Registry:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        committer = getattr(self, "_committer", None)
-        if committer is not None:
-            await asyncio.to_thread(committer.close)
-        completion = getattr(self, "_completion", None)
-        if completion is not None:
-            await completion.close()
-        self.database.close()
+        if self._completion is not None:
+            await self._completion.close()
+        if self._committer is not None:
+            await asyncio.to_thread(self._committer.close)
+        await asyncio.to_thread(self.database.close)
 
     async def serve(self) -> None:
         """Run until SIGTERM or SIGINT, then stop with grace."""

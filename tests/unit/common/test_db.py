@@ -231,3 +231,30 @@ def test_a_file_that_is_no_database_is_a_storage_failure(tmp_path: Path) -> None
         database.write(METADATA.create_all)
     database.close()
     assert file.read_bytes().startswith(b"not a database")
+
+
+def test_closing_lets_what_runs_end(database_url: str) -> None:
+    """A transaction in another thread is finished first; after that there are no new ones."""
+    database = Database(database_url)
+    database.write(METADATA.create_all)
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> int:
+        began.set()
+        may_end.wait(10)
+        return int(connection.exec_driver_sql("SELECT 1").scalar_one())
+
+    results: list[int] = []
+    running = threading.Thread(target=lambda: results.append(database.read(slow)))
+    running.start()
+    began.wait(10)
+    closing = threading.Thread(target=database.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive()
+    with pytest.raises(Unavailable):
+        database.read(slow)
+    may_end.set()
+    closing.join(10)
+    running.join(10)
+    assert results == [1]
