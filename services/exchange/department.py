@@ -36,6 +36,7 @@ from services.exchange.digests import Leaf, batch_leaf, letter_digest, sha256
 from services.exchange.directory import Directory
 from services.exchange.keys import sign_batch
 from services.exchange.letters import Letter, check_sizes, extras_of, from_microseconds, timestamp
+from services.exchange.merkle import BadProof
 
 _log = structlog.get_logger(__name__)
 
@@ -107,6 +108,7 @@ class OwnLetter(NamedTuple):
 
     kind: str
     case_id: str | None
+    digest: bytes
 
 
 class OutboxItem(NamedTuple):
@@ -359,7 +361,7 @@ class DepartmentSession:
             )
         )  # fmt: skip
         self._outbox.append((self._sequence, header.letter_id, case_id, 0, ""))
-        self._recorded[header.letter_id] = OwnLetter(kind, case_id)
+        self._recorded[header.letter_id] = OwnLetter(kind, case_id, digest)
         self._offered.append(OutboxItem(self._sequence, header.letter_id, case_id, frozen, payload, extras))
         return digest
 
@@ -404,11 +406,11 @@ class DepartmentSession:
                 return memory[letter_id]
         outbox, letters = tables.outbox.c, tables.letters.c
         row = self.connection.execute(
-            sa.select(letters.kind, outbox.case_id)
+            sa.select(letters.kind, outbox.case_id, letters.letter_digest)
             .join(tables.letters, letters.letter_id == outbox.letter_id)
             .where(outbox.letter_id == letter_id)
         ).first()
-        return None if row is None else OwnLetter(row[0], row[1])
+        return None if row is None else OwnLetter(*row)
 
     # -- what the link brings -------------------------------------------------------------------
 
@@ -425,10 +427,16 @@ class DepartmentSession:
 
         Raises:
             Stale: What came before these was not kept; nothing was changed.
+            BadProof: A receipt is for another letter than the one recorded here; nothing was changed.
         """
         if after is not None and after != self._cursor:
             # several responses are under way to the writer, and an earlier one may have failed
             raise Stale("The deliveries before these were not kept.")
+        for each in deliveries:
+            if each.receipt is not None:
+                own = self._own(each.receipt.letter_id)
+                if own is not None and own.digest != each.leaf.letter_digest:
+                    raise BadProof("The registry's receipt is for another letter than ours.")
         arrived: list[tuple[int, bytes]] = []
         for each in deliveries:
             self._deliver_one(each)

@@ -85,7 +85,7 @@ class DirectoryHandlers:
         self._clock = clock
         self._publish = publish
 
-    async def ListDepartments(  # noqa: N802 - named by the contract, as all below
+    async def ListDepartments(
         self, _request: pb.ListDepartmentsRequest, _context: Context
     ) -> pb.ListDepartmentsResponse:
         """All departments, by name."""
@@ -93,7 +93,7 @@ class DirectoryHandlers:
         known = [directory.departments[name] for name in sorted(directory.departments)]
         return pb.ListDepartmentsResponse(departments=known, common_version=directory.version)
 
-    async def GetDepartment(  # noqa: N802
+    async def GetDepartment(
         self, request: pb.GetDepartmentRequest, _context: Context
     ) -> pb.GetDepartmentResponse:
         """One department with its people."""
@@ -107,7 +107,7 @@ class DirectoryHandlers:
             common_version=directory.version,
         )
 
-    async def ProposeRoute(  # noqa: N802
+    async def ProposeRoute(
         self, request: pb.ProposeRouteRequest, _context: Context
     ) -> pb.ProposeRouteResponse:
         """Who is competent, and why."""
@@ -130,9 +130,7 @@ class DirectoryHandlers:
             ]
         )
 
-    async def GetRules(  # noqa: N802
-        self, _request: pb.GetRulesRequest, _context: Context
-    ) -> pb.GetRulesResponse:
+    async def GetRules(self, _request: pb.GetRulesRequest, _context: Context) -> pb.GetRulesResponse:
         """Authority lists, duties, offices, categories, limits."""
         directory = self._current()
         now = self._clock.now()
@@ -147,9 +145,7 @@ class DirectoryHandlers:
             limits=directory.limits.values(),
         )
 
-    async def GetCalendar(  # noqa: N802
-        self, request: pb.GetCalendarRequest, _context: Context
-    ) -> pb.GetCalendarResponse:
+    async def GetCalendar(self, request: pb.GetCalendarRequest, _context: Context) -> pb.GetCalendarResponse:
         """A calendar year; Monday to Friday where none was published."""
         directory = self._current()
         region = request.region or directory.region
@@ -159,7 +155,7 @@ class DirectoryHandlers:
             return pb.GetCalendarResponse(calendar=year, provisional=True)
         return pb.GetCalendarResponse(calendar=published.entry, common_version=published.version)
 
-    async def GetProcedure(  # noqa: N802
+    async def GetProcedure(
         self, request: pb.GetProcedureRequest, _context: Context
     ) -> pb.GetProcedureResponse:
         """The text of a procedure in force."""
@@ -171,7 +167,7 @@ class DirectoryHandlers:
             raise NotFound(f"No such procedure is in force: {request.name}.", field="name")
         return pb.GetProcedureResponse(procedure=published.entry)
 
-    async def ListProcedures(  # noqa: N802
+    async def ListProcedures(
         self, _request: pb.ListProceduresRequest, _context: Context
     ) -> pb.ListProceduresResponse:
         """All versions of all procedures in force."""
@@ -188,14 +184,14 @@ class DirectoryHandlers:
             ]
         )
 
-    async def WatchEntries(  # noqa: N802
+    async def WatchEntries(
         self, request: pb.WatchEntriesRequest, _context: Context
     ) -> AsyncIterator[pb.WatchEntriesResponse]:
         """Entries from a version on, then as they come."""
         async for each in self._watch(request.from_version):
             yield pb.WatchEntriesResponse(version=each.version, position=each.position, entry=each.entry)
 
-    async def PublishEntry(  # noqa: N802
+    async def PublishEntry(
         self, request: pb.PublishEntryRequest, _context: Context
     ) -> pb.PublishEntryResponse:
         """Publishes an entry, where the permission table lets anybody."""

@@ -35,7 +35,7 @@ from services.exchange.department import Command, Delivered, Department, Departm
 from services.exchange.letters import moment
 from services.exchange.merkle import verify_consistency
 from services.exchange.outbox import Outbox, SignedBatch, refused_among
-from services.exchange.verification import verify_deliveries
+from services.exchange.verification import Verification
 
 _log = structlog.get_logger(__name__)
 
@@ -218,6 +218,7 @@ class Link:
             )
         )
         received = start
+        verification = Verification(department)
         applying: asyncio.Queue[tuple[asyncio.Future[Any], Place, int, int]] = asyncio.Queue(
             APPLIES_IN_FLIGHT
         )
@@ -246,10 +247,10 @@ class Link:
                 first = response.deliveries[0].previous
                 if Place(first.at, first.position) != received:
                     raise Gap
-                deliveries = verify_deliveries(response, head, department)
+                deliveries = verification.verify(response, head)
                 applied = department.committer.submit(_apply(deliveries, response.checkpoint, head, received))
                 received = deliveries[-1].place
-                await applying.put((applied, received, len(deliveries), _size(response)))
+                await applying.put((applied, received, len(deliveries), response.charged_bytes))
         finally:
             acknowledging.cancel()
             with contextlib.suppress(BaseException):
@@ -317,15 +318,6 @@ def _all(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
 
 def _apply(deliveries: list[Delivered], checkpoint: str, head: Checkpoint, after: Place) -> Command:
     return lambda session: session.deliver(deliveries, checkpoint, head, after)
-
-
-def _size(response: pb.DeliverResponse) -> int:
-    """What the registry took off our byte credit for these deliveries."""
-    total = 0
-    for each in response.deliveries:
-        envelope = each.envelope
-        total += len(envelope.header) + len(envelope.payload) + 512
-    return total
 
 
 def connect_with(target: str, tls: TlsFiles) -> Connect:

@@ -21,43 +21,58 @@ from services.exchange.letters import Letter, from_microseconds, open_letter
 from services.exchange.merkle import BadProof, root_from_path, verify_multiproof
 
 
-def verify_deliveries(
-    response: pb.DeliverResponse, head: Checkpoint, department: Department
-) -> list[Delivered]:
-    """Verify a response and open its letters.
+class Verification:
+    """Verifies the responses of one stream, in their order.
 
-    A letter that is proved but cannot be read is kept as it came, to be parked.
+    Authors' keys are looked up in the directory as of each letter's place. Common entries count from where
+    they stand, also while the node's writer has not applied the response that brought them.
 
     Args:
-        response: The response.
-        head: Its head, verified.
         department: Whose node this is.
-
-    Raises:
-        BadProof: A leaf is not under the head, a letter not under its batch's root, or out of order.
-        BadSignature: A batch is not signed by a key that its author had.
     """
-    leaves: dict[int, bytes] = {}
-    wire: list[tuple[pb.Delivery, Leaf]] = []
-    for each in response.deliveries:
-        leaf = Leaf(
-            each.leaf.position, each.leaf.admitted_at_us, each.leaf.common_version, each.leaf.letter_digest
-        )
-        leaves[leaf.position] = leaf.hash()
-        wire.append((each, leaf))
-    verify_multiproof(leaves, response.tree_size, list(response.multiproof), head.root)
-    if response.tree_size != head.size:
-        raise BadProof("The proof is for another size than its head.")
-    signed = _Batches(response, department)
-    found: list[Delivered] = []
-    previous: Place | None = None
-    for each, leaf in wire:
-        place = Place(each.cursor.at, each.cursor.position)
-        if place.position != leaf.position or (previous is not None and place <= previous):
-            raise BadProof("A delivery is out of order.")
-        previous = place
-        found.append(_open(each, leaf, place, signed))
-    return found
+
+    def __init__(self, department: Department) -> None:
+        self._department = department
+        self._directory = department.directory
+
+    def verify(self, response: pb.DeliverResponse, head: Checkpoint) -> list[Delivered]:
+        """Verify a response and open its letters.
+
+        A letter that is proved but cannot be read is kept as it came, to be parked.
+
+        Args:
+            response: The response.
+            head: Its head, verified.
+
+        Raises:
+            BadProof: A leaf is not under the head, a letter not under its batch's root, or out of order.
+            BadSignature: A batch is not signed by a key that its author had.
+        """
+        leaves: dict[int, bytes] = {}
+        wire: list[tuple[pb.Delivery, Leaf]] = []
+        for each in response.deliveries:
+            leaf = Leaf(
+                each.leaf.position,
+                each.leaf.admitted_at_us,
+                each.leaf.common_version,
+                each.leaf.letter_digest,
+            )
+            leaves[leaf.position] = leaf.hash()
+            wire.append((each, leaf))
+        verify_multiproof(leaves, response.tree_size, list(response.multiproof), head.root)
+        if response.tree_size != head.size:
+            raise BadProof("The proof is for another size than its head.")
+        signed = _Batches(response, self._department, self._directory)
+        found: list[Delivered] = []
+        previous: Place | None = None
+        for each, leaf in wire:
+            place = Place(each.cursor.at, each.cursor.position)
+            if place.position != leaf.position or (previous is not None and place <= previous):
+                raise BadProof("A delivery is out of order.")
+            previous = place
+            found.append(_open(each, leaf, place, signed))
+        self._directory = signed.directory
+        return found
 
 
 def _open(each: pb.Delivery, leaf: Leaf, place: Place, signed: _Batches) -> Delivered:
@@ -86,17 +101,13 @@ def _open(each: pb.Delivery, leaf: Leaf, place: Place, signed: _Batches) -> Deli
 
 
 class _Batches:
-    """The author batches of one response: each signature is verified once, when its first letter is met.
+    """The author batches of one response: each signature is verified once, when its first letter is met."""
 
-    Keys are looked up in the directory as of the letter's place: common entries of the same response are
-    taken in on the way.
-    """
-
-    def __init__(self, response: pb.DeliverResponse, department: Department) -> None:
+    def __init__(self, response: pb.DeliverResponse, department: Department, directory: Directory) -> None:
         self._batches = response.batches
         self._department = department
-        self._directory: Directory = department.directory
-        self._verified: set[int] = set()
+        self.directory = directory
+        self._verified: dict[int, bytes] = {}
 
     def author(self, index: int) -> str:
         """Whose key signed a batch."""
@@ -117,7 +128,8 @@ class _Batches:
         )
         if root != batch.root:
             raise BadProof
-        if each.batch not in self._verified:
+        stored = self._verified.get(each.batch)
+        if stored is None:
             keys.verify_batch(
                 self._key(batch, leaf),
                 batch.key_id,
@@ -126,15 +138,12 @@ class _Batches:
                 batch.signature,
                 suite=batch.suite,
             )
-            self._verified.add(each.batch)
-        own = envelopes.AuthorProof()
-        own.CopyFrom(batch)
-        own.leaf_index = path.leaf_index
-        own.path.extend(path.path)
-        return own.SerializeToString()
+            stored = self._verified[each.batch] = batch.SerializeToString()
+        # serialised messages merge by standing one after the other: the batch's part, then the letter's
+        return stored + path.SerializeToString()
 
     def _key(self, batch: envelopes.AuthorProof, leaf: Leaf) -> bytes:
-        found = self._directory.sign_key(batch.key_id, from_microseconds(leaf.admitted_at_us))
+        found = self.directory.sign_key(batch.key_id, from_microseconds(leaf.admitted_at_us))
         if found is None and batch.key_id == self._department.registry_key_id:
             # before the first common entry the registry's key is known from joining alone
             found = self._department.registry_key
@@ -144,7 +153,7 @@ class _Batches:
 
     def take(self, letter: Letter, leaf: Leaf) -> None:
         """Take a common entry in, for the letters after it."""
-        self._directory = self._directory.apply(
+        self.directory = self.directory.apply(
             common_entry_pb2.CommonEntry.FromString(letter.envelope.payload),
             version=letter.header.common.version,
             position=leaf.position,

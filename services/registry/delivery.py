@@ -50,6 +50,7 @@ class Delivery:
         self._scanned = self._cursor
         self._letters = first.grant_letters
         self._bytes = first.grant_bytes
+        self._charged = 0
         self._ended = False
         self._woken = replica.subscribe()
         # said at once: the node learns that it is heard, and how far its clock is off
@@ -85,6 +86,7 @@ class Delivery:
             response = mailboxes.respond(self._department, self._cursor, deliveries, head, checkpoint, proof)
             if deliveries:
                 self._cursor = deliveries[-1][0]
+                response.charged_bytes = self._charged
             self._alive_at = loop.time()
             return response
         return None
@@ -126,6 +128,7 @@ class Delivery:
             count += 1
         self._letters -= count
         self._bytes -= used
+        self._charged = used
         return found[:count]
 
     async def _prove(self, deliveries: list[tuple[Place, Entry]], head: Head) -> list[bytes]:

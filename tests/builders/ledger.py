@@ -27,7 +27,7 @@ from services.exchange.digests import Leaf
 from services.exchange.directory import Directory
 from services.exchange.merkle import BatchTree, multiproof
 from services.exchange.outbox import Outbox, read_page
-from services.exchange.verification import verify_deliveries
+from services.exchange.verification import Verification
 from tests.builders.departments import HEALTH, JUSTICE, LOG_ID, MARKET, REGISTRY, Sent, Signer, new_id
 
 MONDAY = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -230,7 +230,7 @@ class Node:
         after = self.department.cursor.position
         response = self.ledger.deliveries(self.department.name, after, only)
         head = self.ledger.checkpoint()[1]
-        deliveries = verify_deliveries(response, head, self.department)
+        deliveries = Verification(self.department).verify(response, head)
         self.run(lambda session: session.deliver(deliveries, response.checkpoint, head, Place(after, after)))
 
     def run(self, command: object) -> object:

@@ -14,7 +14,7 @@ from services.common.errors import LiandongError, Stale
 from services.exchange import tables
 from services.exchange.department import Command, Delivered, Place
 from services.exchange.keys import public_key_bytes, verify_batch
-from services.exchange.verification import verify_deliveries
+from services.exchange.verification import Verification
 from tests.builders.departments import new_id
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 
@@ -43,7 +43,7 @@ def delivery(market: Node) -> Command:
     after = department.cursor.position
     response = ledger.deliveries(department.name, after, ())
     head = ledger.checkpoint()[1]
-    found = verify_deliveries(response, head, department)
+    found = Verification(department).verify(response, head)
     return lambda session: session.deliver(found, response.checkpoint, head, Place(after, after))
 
 

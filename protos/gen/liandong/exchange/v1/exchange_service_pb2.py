@@ -28,7 +28,7 @@ from liandong.exchange.v1 import envelope_pb2 as liandong_dot_exchange_dot_v1_do
 from liandong.exchange.v1 import reason_pb2 as liandong_dot_exchange_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+liandong/exchange/v1/exchange_service.proto\x12\x14liandong.exchange.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#liandong/exchange/v1/envelope.proto\x1a!liandong/exchange/v1/reason.proto\"\xa4\x01\n\rSubmitRequest\x12\x19\n\x08sequence\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12>\n\tenvelopes\x18\x02 \x03(\x0b\x32\x1e.liandong.exchange.v1.EnvelopeB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x38\n\x05proof\x18\x03 \x01(\x0b\x32!.liandong.exchange.v1.AuthorProofB\x06\xbaH\x03\xc8\x01\x01\"S\n\x0eSubmitResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12/\n\x08outcomes\x18\x02 \x03(\x0b\x32\x1d.liandong.exchange.v1.Outcome\"\xcc\x01\n\x07Outcome\x12\x11\n\tletter_id\x18\x01 \x01(\t\x12\x36\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32!.liandong.exchange.v1.Disposition\x12\x10\n\x08position\x18\x03 \x01(\x04\x12,\n\x06reason\x18\x04 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\r\n\x05\x66ield\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x07 \x01(\r\"\xb5\x01\n\x0e\x44\x65liverRequest\x12+\n\x05start\x18\x01 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\x12 \n\rgrant_letters\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x80\x80\x04\x12 \n\x0bgrant_bytes\x18\x03 \x01(\x04\x42\x0b\xbaH\x08\x32\x06\x18\x80\x80\x80\x80\x01\x12\x32\n\x0c\x61\x63knowledged\x18\x04 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\"J\n\x06\x43ursor\x12\x1c\n\x02\x61t\x18\x01 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\"\n\x08position\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\"\xe7\x01\n\x0f\x44\x65liverResponse\x12\x32\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.liandong.exchange.v1.Delivery\x12\x32\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32!.liandong.exchange.v1.AuthorProof\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\x12\x11\n\ttree_size\x18\x04 \x01(\x04\x12\x12\n\nmultiproof\x18\x05 \x03(\x0c\x12\x31\n\rregistry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x02\n\x08\x44\x65livery\x12,\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\x12.\n\x08previous\x18\x02 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\x12(\n\x04leaf\x18\x03 \x01(\x0b\x32\x1a.liandong.exchange.v1.Leaf\x12\x32\n\x08\x65nvelope\x18\x04 \x01(\x0b\x32\x1e.liandong.exchange.v1.EnvelopeH\x00\x12\x30\n\x07receipt\x18\x05 \x01(\x0b\x32\x1d.liandong.exchange.v1.ReceiptH\x00\x12\r\n\x05\x62\x61tch\x18\x06 \x01(\r\x12\r\n\x05\x66lags\x18\x07 \x03(\tB\t\n\x07\x63ontent\"\x1c\n\x07Receipt\x12\x11\n\tletter_id\x18\x01 \x01(\t\"h\n\x04Leaf\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x64mitted_at_us\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ommon_version\x18\x03 \x01(\x04\x12\x1e\n\rletter_digest\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x10\n\x0eGetHeadRequest\"%\n\x0fGetHeadResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\"?\n\x18GetInclusionProofRequest\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"z\n\x19GetInclusionProofResponse\x12(\n\x04leaf\x18\x01 \x01(\x0b\x32\x1a.liandong.exchange.v1.Leaf\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\"N\n\x1aGetConsistencyProofRequest\x12\x1b\n\nfirst_size\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x04\"T\n\x1bGetConsistencyProofResponse\x12\x0c\n\x04path\x18\x01 \x03(\x0c\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x04\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\";\n\x11ListLeavesRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x17\n\x05limit\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\"T\n\x12ListLeavesResponse\x12*\n\x06leaves\x18\x01 \x03(\x0b\x32\x1a.liandong.exchange.v1.Leaf\x12\x12\n\ncheckpoint\x18\x02 \x01(\t*\x8e\x01\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISPOSITION_RECORDED\x10\x01\x12\x18\n\x14\x44ISPOSITION_ADMITTED\x10\x02\x12\x17\n\x13\x44ISPOSITION_REFUSED\x10\x03\x12\x15\n\x11\x44ISPOSITION_RETRY\x10\x04\x32\xf1\x04\n\x0f\x45xchangeService\x12W\n\x06Submit\x12#.liandong.exchange.v1.SubmitRequest\x1a$.liandong.exchange.v1.SubmitResponse(\x01\x30\x01\x12Z\n\x07\x44\x65liver\x12$.liandong.exchange.v1.DeliverRequest\x1a%.liandong.exchange.v1.DeliverResponse(\x01\x30\x01\x12V\n\x07GetHead\x12$.liandong.exchange.v1.GetHeadRequest\x1a%.liandong.exchange.v1.GetHeadResponse\x12t\n\x11GetInclusionProof\x12..liandong.exchange.v1.GetInclusionProofRequest\x1a/.liandong.exchange.v1.GetInclusionProofResponse\x12z\n\x13GetConsistencyProof\x12\x30.liandong.exchange.v1.GetConsistencyProofRequest\x1a\x31.liandong.exchange.v1.GetConsistencyProofResponse\x12_\n\nListLeaves\x12\'.liandong.exchange.v1.ListLeavesRequest\x1a(.liandong.exchange.v1.ListLeavesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+liandong/exchange/v1/exchange_service.proto\x12\x14liandong.exchange.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#liandong/exchange/v1/envelope.proto\x1a!liandong/exchange/v1/reason.proto\"\xa4\x01\n\rSubmitRequest\x12\x19\n\x08sequence\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12>\n\tenvelopes\x18\x02 \x03(\x0b\x32\x1e.liandong.exchange.v1.EnvelopeB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x38\n\x05proof\x18\x03 \x01(\x0b\x32!.liandong.exchange.v1.AuthorProofB\x06\xbaH\x03\xc8\x01\x01\"S\n\x0eSubmitResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12/\n\x08outcomes\x18\x02 \x03(\x0b\x32\x1d.liandong.exchange.v1.Outcome\"\xcc\x01\n\x07Outcome\x12\x11\n\tletter_id\x18\x01 \x01(\t\x12\x36\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32!.liandong.exchange.v1.Disposition\x12\x10\n\x08position\x18\x03 \x01(\x04\x12,\n\x06reason\x18\x04 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\r\n\x05\x66ield\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x07 \x01(\r\"\xb5\x01\n\x0e\x44\x65liverRequest\x12+\n\x05start\x18\x01 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\x12 \n\rgrant_letters\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x80\x80\x04\x12 \n\x0bgrant_bytes\x18\x03 \x01(\x04\x42\x0b\xbaH\x08\x32\x06\x18\x80\x80\x80\x80\x01\x12\x32\n\x0c\x61\x63knowledged\x18\x04 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\"J\n\x06\x43ursor\x12\x1c\n\x02\x61t\x18\x01 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\"\n\x08position\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\"\xfe\x01\n\x0f\x44\x65liverResponse\x12\x32\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.liandong.exchange.v1.Delivery\x12\x32\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32!.liandong.exchange.v1.AuthorProof\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\x12\x11\n\ttree_size\x18\x04 \x01(\x04\x12\x12\n\nmultiproof\x18\x05 \x03(\x0c\x12\x31\n\rregistry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcharged_bytes\x18\x07 \x01(\x04\"\xa1\x02\n\x08\x44\x65livery\x12,\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\x12.\n\x08previous\x18\x02 \x01(\x0b\x32\x1c.liandong.exchange.v1.Cursor\x12(\n\x04leaf\x18\x03 \x01(\x0b\x32\x1a.liandong.exchange.v1.Leaf\x12\x32\n\x08\x65nvelope\x18\x04 \x01(\x0b\x32\x1e.liandong.exchange.v1.EnvelopeH\x00\x12\x30\n\x07receipt\x18\x05 \x01(\x0b\x32\x1d.liandong.exchange.v1.ReceiptH\x00\x12\r\n\x05\x62\x61tch\x18\x06 \x01(\r\x12\r\n\x05\x66lags\x18\x07 \x03(\tB\t\n\x07\x63ontent\"\x1c\n\x07Receipt\x12\x11\n\tletter_id\x18\x01 \x01(\t\"h\n\x04Leaf\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x64mitted_at_us\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ommon_version\x18\x03 \x01(\x04\x12\x1e\n\rletter_digest\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x10\n\x0eGetHeadRequest\"%\n\x0fGetHeadResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\"?\n\x18GetInclusionProofRequest\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"z\n\x19GetInclusionProofResponse\x12(\n\x04leaf\x18\x01 \x01(\x0b\x32\x1a.liandong.exchange.v1.Leaf\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\"N\n\x1aGetConsistencyProofRequest\x12\x1b\n\nfirst_size\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x04\"T\n\x1bGetConsistencyProofResponse\x12\x0c\n\x04path\x18\x01 \x03(\x0c\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x04\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\";\n\x11ListLeavesRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x17\n\x05limit\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\"T\n\x12ListLeavesResponse\x12*\n\x06leaves\x18\x01 \x03(\x0b\x32\x1a.liandong.exchange.v1.Leaf\x12\x12\n\ncheckpoint\x18\x02 \x01(\t*\x8e\x01\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISPOSITION_RECORDED\x10\x01\x12\x18\n\x14\x44ISPOSITION_ADMITTED\x10\x02\x12\x17\n\x13\x44ISPOSITION_REFUSED\x10\x03\x12\x15\n\x11\x44ISPOSITION_RETRY\x10\x04\x32\xf1\x04\n\x0f\x45xchangeService\x12W\n\x06Submit\x12#.liandong.exchange.v1.SubmitRequest\x1a$.liandong.exchange.v1.SubmitResponse(\x01\x30\x01\x12Z\n\x07\x44\x65liver\x12$.liandong.exchange.v1.DeliverRequest\x1a%.liandong.exchange.v1.DeliverResponse(\x01\x30\x01\x12V\n\x07GetHead\x12$.liandong.exchange.v1.GetHeadRequest\x1a%.liandong.exchange.v1.GetHeadResponse\x12t\n\x11GetInclusionProof\x12..liandong.exchange.v1.GetInclusionProofRequest\x1a/.liandong.exchange.v1.GetInclusionProofResponse\x12z\n\x13GetConsistencyProof\x12\x30.liandong.exchange.v1.GetConsistencyProofRequest\x1a\x31.liandong.exchange.v1.GetConsistencyProofResponse\x12_\n\nListLeaves\x12\'.liandong.exchange.v1.ListLeavesRequest\x1a(.liandong.exchange.v1.ListLeavesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,8 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['first_size']._serialized_options = b'\272H\0042\002(\001'
   _globals['_LISTLEAVESREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_LISTLEAVESREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\005*\003\030\220N'
-  _globals['_DISPOSITION']._serialized_start=2144
-  _globals['_DISPOSITION']._serialized_end=2286
+  _globals['_DISPOSITION']._serialized_start=2167
+  _globals['_DISPOSITION']._serialized_end=2309
   _globals['_SUBMITREQUEST']._serialized_start=204
   _globals['_SUBMITREQUEST']._serialized_end=368
   _globals['_SUBMITRESPONSE']._serialized_start=370
@@ -68,29 +68,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CURSOR']._serialized_start=846
   _globals['_CURSOR']._serialized_end=920
   _globals['_DELIVERRESPONSE']._serialized_start=923
-  _globals['_DELIVERRESPONSE']._serialized_end=1154
-  _globals['_DELIVERY']._serialized_start=1157
-  _globals['_DELIVERY']._serialized_end=1446
-  _globals['_RECEIPT']._serialized_start=1448
-  _globals['_RECEIPT']._serialized_end=1476
-  _globals['_LEAF']._serialized_start=1478
-  _globals['_LEAF']._serialized_end=1582
-  _globals['_GETHEADREQUEST']._serialized_start=1584
-  _globals['_GETHEADREQUEST']._serialized_end=1600
-  _globals['_GETHEADRESPONSE']._serialized_start=1602
-  _globals['_GETHEADRESPONSE']._serialized_end=1639
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1641
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1704
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=1706
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=1828
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1830
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1908
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1910
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=1994
-  _globals['_LISTLEAVESREQUEST']._serialized_start=1996
-  _globals['_LISTLEAVESREQUEST']._serialized_end=2055
-  _globals['_LISTLEAVESRESPONSE']._serialized_start=2057
-  _globals['_LISTLEAVESRESPONSE']._serialized_end=2141
-  _globals['_EXCHANGESERVICE']._serialized_start=2289
-  _globals['_EXCHANGESERVICE']._serialized_end=2914
+  _globals['_DELIVERRESPONSE']._serialized_end=1177
+  _globals['_DELIVERY']._serialized_start=1180
+  _globals['_DELIVERY']._serialized_end=1469
+  _globals['_RECEIPT']._serialized_start=1471
+  _globals['_RECEIPT']._serialized_end=1499
+  _globals['_LEAF']._serialized_start=1501
+  _globals['_LEAF']._serialized_end=1605
+  _globals['_GETHEADREQUEST']._serialized_start=1607
+  _globals['_GETHEADREQUEST']._serialized_end=1623
+  _globals['_GETHEADRESPONSE']._serialized_start=1625
+  _globals['_GETHEADRESPONSE']._serialized_end=1662
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1664
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1727
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=1729
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=1851
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1853
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1931
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1933
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=2017
+  _globals['_LISTLEAVESREQUEST']._serialized_start=2019
+  _globals['_LISTLEAVESREQUEST']._serialized_end=2078
+  _globals['_LISTLEAVESRESPONSE']._serialized_start=2080
+  _globals['_LISTLEAVESRESPONSE']._serialized_end=2164
+  _globals['_EXCHANGESERVICE']._serialized_start=2312
+  _globals['_EXCHANGESERVICE']._serialized_end=2937
 # @@protoc_insertion_point(module_scope)

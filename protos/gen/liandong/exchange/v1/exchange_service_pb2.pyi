@@ -240,10 +240,13 @@ class DeliverResponse(_message.Message):
     TREE_SIZE_FIELD_NUMBER: _builtins.int
     MULTIPROOF_FIELD_NUMBER: _builtins.int
     REGISTRY_TIME_FIELD_NUMBER: _builtins.int
+    CHARGED_BYTES_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """A signed head (C2SP tlog-checkpoint) over at least every delivered position."""
     tree_size: _builtins.int
     """Leaves under that head."""
+    charged_bytes: _builtins.int
+    """Bytes that this response took off the client's credit; granted back once it is durable."""
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]:
         """The deliveries in cursor order; empty for a sign of life."""
@@ -271,10 +274,11 @@ class DeliverResponse(_message.Message):
         tree_size: _builtins.int = ...,
         multiproof: _abc.Iterable[_builtins.bytes] | None = ...,
         registry_time: _timestamp_pb2.Timestamp | None = ...,
+        charged_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["registry_time", b"registry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "checkpoint", b"checkpoint", "deliveries", b"deliveries", "multiproof", b"multiproof", "registry_time", b"registry_time", "tree_size", b"tree_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "charged_bytes", b"charged_bytes", "checkpoint", b"checkpoint", "deliveries", b"deliveries", "multiproof", b"multiproof", "registry_time", b"registry_time", "tree_size", b"tree_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
