@@ -58,29 +58,27 @@ def main() -> None:
     parser.add_argument("--python-version", default="3.11", help="of the base image")
     parser.add_argument("--to", type=Path, default=WHEELS)
     options = parser.parse_args()
-    folder: Path = options.to
-    folder.mkdir(parents=True, exist_ok=True)
+    locked, own = options.to / "locked", options.to / "own"
     blocks = pinned((ROOT / "requirements.lock").read_text(encoding="utf-8"))
     names = sorted(set(needed("liandong", ("", *EXTRAS), set())))
     text = "\n".join(blocks[name] for name in names) + "\n"
-    lock = folder / "requirements.txt"
+    lock = locked / "requirements.txt"
     if not lock.exists() or lock.read_text(encoding="utf-8") != text:
         # wheels of an older lock would only fill the image's context
-        shutil.rmtree(folder)
-        folder.mkdir()
-        draft = folder / "requirements.draft"
+        shutil.rmtree(locked, ignore_errors=True)
+        locked.mkdir(parents=True)
+        draft = locked / "requirements.draft"
         draft.write_text(text, encoding="utf-8")
         _pip(
             "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:",
-            f"--python-version={options.python_version}", f"--dest={folder}", f"--requirement={draft}",
+            f"--python-version={options.python_version}", f"--dest={locked}", f"--requirement={draft}",
         )  # fmt: skip
         # last: the name says that the wheels are complete
         draft.rename(lock)
-    for old in folder.glob("liandong-*.whl"):
-        old.unlink()
+    shutil.rmtree(own, ignore_errors=True)
     # the same content gives the same wheel, and the engine's cache knows it again
     os.environ.setdefault("SOURCE_DATE_EPOCH", "1577836800")
-    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", f"--wheel-dir={folder}", str(ROOT))
+    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", f"--wheel-dir={own}", str(ROOT))
 
 
 def _pip(*arguments: str) -> None:

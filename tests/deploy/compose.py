@@ -7,6 +7,7 @@ and logging are left out, every network is closed to the outside, and health is 
 import re
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,8 +99,9 @@ class Composition:
 
     def down(self) -> None:
         """Remove everything."""
-        for container in self.containers.values():
-            container.remove(force=True, v=True)
+        with ThreadPoolExecutor(4) as pool:
+            # one after the other they take longer than all tests
+            list(pool.map(lambda container: container.remove(force=True, v=True), self.containers.values()))
         for name in self._content["volumes"]:
             for volume in self._client.volumes.list(filters={"name": self._named(name)}):
                 volume.remove(force=True)
