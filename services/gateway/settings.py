@@ -37,6 +37,12 @@ class DepartmentSettings(Section):
         return TlsFiles(self.folder / "ca.crt", self.folder / "tls.crt", self.folder / "tls.key")
 
 
+class GatewayTelemetry(TelemetrySettings):
+    """Under the name of this role, unless another is given."""
+
+    service_name: str = "gateway"
+
+
 class GatewaySettings(Settings):
     """What an operator says about one gateway process.
 
@@ -54,4 +60,4 @@ class GatewaySettings(Settings):
     language: Literal["zh", "en"] = "zh"
     timeout_s: float = Field(default=2.0, gt=0, le=30)
     log_level: str = "INFO"
-    telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings(service_name="gateway"))
+    telemetry: GatewayTelemetry = Field(default_factory=GatewayTelemetry)

@@ -22,7 +22,7 @@ from liandong.exchange.v1 import (
 from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
-from services.cases.handlers import ReadingHandlers, WritingHandlers
+from services.cases.handlers import CaseHandlers
 from services.cases.parked import ParkedRetrier
 from services.common.caller import Actor, Caller
 from services.common.channel import open_channel
@@ -71,14 +71,6 @@ def migrate_department(url: str) -> None:
         migrate(url, _SERVICES / area / "migrations", version_table=f"{area}_version")
 
 
-class CaseHandlers(WritingHandlers, ReadingHandlers):
-    """CaseService, both halves."""
-
-    def __init__(self, writing: WritingHandlers, reading: ReadingHandlers) -> None:
-        self.__dict__.update(reading.__dict__)
-        self.__dict__.update(writing.__dict__)
-
-
 class HostedDepartment:
     """One department of this process, from its folder to its port.
 
@@ -87,6 +79,7 @@ class HostedDepartment:
         clock: For everything in it.
         registry_server_name: The DNS name in the registry's certificate, where it is not the host.
         registries: Addresses of the registry's replicas; those told at joining if empty.
+        traces: Whether calls open spans.
     """
 
     def __init__(
@@ -95,8 +88,11 @@ class HostedDepartment:
         clock: Clock,
         registry_server_name: str = "",
         registries: Sequence[str] = (),
+        *,
+        traces: bool = False,
     ) -> None:
         self.settings = settings
+        self._traces = traces
         self._clock = clock
         self._server_name = registry_server_name
         self.enrolment = EnrolmentClient(settings.folder, clock=clock, server_name=registry_server_name)
@@ -180,11 +176,9 @@ class HostedDepartment:
             verify_actor=actors.verify_with(lambda: department.verifier, clock),
             is_revoked=self._is_revoked,
             clock=clock,
+            traces=self._traces,
         )
-        handlers = CaseHandlers(
-            WritingHandlers(department, clock),
-            ReadingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
-        )
+        handlers = CaseHandlers(department, self.desk, clock, prove=self._prove, evidence=self._store)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
             SharingHandlers(department, self.shelf),
@@ -268,7 +262,13 @@ class Node:
         self.settings = settings
         clock = clock or SystemClock()
         self.departments = [
-            HostedDepartment(each, clock, settings.registry_server_name, settings.registries)
+            HostedDepartment(
+                each,
+                clock,
+                settings.registry_server_name,
+                settings.registries,
+                traces=bool(settings.telemetry.traces_endpoint),
+            )
             for each in settings.departments
         ]
 

@@ -31,6 +31,12 @@ class HostedSettings(Section):
         return self.database_url or f"sqlite:///{self.folder / 'node.sqlite3'}"
 
 
+class NodeTelemetry(TelemetrySettings):
+    """Under the name of this role, unless another is given."""
+
+    service_name: str = "node"
+
+
 class NodeSettings(Settings):
     """What an operator says about one node process.
 
@@ -47,4 +53,4 @@ class NodeSettings(Settings):
     registries: tuple[str, ...] = ()
     registry_server_name: str = ""
     log_level: str = "INFO"
-    telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings(service_name="node"))
+    telemetry: NodeTelemetry = Field(default_factory=NodeTelemetry)

@@ -11,6 +11,12 @@ from services.common.config import Settings
 from services.common.telemetry import TelemetrySettings
 
 
+class RegistryTelemetry(TelemetrySettings):
+    """Under the name of this role, unless another is given."""
+
+    service_name: str = "registry"
+
+
 class RegistrySettings(Settings):
     """What an operator says about one registry process.
 
@@ -40,7 +46,7 @@ class RegistrySettings(Settings):
         default_factory=lambda: socket.gethostname().lower(), pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$"
     )
     log_level: str = "INFO"
-    telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings(service_name="registry"))
+    telemetry: RegistryTelemetry = Field(default_factory=RegistryTelemetry)
 
     @property
     def name(self) -> str:

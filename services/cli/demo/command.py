@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from services.cli import texts
 from services.cli.demo.district import District, Plan, build
 from services.cli.demo.processes import ProcessFailed
 from services.cli.demo.story import Step, Story, StoryFailed
@@ -60,10 +60,8 @@ def demo(
         str,
         typer.Option(help="PostgreSQL URL with {name} for the database of each part; SQLite files if empty."),
     ] = "",
-    language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "",
 ) -> None:
     """Start a whole district on loopback and play a real transfer in it."""
-    chosen = language or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")
     with contextlib.ExitStack() as stack:
         folder = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liandong-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +74,7 @@ def demo(
             own_process=(_SENDER, _RECEIVER),
             gateway=True,
         )
-        raise typer.Exit(asyncio.run(_run(plan, once=once, language=chosen)))
+        raise typer.Exit(asyncio.run(_run(plan, once=once, language=texts.language())))
 
 
 async def _run(plan: Plan, *, once: bool, language: str) -> int:
