@@ -9,13 +9,12 @@ import pytest
 from liandong.cases.v1 import case_service_pb2
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 
-from services.cases.handlers import ReadingHandlers, WritingHandlers
+from services.cases.handlers import CaseHandlers
 from services.cases.permissions import RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
 from services.exchange import actors
-from services.node.bootstrap import CaseHandlers
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 from tests.wire.exchange.evidence_world import Identities
 
@@ -60,9 +59,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             rules=RULES,
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
-        handlers = CaseHandlers(
-            WritingHandlers(department, ledger.clock), ReadingHandlers(department, market.desk, ledger.prove)
-        )
+        handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         await server.start()
         yield Port(market, server, identities)
