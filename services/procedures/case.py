@@ -8,13 +8,13 @@ only the standing letter can be amended; that is what keeps authorship of letter
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from services.common.compact_json import encode
+import orjson
+
 from services.common.records import record
 from services.procedures.facts import Urgency
 from services.procedures.model import OFFICE
@@ -138,12 +138,12 @@ def dumps(state: CaseState) -> bytes:
         record["letters"] = state.letters
     if state.limits:
         record["limits"] = {key: (limit.value, limit.unit) for key, limit in state.limits.items()}
-    return encode(record).encode()
+    return orjson.dumps(record)
 
 
 def loads(data: bytes) -> CaseState:
     """The state that `dumps` wrote."""
-    record = json.loads(data)
+    record = orjson.loads(data)
     case_id = record["id"]
     opened_at, opened_position = record["opened"]
     last_position, last_author, last_other_position = record["last"]
@@ -190,12 +190,12 @@ def dumps_obligation(obligation: Obligation) -> bytes:
                 _optional(obligation.lapsed_at),
             ]
         )
-    return encode(flat).encode()
+    return orjson.dumps(flat)
 
 
 def loads_obligation(case_id: str, data: bytes) -> Obligation:
     """The obligation that `dumps_obligation` wrote."""
-    flat = json.loads(data)
+    flat = orjson.loads(data)
     if len(flat) == _OPEN_LENGTH:
         return _restore(case_id, flat)
     position, at, signed, outcome, due, version, lapsed = flat.pop()
