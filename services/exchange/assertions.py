@@ -253,6 +253,8 @@ class Verifier:
             raise ActorInvalid
         try:
             signed = jws.extract_compact(token, registry=_ALGORITHMS)
+            if "crit" in signed.protected:
+                raise ActorInvalid  # nothing beyond the claims is understood here, so nothing may be critical
             claims = _parse(signed.payload)
             key = self._keys.get(claims.issuer)
             if key is None or not jws.validate_compact(signed, key, registry=_ALGORITHMS):

@@ -16,11 +16,12 @@ from services.exchange.directory_handlers import LedgeredEntry
 
 _PAGE: Final = 200
 _PAUSE_S: Final = 1.0
+_LAST_VERSION: Final = 2**63 - 1  # more than a database can be asked for
 
 
 async def follow(department: Department, from_version: int) -> AsyncIterator[LedgeredEntry]:
     """The entries from a version on, then each as it comes; never ends by itself."""
-    version = from_version
+    version = min(from_version, _LAST_VERSION)
     while True:
         rows = await department.read(_page(version))
         for row in rows:

@@ -248,6 +248,7 @@ def test_only_ed25519_by_a_listed_issuer_is_believed(verify: Call) -> None:
         forge(payload, {"alg": "none"}),
         forge(payload, {"typ": "JWT"}),
         forge(payload, {"alg": "EdDSA", "crit": ["x"], "x": 1}),
+        forge(payload, {"alg": "EdDSA", "crit": ["jwk"], "jwk": jwk}),
         forge(payload, {"alg": ["EdDSA"]}),
         forge(payload, ["EdDSA"]),
         unsigned,
