@@ -21,7 +21,7 @@ from services.exchange.digests import Leaf
 from services.registry import mailboxes
 from services.registry.admission import Batch, Command, Result
 from services.registry.delivery import Delivery
-from services.registry.intake import halves, open_batch
+from services.registry.intake import authenticate_people, halves, open_batch
 from services.registry.judgement import Answer
 from services.registry.replica import Replica
 
@@ -98,7 +98,8 @@ class ExchangeHandlers:
             try:
                 await free.acquire()
                 async for request in requests:
-                    batch = open_batch(author, request, self._replica.directory, self._clock.now())
+                    # milliseconds of work for a full batch, in which deliveries go on
+                    batch = await asyncio.to_thread(self._open, author, request)
                     answers.put_nowait((request.sequence, batch, self._committer.submit(batch)))
                     await free.acquire()
             finally:
@@ -119,6 +120,12 @@ class ExchangeHandlers:
                 if left is not None:
                     left[2].cancel()
             await self._links.disconnected(author)
+
+    def _open(self, author: str, request: pb.SubmitRequest) -> Batch:
+        directory = self._replica.directory
+        batch = open_batch(author, request, directory, self._clock.now())
+        authenticate_people(batch, self._replica.verifier(author, directory))
+        return batch
 
     async def _outcome(self, batch: Batch, future: asyncio.Future[tuple[Result, ...]]) -> tuple[Result, ...]:
         """The results of a batch; one that cannot be written is halved until the poisoned letter is alone."""
