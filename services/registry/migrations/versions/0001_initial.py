@@ -1,4 +1,8 @@
-"""The registry's tables, and those of evidence."""
+"""The registry's tables, and those of evidence.
+
+Until the first release this revision is what the program knows; with the release it is written out, and
+every later change is a revision of its own.
+"""
 
 from alembic import op
 
