@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import typer
 
-from services.cli.bench import cost, load
+from services.cli.bench import cost, growth, load
 from services.cli.bench.database import Postgres, postgres
 from services.cli.bench.reference import Reference
 from services.cli.demo.district import District, Plan, build, database
@@ -56,6 +56,8 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     short: Annotated[bool, typer.Option("--short", help="A small run, to see that it works.")] = False,
     only: Annotated[str, typer.Option(help="postgresql or sqlite; both if empty.")] = "",
+    leaves: Annotated[int, typer.Option(help="Also compare with a ledger of so many leaves.")] = 0,
+    stored: Annotated[int, typer.Option(help="Also compare with so many letters stored.")] = 0,
 ) -> None:
     """Measure letters per second and latency from the sending API to the recipient's durable inbox."""
     size = SHORT if short else FULL
@@ -65,6 +67,14 @@ def bench(
             results[dialect] = asyncio.run(_measure(dialect, size))
             if not as_json:
                 sys.stdout.write(f"{dialect}: {json.dumps(results[dialect], indent=2)}\n")
+    if leaves:
+        results["ledger"] = _ledger(leaves)
+    if stored:
+        results["stored"] = asyncio.run(_stored(stored))
+    if not as_json and (leaves or stored):
+        sys.stdout.write(
+            json.dumps({key: results[key] for key in results if key in ("ledger", "stored")}) + "\n"
+        )
     if as_json:
         sys.stdout.write(json.dumps(results, indent=2) + "\n")
 
@@ -74,14 +84,7 @@ async def _measure(dialect: str, size: Size) -> dict[str, Any]:
         server = stack.enter_context(postgres()) if dialect == "postgresql" else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liandong-bench-")))
         url = _databases(server)
-        plan = Plan(
-            folder=folder,
-            departments=3,
-            base_port=0,
-            database_url=url,
-            first=(_SENDER, _RECEIVER, "justice.qinghe"),
-            own_process=(_SENDER, _RECEIVER),
-        )
+        plan = _plan(folder, url)
         district = await build(plan, _silent)
         try:
             measured = await _run(district, server, database(plan, _SENDER, folder / _SENDER), size)
@@ -118,6 +121,79 @@ async def _run(district: District, server: Postgres | None, inbox: str, size: Si
             name: cost.resident_memory(pid) // 2**20 for name, pid in pids.items() if name != "postgresql"
         },
     }
+
+
+def _ledger(leaves: int) -> dict[str, Any]:
+    """Append and proof on a ledger of many leaves against one of few."""
+    with postgres() as server:
+        small, large = growth.GrownLedger(server.create("small")), growth.GrownLedger(server.create("large"))
+        small.load(1_000, _quiet)
+        large.load(leaves, lambda done: _tell(f"{done:,} of {leaves:,} leaves"))
+        try:
+            return {"leaves": leaves, **growth.compare(small, large, pairs=200)}
+        finally:
+            small.close()
+            large.close()
+
+
+async def _stored(letters: int) -> dict[str, Any]:
+    """CPU per letter, of all processes together, with many letters stored against none; pairs in turn."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(postgres())
+        districts: list[tuple[District, list[str], str]] = []
+        try:
+            for label in ("none", "many"):
+                folder = Path(
+                    stack.enter_context(tempfile.TemporaryDirectory(prefix=f"liandong-bench-{label}-"))
+                )
+                for name in ("registry", _SENDER, _RECEIVER, "justice.qinghe"):
+                    server.create(f"{label}_{name.replace('.', '_')}")
+                plan = _plan(folder, server.url(f"{label}_{{name}}"))
+                district = await build(plan, _silent)
+                sender, receiver = district.parties[_SENDER], district.parties[_RECEIVER]
+                case_ids = await load.open_cases(sender, receiver, 1_000)
+                inbox = database(plan, _SENDER, folder / _SENDER)
+                districts.append((district, case_ids, inbox))
+                if label == "many":
+                    for done in range(0, letters, 20_000):
+                        _tell(f"{done:,} of {letters:,} letters")
+                        await load.throughput(receiver, sender, inbox, case_ids, min(20_000, letters - done))
+            ratios = []
+            for _ in range(5):
+                none, many = [await _cpu_per_letter(each, server.pid) for each in districts]
+                ratios.append(many / none)
+            return {"letters": letters, "cpu_ratio": round(statistics.median(ratios), 3)}
+        finally:
+            for district, _, _ in districts:
+                await district.stop()
+
+
+async def _cpu_per_letter(running: tuple[District, list[str], str], server: int, count: int = 4_000) -> float:
+    district, case_ids, inbox = running
+    pids = [server, *(each.pid for each in district.processes)]
+    before = sum(cost.cpu_seconds(pid) for pid in pids)
+    await load.throughput(district.parties[_RECEIVER], district.parties[_SENDER], inbox, case_ids, count)
+    return (sum(cost.cpu_seconds(pid) for pid in pids) - before) / count
+
+
+def _plan(folder: Path, url: str) -> Plan:
+    return Plan(
+        folder=folder,
+        departments=3,
+        base_port=0,
+        database_url=url,
+        first=(_SENDER, _RECEIVER, "justice.qinghe"),
+        own_process=(_SENDER, _RECEIVER),
+    )
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"\r{text}          ")
+    sys.stderr.flush()
+
+
+def _quiet(done: int) -> None:
+    del done
 
 
 def _processes(district: District, server: Postgres | None) -> dict[str, int]:
