@@ -128,9 +128,11 @@ def test_the_servers_certificate_is_renewed_at_half_of_its_life(tmp_path: Path) 
 
 
 def test_the_command_line_prepares_a_registry(
-    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`init` and `operator`; a mistake is one line and an exit status."""
+    # it would write to this test's stderr for the rest of the run
+    monkeypatch.setattr("services.common.log.configure", lambda _level: None)
     config = tmp_path / "registry.toml"
     config.write_text(
         f'region = "qinghe"\ndatabase_url = "{sqlite_url}"\ndata_dir = "{tmp_path / "data"}"\n'
