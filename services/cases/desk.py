@@ -89,6 +89,7 @@ class DeskSession:
         self._pairs: list[tuple[str, str]] = []
         self._keys: dict[str, tuple[bytes, Recorded]] = {}
         self._recalculate = False
+        self._folded: dict[int, str] = {}
         self._moves_evidence = False
 
     # -- own acts -------------------------------------------------------------------------------
@@ -231,6 +232,7 @@ class DeskSession:
         ):
             return  # a copy of one act in a case that this department is no party of: kept, nothing to fold
         folded = fold(entry.admitted, facts, self._admission(delivered), law)
+        self._folded[delivered.leaf.position] = facts.case_id
         entry = self._settle(facts.case_id, entry, folded, entry.pending)
         content = letter.content
         assert content is not None
@@ -252,6 +254,7 @@ class DeskSession:
             return
         entry = self._entry(case_id)
         folded = fold(entry.admitted, facts, self._admission(delivered), self._session.directory.law)
+        self._folded[delivered.leaf.position] = case_id
         in_order = bool(entry.pending) and entry.pending[0].letter_id == letter_id
         rest = tuple(each for each in entry.pending if each.letter_id != letter_id)
         self._settle(case_id, entry, folded, rest, in_order=in_order)
@@ -342,12 +345,18 @@ class DeskSession:
     def arrived(self, department: str, positions: Sequence[int], received_at: datetime) -> None:
         """Clocks that start on receipt start."""
         acts = self._session.directory.law.received_acts
-        for case_id, opened in store.awaiting_receipt(self._session.connection, positions, acts).items():
+        found = store.awaiting_receipt(self._session.connection, positions, acts)
+        for position in positions:
+            # a letter and its Arrival come together to one who was away: it is not in the table yet
+            case_id = self._folded.get(position)
+            if case_id is not None:
+                found.setdefault(case_id, []).append(position)
+        for case_id, opened in found.items():
             entry = self._entry(case_id)
             if entry.admitted is None:
                 continue
             folded = arrive(entry.admitted, opened, department, received_at)
-            if folded.changed:
+            if folded.state is not entry.admitted:
                 self._settle(case_id, entry, folded, entry.pending)
 
     def law_changed(self) -> None:
