@@ -52,3 +52,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh database, once on SQLite and once on PostgreSQL: for what must hold on both."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests told: seeds, so that a run can be repeated, and figures."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    for report in reports:
+        lines = [text for name, text in report.user_properties if name == "told"]
+        if lines:
+            terminalreporter.write_line(f"{report.nodeid}: {' '.join(lines)}")
