@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from grpc_channelz.v1 import channelz_pb2
+from grpc_health.v1 import health_pb2
 from liandong.cases.v1 import bodies_pb2 as bodies
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import case_service_pb2_grpc as case_stubs
@@ -67,6 +69,7 @@ EXCHANGE: Final = service_of(exchange, "ExchangeService")
 OVERSIGHT: Final = service_of(oversight, "OversightService")
 ENROLMENT: Final = service_of(enrolment, "EnrolmentService")
 INVITATION: Final = service_of(enrolment, "InvitationService")
+CHANNELZ: Final = service_of(channelz_pb2, "Channelz")
 NODE: Final = (CASES, SHARING, EVIDENCE, DIRECTORY)
 REGISTRY: Final = (EXCHANGE, EVIDENCE, DIRECTORY, INVITATION, OVERSIGHT)
 
@@ -201,7 +204,7 @@ async def test_a_forged_sender_is_refused(attacker: Attacker, case: Case) -> Non
         assert (borrowed.reason, borrowed.field) == ("BAD_SIGNATURE", "proof.key_id")
 
 
-@pytest.mark.parametrize("service", [CASES, SHARING, EVIDENCE, DIRECTORY], ids=lambda each: each.name)
+@pytest.mark.parametrize("service", [*NODE, CHANNELZ], ids=lambda each: each.name)
 async def test_no_certificate_of_another_department_calls_a_node(
     attacker: Attacker, service: ServiceDescriptor
 ) -> None:
@@ -218,7 +221,7 @@ async def test_no_certificate_of_another_department_calls_a_node(
                 # at a node nobody publishes
                 expected = "CALLER_NOT_PERMITTED" if method.name == "PublishEntry" else "FOREIGN_DEPARTMENT"
                 assert refusal(answer)[0] == expected, method.full_name
-            if service is not DIRECTORY:
+            if service not in (DIRECTORY, CHANNELZ):
                 answer = await attacker.call(health.address, own, method, b"", ("liandong-actor", token))
                 assert refusal(answer)[0] == "CALLER_NOT_PERMITTED", method.full_name
 
@@ -243,6 +246,27 @@ async def test_no_actor_of_another_department_acts_here(
                 assert refusal(answer)[0] == reason, method.full_name
             answer = await attacker.call(health.address, health.tls, method)
             assert refusal(answer)[0] == "ACTOR_MISSING", method.full_name
+
+
+async def test_at_the_registry_each_calls_what_its_certificate_is_for(attacker: Attacker) -> None:
+    """Letters and evidence go between nodes and registry, invitations and common entries are its operators'."""
+    district = attacker.world.district
+    assert district.operator is not None
+    clients = [attacker.certificate(f"liandong://{HEALTH}/{kind}") for kind in ("gateway", "system/x")]
+    publish = DIRECTORY.methods_by_name["PublishEntry"]
+    links = [EXCHANGE.methods_by_name[name] for name in ("Submit", "Deliver")]
+    refused = [
+        *((tls, each) for tls in (*clients, district.operator) for each in (*EVIDENCE.methods, *links)),
+        *(
+            (tls, each)
+            for tls in (*clients, attacker.node_tls(HEALTH))
+            for each in (*INVITATION.methods, publish)
+        ),
+    ]
+    async with attacker.unchanged():
+        for tls, method in refused:
+            answer = await attacker.call(district.registry_address, tls, method)
+            assert refusal(answer)[0] == "CALLER_NOT_PERMITTED", method.full_name
 
 
 async def test_a_certificate_that_is_not_the_registrys_or_has_ended_opens_no_connection(
@@ -1102,6 +1126,10 @@ async def test_garbage_is_malformed_on_every_call(attacker: Attacker) -> None:
                                 f"{answer} {method.full_name} {data[:20]!r}"
                             )
                             seen.add(method.full_name)
+        # of the standard services the framework parses: whatever it says, the server lives
+        check = service_of(health_pb2, "Health").methods_by_name["Check"]
+        for address, tls, present, _ in callers(attacker):
+            assert isinstance(await attacker.call(address, tls, check, garbage[0], present=present), Refused)
     offered = {each.full_name for service in (*NODE, *REGISTRY, ENROLMENT) for each in service.methods}
     assert offered == seen
 
