@@ -3,34 +3,35 @@
 from collections.abc import Iterator
 
 import pytest
-from liandong.cases.v1 import bodies_pb2 as bodies
-from liandong.cases.v1 import case_service_pb2 as cases
+from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.common.clock import ManualClock
 from services.exchange import outbox as module
+from services.exchange.department import DepartmentSession, new_id
 from services.exchange.outbox import Outbox
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 
 
 @pytest.fixture
 def market(sqlite_url: str) -> Iterator[Node]:
-    """The node of the receiver, with a case that it may sign for and then send on about."""
+    """The node of a department."""
     with node(sqlite_url, Ledger(ManualClock(MONDAY))) as made:
         yield made
 
 
 def two_letters(market: Node) -> tuple[str, str, str]:
-    """Two own letters of one case on their way: case, first, second."""
-    case_id, _ = market.ledger.transferred()
-    market.take()
-    first = market.record(cases.ActDraft(case_id=case_id, act="sign-for", sign_for=bodies.SignFor()))
-    dispute = cases.ActDraft(
-        case_id=case_id,
-        act="correct",
-        amended_letter=first.letter_id,
-        correction=bodies.Correction(text="签收人更正。"),
-    )
-    return case_id, first.letter_id, market.record(dispute).letter_id
+    """Two own letters of one case on their way, whatever they say: case, first, second."""
+    case_id, first, second = new_id(), new_id(), new_id()
+    actor = pb.Actor(name="系统", subject="system-1", role="system", service=True)
+
+    def command(session: DepartmentSession) -> None:
+        for letter_id in (first, second):
+            header = session.header(letter_id, actor, "", b"", ())
+            header.act.content = case_id.encode()
+            session.record(header, b"", (), case_id=case_id)
+
+    market.run(command)
+    return case_id, first, second
 
 
 @pytest.fixture

@@ -203,6 +203,7 @@ def put_case(database: Database, number: int, last_position: int = 0, state: str
         opened_position=0,
         last_position=last_position,
         last_author=SENDER,
+        office_called=True,
     )
     put(
         database,

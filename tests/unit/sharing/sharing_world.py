@@ -175,8 +175,18 @@ class World:
 
     def receipt(self, letter_id: str, admitted_at: datetime | None = None) -> Delivered:
         """The registry's word that an own letter was admitted, at the next position."""
-        place, leaf = self._place(sha256(letter_id.encode()), admitted_at)
+        recorded = self.department.recorded.get(letter_id)
+        place, leaf = self._place(recorded.digest if recorded else self._digest(letter_id), admitted_at)
         return Delivered(place, leaf, None, Receipt(letter_id, leaf, ()), (), b"", b"")
+
+    def _digest(self, letter_id: str) -> bytes:
+        letters = exchange_tables.letters.c
+        stored = self.database.read(
+            lambda connection: connection.execute(
+                sa.select(letters.letter_digest).where(letters.letter_id == letter_id)
+            ).scalar()
+        )
+        return bytes(stored) if stored else sha256(letter_id.encode())
 
     def refuse(
         self, letter_id: str, reason: str = "STALE", not_submitted: frozenset[str] = frozenset()

@@ -298,7 +298,7 @@ def test_receipts_of_other_letters_are_not_ours(world: World) -> None:
     """A receipt of an act changes nothing here, and costs no query once what is pending is known."""
     world.deliver(world.receipt(new_id()))
     assert world.rows(tables.items) == []
-    assert world.shelf.pending == {}
+    assert not world.shelf.pending
 
 
 # -- lists --
