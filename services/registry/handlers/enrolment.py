@@ -58,7 +58,7 @@ class EnrolmentHandlers:
         self._clock = clock
         self._limit = limit or RateLimit()
 
-    async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:  # noqa: N802 - the RPC's name
+    async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
         """Redeems a one-time token."""
         self._limit.take(context.peer(), self._clock.now())
         member = await self._enrolment.join(
@@ -80,7 +80,7 @@ class EnrolmentHandlers:
             registry_address=member.registry_address,
         )
 
-    async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:  # noqa: N802 - the RPC's name
+    async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
         """Certifies a TLS key for a member."""
         self._limit.take(context.peer(), self._clock.now())
         requested_at = instant(request.requested_at)
@@ -99,7 +99,7 @@ class EnrolmentHandlers:
         )
         return pb.RenewResponse(certificate=certificate, ca=ca)
 
-    async def Diagnose(self, request: pb.DiagnoseRequest, context: Context) -> pb.DiagnoseResponse:  # noqa: N802 - the RPC's name
+    async def Diagnose(self, request: pb.DiagnoseRequest, context: Context) -> pb.DiagnoseResponse:
         """Says why a certificate is not accepted."""
         now = self._clock.now()
         self._limit.take(context.peer(), now)
@@ -120,7 +120,7 @@ class InvitationHandlers:
     def __init__(self, enrolment: Enrolment) -> None:
         self._enrolment = enrolment
 
-    async def CreateInvitation(  # noqa: N802 - the RPC's name
+    async def CreateInvitation(
         self, request: pb.CreateInvitationRequest, _context: Context
     ) -> pb.CreateInvitationResponse:
         """Makes a one-time token."""
@@ -128,7 +128,7 @@ class InvitationHandlers:
         text, expires_at = await self._enrolment.invite(request.department, lifetime)
         return pb.CreateInvitationResponse(invitation=text, expires_at=_stamp(expires_at))
 
-    async def ListInvitations(  # noqa: N802 - the RPC's name
+    async def ListInvitations(
         self, _request: pb.ListInvitationsRequest, _context: Context
     ) -> pb.ListInvitationsResponse:
         """The newest invitations and what became of them."""

@@ -107,7 +107,8 @@ def test_replicas_that_start_together_migrate_once(database_url: str, tmp_path: 
     """One process does it, the others wait and find it done."""
     revise(tmp_path, "first", CREATE)
     program = (
-        "import sys; from services.common.migrations import migrate; print(migrate(*sys.argv[1:], version_table='v'))"
+        "import sys; from services.common.migrations import migrate;"
+        " print(migrate(*sys.argv[1:], version_table='v'))"
     )
     started = [
         subprocess.Popen(
