@@ -10,10 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -24,19 +25,30 @@ EXTRAS: Final = ("registry", "node", "gateway", "telemetry")
 _PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
 
 
-def needed(name: str, extras: tuple[str, ...], found: set[tuple[str, str]]) -> Iterator[str]:
-    """Names of what a distribution needs at run time, and what that needs in turn."""
-    for extra in extras or ("",):
-        if (name, extra) in found:
-            continue
-        found.add((name, extra))
-        for line in requires(name) or ():
-            requirement = Requirement(line)
-            if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
-                continue
-            needs = canonicalize_name(requirement.name)
-            yield needs
-            yield from needed(needs, ("", *sorted(requirement.extras)), found)
+def wanted(pyproject: dict[str, Any]) -> set[str]:
+    """Names of all that the roles need: what the project says, and what that needs in turn."""
+    project = pyproject["project"]
+    lines = list(project["dependencies"])
+    for extra in EXTRAS:
+        lines += project["optional-dependencies"][extra]
+    found: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    for line in lines:
+        found.update(needed(Requirement(line), "", seen))
+    return found
+
+
+def needed(requirement: Requirement, extra: str, seen: set[tuple[str, str]]) -> Iterator[str]:
+    """The name of a requirement that applies here, and of what that needs in turn."""
+    if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+        return
+    name = canonicalize_name(requirement.name)
+    yield name
+    for each in ("", *sorted(requirement.extras)):
+        if (name, each) not in seen:
+            seen.add((name, each))
+            for line in requires(name) or ():
+                yield from needed(Requirement(line), each, seen)
 
 
 def pinned(lock: str) -> dict[str, str]:
@@ -60,8 +72,8 @@ def main() -> None:
     options = parser.parse_args()
     locked, own = options.to / "locked", options.to / "own"
     blocks = pinned((ROOT / "requirements.lock").read_text(encoding="utf-8"))
-    names = sorted(set(needed("liandong", ("", *EXTRAS), set())))
-    text = "\n".join(blocks[name] for name in names) + "\n"
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    text = "\n".join(blocks[name] for name in sorted(wanted(pyproject))) + "\n"
     lock = locked / "requirements.txt"
     if not lock.exists() or lock.read_text(encoding="utf-8") != text:
         # wheels of an older lock would only fill the image's context

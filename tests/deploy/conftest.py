@@ -33,14 +33,11 @@ def image(client: Any) -> str:
     from tests.deploy.engine import base_image  # noqa: PLC0415 - see `client`
 
     subprocess.run([sys.executable, DEPLOY / "wheelhouse.py"], check=True, stdout=subprocess.DEVNULL)
-    client.images.build(
-        path=str(DEPLOY),
-        tag=IMAGE,
-        buildargs={"BASE": base_image(client)},
-        network_mode="none",
-        rm=True,
-        forcerm=True,
-    )
+    options: dict[str, Any] = {"path": str(DEPLOY), "network_mode": "none", "rm": True, "forcerm": True}
+    options["buildargs"] = {"BASE": base_image(client)}
+    # named, so that its layers are there for the next run
+    client.images.build(**options, target="build", tag=f"{IMAGE}-build")
+    client.images.build(**options, tag=IMAGE)
     return IMAGE
 
 
