@@ -10,6 +10,7 @@ from services.common.channel import remote_errors
 from services.common.errors import (
     InvalidField,
     LiandongError,
+    LimitExceeded,
     NotFound,
     Unavailable,
 )
@@ -47,7 +48,6 @@ async def test_frames_keep_their_rules(evidence: EvidenceWorld) -> None:
             ("root", [pb.PutChunkRequest(frame=b"a")]),
             ("frame", [named, named]),
             ("frame", [named, pb.PutChunkRequest()]),
-            ("frame", [pb.PutChunkRequest(root=manifest.root, frame=data)]),
             ("index", [pb.PutChunkRequest(root=manifest.root, index=1, frame=b"a")]),
             ("index", [pb.PutChunkRequest(root=manifest.root, index=2**32 - 1, frame=b"a")]),
         ]
@@ -55,6 +55,9 @@ async def test_frames_keep_their_rules(evidence: EvidenceWorld) -> None:
             with pytest.raises(InvalidField) as caught:
                 await send(stub, *requests)
             assert caught.value.field == field
+        with pytest.raises(LimitExceeded) as too_long:
+            await send(stub, pb.PutChunkRequest(root=manifest.root, frame=data))
+        assert too_long.value.field == "frame"
         with pytest.raises(NotFound):
             await send(stub, pb.PutChunkRequest(root=bytes(32), frame=b"a"))
         answer = await send(stub, named, pb.PutChunkRequest(frame=data[MIB:]))
