@@ -11,7 +11,6 @@ an idempotency key and repeats the same request until it is answered, whatever d
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import random
 import time
@@ -72,6 +71,7 @@ _WEIGHTS: Final = {
     "outcome": 0.2,
     "close": 1.0,
 }
+_UNNUMBERED: Final = frozenset({"register", "sign-for", "progress", "close"})
 _OPENING: Final = 0.05
 """The share of turns that open a new case."""
 
@@ -156,7 +156,7 @@ class Correspondent:
                     raise
             self._journal.asked_again += 1
             await reconnect(self.party)
-            await asyncio.sleep(self._chance.uniform(0.05, 0.3))
+            await asyncio.sleep(self._chance.uniform(0.1, 0.5))
 
     async def send(self, drafts: Sequence[cases.ActDraft]) -> list[cases.LetterAnswer]:
         """Send acts by the bulk stream; what is refused at once is counted and left out."""
@@ -189,34 +189,52 @@ class Correspondent:
         finally:
             call.cancel()
 
-    async def send_approved(self, draft: cases.ActDraft, approver: str) -> cases.LetterAnswer | None:
+    async def send_approved(self, draft: cases.ActDraft) -> cases.LetterAnswer | None:
         """Prepare, approve and send an act as people do; None if it is refused at once."""
-        party, key = self.party, self._key()
         try:
-            prepared = await self._insist(
-                lambda: party.cases.PrepareLetter(
-                    cases.PrepareLetterRequest(draft=draft, idempotency_key=key),
-                    metadata=party.actor("clerk"), timeout=_TIMEOUT_S,
-                )
-            )  # fmt: skip
-            letter_id, digest = prepared.draft.letter_id, prepared.draft.content_digest
-            await self._insist(
-                lambda: party.cases.ApproveLetter(
-                    cases.ApproveLetterRequest(letter_id=letter_id, content_digest=digest, role=approver),
-                    metadata=party.actor(approver, digest, Purpose.APPROVE), timeout=_TIMEOUT_S,
-                )
-            )  # fmt: skip
-            sent = await self._insist(
-                lambda: party.cases.SendLetter(
-                    cases.SendLetterRequest(letter_id=letter_id, content_digest=digest),
-                    metadata=party.actor("clerk", digest, Purpose.SEND), timeout=_TIMEOUT_S,
-                )
-            )  # fmt: skip
+            return await self.send_prepared(await self.approved(draft))
         except LiandongError as error:
             self._journal.refused_at_once[error.reason] += 1
             return None
+
+    async def approved(self, draft: cases.ActDraft) -> cases.DraftView:
+        """Prepare an act and have it approved by whom it needs.
+
+        Raises:
+            LiandongError: It is refused.
+        """
+        party, key, approver = self.party, self._key(), _APPROVERS[draft.act]
+        prepared = await self._insist(
+            lambda: party.cases.PrepareLetter(
+                cases.PrepareLetterRequest(draft=draft, idempotency_key=key),
+                metadata=party.actor("clerk"), timeout=_TIMEOUT_S,
+            )
+        )  # fmt: skip
+        letter_id, digest = prepared.draft.letter_id, prepared.draft.content_digest
+        answer = await self._insist(
+            lambda: party.cases.ApproveLetter(
+                cases.ApproveLetterRequest(letter_id=letter_id, content_digest=digest, role=approver),
+                metadata=party.actor(approver, digest, Purpose.APPROVE), timeout=_TIMEOUT_S,
+            )
+        )  # fmt: skip
+        approved: cases.DraftView = answer.draft
+        return approved
+
+    async def send_prepared(self, prepared: cases.DraftView) -> cases.LetterAnswer:
+        """Send what is approved.
+
+        Raises:
+            LiandongError: It is refused.
+        """
+        party, letter_id, digest = self.party, prepared.letter_id, prepared.content_digest
+        sent = await self._insist(
+            lambda: party.cases.SendLetter(
+                cases.SendLetterRequest(letter_id=letter_id, content_digest=digest),
+                metadata=party.actor("clerk", digest, Purpose.SEND), timeout=_TIMEOUT_S,
+            )
+        )  # fmt: skip
         answer: cases.LetterAnswer = sent.answer
-        self._journal.note(answer, party.name, draft.act)
+        self._journal.note(answer, party.name, prepared.draft.act)
         return answer
 
     def _key(self) -> str:
@@ -233,7 +251,7 @@ class Correspondent:
 
     async def transfer(self, case_id: str) -> None:
         """Transfer a case to the other department."""
-        await self.send_approved(self.draft("transfer", case_id), _APPROVERS["transfer"])
+        await self.send_approved(self.draft("transfer", case_id))
 
     async def take_turn(self) -> None:
         """Do something: open a case, or some permitted act in one."""
@@ -245,9 +263,11 @@ class Correspondent:
         if view is None:
             return
         acts = [each.act for each in view.acts if each.permitted and each.act in _WEIGHTS]
-        # of each act the newest stands, and can be corrected
+        # of each numbered act the newest stands, and can be corrected
         standing = {
-            each.act: each.letter_id for each in self._journal.by(self.party.name) if each.case_id == case_id
+            each.act: each.letter_id
+            for each in self._journal.by(self.party.name)
+            if each.case_id == case_id and each.act not in _UNNUMBERED
         }
         own = list(standing.values())
         acts = [act for act in acts if act != "correct" or own]
@@ -255,7 +275,7 @@ class Correspondent:
             return
         (act,) = self._chance.choices(acts, [_WEIGHTS[each] for each in acts])
         if act in _APPROVERS:
-            await self.send_approved(self.draft(act, case_id), _APPROVERS[act])
+            await self.send_approved(self.draft(act, case_id))
             return
         count = self._chance.randint(1, 4) if act == "progress" else 1
         await self.send(
@@ -360,7 +380,7 @@ class Campaign:
     seed: int
     letters: int
     first_cases: int = 6
-    workers: int = 3
+    workers: int = 2
     faults: Faults = field(default_factory=Faults)
     journal: Journal = field(default_factory=Journal)
     happened: list[str] = field(default_factory=list)
@@ -381,7 +401,7 @@ class Campaign:
                 for index in range(self.workers):
                     group.create_task(self._correspond(party, other, index, opened, openers[party.name]))
         sent_at = time.monotonic() - self._began
-        await self.settle()
+        await settle(self.federation)
         kills = sum(self.federation.kills.values())
         kinds = Counter(each.split()[1] for each in self.happened)
         return (
@@ -419,7 +439,7 @@ class Campaign:
                 await correspondent.take_turn()
                 enough = len(self.journal.letters) - opened >= self.letters
                 # the last faults come over a trickle, not over silence
-                await asyncio.sleep(chance.uniform(0, 0.2 if enough or not other else 0.05))
+                await asyncio.sleep(chance.uniform(0, 0.5 if enough else 0.1))
         finally:
             await correspondent.party.close()
 
@@ -477,14 +497,61 @@ class Campaign:
 
     # -- afterwards -----------------------------------------------------------------------------
 
-    async def settle(self) -> None:
-        """Heal everything and wait until every outbox is empty and every node has all that is for it."""
-        self.federation.heal()
-        await until(self._unsettled, _SETTLE_S)
 
-    async def _unsettled(self) -> str:
-        self.federation.district.check()
-        for party in self.federation.parties.values():
+async def examine(federation: Federation, journal: Journal) -> Books:
+    """Compare what the correspondents were told with everything that is kept anywhere.
+
+    Raises:
+        AssertionError: Something recorded vanished, came twice, out of order, or is not the same everywhere.
+    """
+    addresses = federation.district.registry_addresses
+    verified = {await verify_registry(each, federation.parties[HEALTH].tls) for each in addresses}
+    assert len(verified) == 1
+    books = await asyncio.to_thread(Books.read, federation)
+    books.check_ledger()
+    books.check_nodes()
+    books.check_journal(journal)
+    for party in federation.parties.values():
+        for case_id in books.ledger_cases:
+            await _compare_case(books, journal, party, case_id)
+    return books
+
+
+async def _compare_case(books: Books, journal: Journal, party: Party, case_id: str) -> None:
+    """A department's timeline holds the case's letters in ledger order, and its state is the registry's."""
+    metadata = party.actor("system")
+    try:
+        with remote_errors():
+            timeline = await party.cases.GetTimeline(
+                cases.GetTimelineRequest(case_id=case_id, limit=1000), metadata=metadata, timeout=_TIMEOUT_S
+            )
+            request = cases.GetCaseRequest(case_id=case_id)
+            view = (await party.cases.GetCase(request, metadata=metadata, timeout=_TIMEOUT_S)).case
+    except NotFound:
+        # the office before it is called
+        assert not any(position in books.mailboxes[party.name] for position, _ in books.ledger_cases[case_id])
+        return
+    shown = [
+        (each.position.position, each.letter_id)
+        for each in timeline.letters
+        if each.disposition == exchange.DISPOSITION_ADMITTED
+    ]
+    assert shown == books.ledger_cases[case_id], (party.name, case_id)
+    refused = {
+        each.letter_id for each in timeline.letters if each.disposition == exchange.DISPOSITION_REFUSED
+    }
+    own = {each.letter_id for each in journal.by(party.name) if each.case_id == case_id}
+    assert own <= refused | {letter_id for _, letter_id in shown}
+    assert view.state_digest == books.digests[case_id], (party.name, case_id, view.state)
+    assert view.pending == 0
+
+
+async def settle(federation: Federation) -> None:
+    """Heal everything and wait until every outbox is empty and every node has all that is for it."""
+
+    async def unsettled() -> str:
+        federation.district.check()
+        for party in federation.parties.values():
             try:
                 with remote_errors():
                     state = await party.cases.GetNodeState(
@@ -498,68 +565,21 @@ class Campaign:
                     f"{party.name}: connected={state.connected} outbox={state.outbox} parked={state.parked} "
                     f"{state.link_error}"
                 )
-        return await asyncio.to_thread(self._undelivered)
+        return await asyncio.to_thread(_undelivered, federation)
 
-    def _undelivered(self) -> str:
-        box = registry_tables.mailbox.c
-        newest = sa.select(box.department, sa.func.max(box.at)).group_by(box.department)
-        for department, at in self.federation.rows(REGISTRY, newest):
-            if department in self.federation.parties:
-                cursor = self.federation.rows(department, sa.select(tables.link.c.at))[0][0]
-                if cursor < at:
-                    return f"{department} stands at {cursor} of {at}"
-        return ""
-
-    async def examine(self) -> None:
-        """Compare what the correspondents were told with everything that is kept anywhere.
-
-        Raises:
-            AssertionError: Something recorded vanished, came twice, out of order, or is not the same everywhere.
-        """
-        addresses = self.federation.district.registry_addresses
-        health = self.federation.parties[HEALTH]
-        verified = {await verify_registry(address, health.tls) for address in addresses}
-        assert len(verified) == 1
-        books = await asyncio.to_thread(Books.read, self.federation)
-        books.check_ledger()
-        books.check_nodes()
-        books.check_journal(self.journal)
-        for party in self.federation.parties.values():
-            for case_id in books.ledger_cases:
-                await self._compare_case(books, party, case_id)
-
-    async def _compare_case(self, books: Books, party: Party, case_id: str) -> None:
-        """A department's timeline holds the case's letters in ledger order, and its state is the registry's."""
-        with contextlib.suppress(NotFound), remote_errors():
-            answer = await party.cases.GetTimeline(
-                cases.GetTimelineRequest(case_id=case_id, limit=1000), metadata=party.actor("system"),
-                timeout=_TIMEOUT_S,
-            )  # fmt: skip
-            shown = [
-                (each.position.position, each.letter_id)
-                for each in answer.letters
-                if each.disposition == exchange.DISPOSITION_ADMITTED
-            ]
-            assert shown == books.ledger_cases[case_id], (party.name, case_id)
-            refused = {
-                each.letter_id for each in answer.letters if each.disposition == exchange.DISPOSITION_REFUSED
-            }
-            own = [each for each in self.journal.by(party.name) if each.case_id == case_id]
-            assert {each.letter_id for each in own} <= refused | {letter_id for _, letter_id in shown}
-            view = (
-                await party.cases.GetCase(
-                    cases.GetCaseRequest(case_id=case_id), metadata=party.actor("system"), timeout=_TIMEOUT_S
-                )
-            ).case
-            assert view.state_digest == books.digests[case_id], (party.name, case_id, view.state)
-            assert view.pending == 0
-            return
-        assert party.name not in self.journal.parties.get(case_id, ()) or not _reached(books, party, case_id)
+    federation.heal()
+    await until(unsettled, _SETTLE_S)
 
 
-def _reached(books: Books, party: Party, case_id: str) -> bool:
-    """Whether a case has something for a department."""
-    return any(books.mailboxes[party.name] & {position} for position, _ in books.ledger_cases[case_id])
+def _undelivered(federation: Federation) -> str:
+    box = registry_tables.mailbox.c
+    newest = sa.select(box.department, sa.func.max(box.at)).group_by(box.department)
+    for department, at in federation.rows(REGISTRY, newest):
+        if department in federation.parties:
+            cursor = federation.rows(department, sa.select(tables.link.c.at))[0][0]
+            if cursor < at:
+                return f"{department} stands at {cursor} of {at}"
+    return ""
 
 
 @dataclass(slots=True)

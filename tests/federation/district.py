@@ -208,7 +208,7 @@ async def federation(
     plan = Plan(
         folder=folder,
         departments=len(departments),
-        base_port=_free_range(len(departments) + 2 * replicas),
+        base_port=free_range(len(departments) + 2 * replicas),
         database_url=database_url,
         own_process=tuple(departments),
         replicas=replicas,
@@ -250,7 +250,7 @@ async def _start_node(made: Federation, index: int, name: str) -> None:
     made.district.processes += part.processes
 
 
-def _free_range(count: int) -> int:
+def free_range(count: int) -> int:
     """The first of so many free ports, below those that outgoing connections take."""
     ports = random.SystemRandom()
     while True:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.federation.campaign import Campaign, Faults
+from tests.federation.campaign import Campaign, Faults, examine
 from tests.federation.district import HEALTH, JUSTICE, MARKET, federation
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("federation")]
@@ -35,7 +35,7 @@ async def campaign(
         running = Campaign(made, seed, letters, faults=faults)
         try:
             tell(await running.run())
-            await running.examine()
+            await examine(made, running.journal)
         except BaseException:
             tell("\n".join(running.happened))
             raise
