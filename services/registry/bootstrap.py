@@ -145,6 +145,7 @@ class Registry:
         self.links: LinkWatch
         self._committer: GroupCommitter[Command, tuple[Result, ...]] | None = None
         self._completion: Completion | None = None
+        self._exchange: ExchangeHandlers | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[Server] = []
 
@@ -207,8 +208,9 @@ class Registry:
             registry_address=self.address,
             enrolment_address=self.enrolment_address,
         )
+        self._exchange = ExchangeHandlers(self.database, self.replica, committer, self.links, self.clock)
         servicers = (
-            ExchangeHandlers(self.database, self.replica, committer, self.links, self.clock),
+            self._exchange,
             self._evidence(),
             DirectoryHandlers(self._directory, self.publisher.watch, self.clock, self.publisher.publish),
             InvitationHandlers(self.enrolment),
@@ -238,6 +240,8 @@ class Registry:
 
     async def stop(self, grace_s: float = _DRAIN_S) -> None:
         """Take no new calls, end open ones, commit what waits, close the database."""
+        if self._exchange is not None:
+            self._exchange.drain()
         await asyncio.gather(*(server.stop(grace_s) for server in self._servers))
         self._servers = []
         for task in self._tasks:

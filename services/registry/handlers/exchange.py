@@ -83,6 +83,22 @@ class ExchangeHandlers:
         self._committer = committer
         self._links = links
         self._clock = clock
+        self._taking: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    def drain(self) -> None:
+        """End the streams calmly: take nothing more, answer what was taken. Nodes connect elsewhere, or later."""
+        self._draining = True
+        for each in self._taking:
+            each.cancel()
+
+    async def _take(self, taking: asyncio.Task[None]) -> None:
+        """See how the taking of requests ended."""
+        try:
+            await taking
+        except asyncio.CancelledError:
+            if not self._draining:
+                raise
 
     async def Submit(self, requests: AsyncIterator[pb.SubmitRequest], context: Context) -> None:
         """Admit batches: a few at once are on their way, answered in order.
@@ -106,14 +122,16 @@ class ExchangeHandlers:
                 answers.put_nowait(None)
 
         taking = asyncio.create_task(take())
+        self._taking.add(taking)
         try:
             while (waiting := await answers.get()) is not None:
                 sequence, batch, future = waiting
                 results = await self._outcome(batch, future)
                 await self._write(context, _submit_response(sequence, batch, results))
                 free.release()
-            await taking
+            await self._take(taking)
         finally:
+            self._taking.discard(taking)
             await _end(taking)
             while not answers.empty():
                 left = answers.get_nowait()
@@ -159,12 +177,14 @@ class ExchangeHandlers:
                 delivery.end()
 
         taking = asyncio.create_task(take())
+        self._taking.add(taking)
         try:
             while (response := await delivery.next()) is not None:
                 response.registry_time.CopyFrom(letters.timestamp(self._clock.now()))
                 await self._write(context, response)
-            await taking
+            await self._take(taking)
         finally:
+            self._taking.discard(taking)
             delivery.close()
             await _end(taking)
             await self._links.disconnected(department)
