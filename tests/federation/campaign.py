@@ -360,7 +360,7 @@ class Faults:
     """
 
     node_kills: int = 1
-    registry_kills: int = 2
+    registry_kills: int = 1
     cuts: int = 6
     stalls: int = 3
     slows: int = 2
@@ -405,7 +405,7 @@ class Campaign:
         kills = sum(self.federation.kills.values())
         kinds = Counter(each.split()[1] for each in self.happened)
         return (
-            f"seed={self.seed} letters={len(self.journal.letters)} cases={len(self.journal.parties)} kills={kills} "
+            f"letters={len(self.journal.letters)} cases={len(self.journal.parties)} kills={kills} "
             f"{dict(kinds)} asked_again={self.journal.asked_again} "
             f"refused_at_once={dict(self.journal.refused_at_once)} "
             f"sent_s={sent_at:.1f} settled_s={time.monotonic() - self._began:.1f}"
