@@ -178,14 +178,17 @@ class DeskSession:
         )
         self._move_evidence(content, roots, holder, Direction.PUSH)
         before = self._entry(case_id)
-        after = replace(before, pending=(*before.pending, facts), is_stale=True)
+        after = replace(before, pending=(*before.pending, facts))
         after = self._read_body(case_id, content.body_type, composed.body, after, number)
         self._entries[case_id] = after
         # an act that leaves the state shows in no list: its fold waits until somebody looks
-        if before.view is None or composed.act.becomes is not None or after.title != before.title:
+        if before.is_new or composed.act.becomes is not None or content.parties:
+            self._fresh(case_id)
             self._changed_cases.add(case_id)
-        if before.view is None:
+        if before.is_new or content.parties:
             self._changed_parties.add(case_id)
+        if after.title != before.title:
+            self._changed_cases.add(case_id)
         self._pairs.append((case_id, letter_id))
         recorded = Recorded(letter_id, case_id, number)
         if key is not None and request_digest is not None:
@@ -301,13 +304,12 @@ class DeskSession:
                 dues[each.rule, each.ordinal] = due_time(each, calendar)
             else:
                 dues.pop((each.rule, each.ordinal), None)
-        view, is_stale = (entry.view, entry.is_stale) if in_order else (None, True)
-        if not pending:
-            view, is_stale = state, False
-        entry = Entry(state, pending, view, is_stale, entry.title, dues)
-        self._entries[case_id] = entry
+        # what is admitted in order is already in the view, if it was laid there
+        view, laid = (entry.view, entry.laid - 1) if in_order and entry.laid and pending else (state, 0)
+        self._entries[case_id] = Entry(state, pending, view, laid, entry.title, dues)
         self._changed_cases.add(case_id)
-        return entry
+        # laid anew, since what is pending may no longer fit; in order it still does, and changes no list
+        return self._entries[case_id] if in_order else self._fresh(case_id)
 
     def _overlay(self, state: CaseState | None, pending: Sequence[ActFacts]) -> CaseState | None:
         return overlay(state, pending, self._session.now, self._session.directory.law)
@@ -329,7 +331,8 @@ class DeskSession:
         if index is None:
             return
         rest = entry.pending[:index] + entry.pending[index + 1 :]
-        self._entries[case_id] = replace(entry, pending=rest, view=None, is_stale=True)
+        self._entries[case_id] = replace(entry, pending=rest, view=entry.admitted, laid=0)
+        self._fresh(case_id)
         self._changed_cases.add(case_id)
         self._pairs.append((case_id, letter_id))
         law, now = self._session.directory.law, self._session.now
@@ -435,7 +438,7 @@ class DeskSession:
     def _fresh(self, case_id: str) -> Entry:
         """A case with its view folded."""
         entry = self._entry(case_id)
-        if entry.is_stale:
+        if entry.laid != len(entry.pending):
             session = self._session
             entry = self._entries[case_id] = entry.folded(session.now, session.directory.law)
         return entry
@@ -450,7 +453,7 @@ class DeskSession:
         states = {
             case_id: view
             for case_id in self._changed_cases | self._changed_parties
-            if (view := self._fresh(case_id).view) is not None
+            if (view := self._entry(case_id).view) is not None
         }
         store.write_cases(
             connection,

@@ -25,8 +25,8 @@ class Entry:
     Attributes:
         admitted: Fold of admitted letters, None while there is none.
         pending: Own letters recorded and not yet answered, in order.
-        view: `admitted` with `pending` on top; None also while it is not folded yet, see `is_stale`.
-        is_stale: The view is to be folded when somebody asks for it.
+        view: `admitted` with the first `laid` of `pending` on top; the rest is folded when somebody looks.
+        laid: How many of `pending` the view holds.
         dues: Due times of open obligations by rule and ordinal, by the newest calendar.
         title: From the newest body that names one.
     """
@@ -34,15 +34,22 @@ class Entry:
     admitted: CaseState | None = None
     pending: tuple[ActFacts, ...] = ()
     view: CaseState | None = None
-    is_stale: bool = False
+    laid: int = 0
     title: str = ""
     dues: Dues = field(default_factory=dict)
 
     def folded(self, now: datetime, law: Law) -> Entry:
-        """The entry with its view folded."""
-        if not self.is_stale:
+        """The entry with all that is pending in its view."""
+        count = len(self.pending)
+        if self.laid == count:
             return self
-        return replace(self, view=overlay(self.admitted, self.pending, now, law), is_stale=False)
+        rest = self.pending[self.laid :] if self.laid else self.pending
+        return replace(self, view=overlay(self.view, rest, now, law), laid=count)
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing of the case is here yet."""
+        return self.admitted is None and not self.pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,7 @@ def stored(
 ) -> Entry:
     """A case as it was stored, with the department's own letters that are on their way."""
     dues = dues_of(admitted, law) if admitted else {}
-    view = overlay(admitted, pending, now, law)
-    return Entry(admitted, tuple(pending), view, title=title, dues=dues)
+    return Entry(admitted, tuple(pending), admitted, title=title, dues=dues).folded(now, law)
 
 
 def overlay(

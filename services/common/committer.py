@@ -15,7 +15,7 @@ Answers are given only after the commit; a caller who stops waiting does not sto
 thread on purpose: nothing that the event loop cancels can reach it.
 
 The interpreter's lock: the writer gives it up at every wait for the database and must win it back, and a
-coroutine that computes without pause keeps it for up to 5 ms each time. `prefer_short_turns` makes that
+coroutine that computes without pause keeps it for up to 5 ms each time. `interpreter.tune` makes that
 0.5 ms. Measured with a loop that is always busy in turns of 4 ms, a lone command of five statements: SQLite
 p50 12.5 to 8.1 ms, PostgreSQL p95 24.7 to 16.1 ms, of which 8 ms are the loop's own two turns; what the loop
 gets done falls by under 5 %. With turns of 0.2 ms there is no difference.
@@ -27,7 +27,6 @@ import contextvars
 import copy
 import queue
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -314,8 +313,3 @@ def _settle(entry: "_Entry[Any, Any]") -> None:
         entry.future.set_result(entry.result)
     else:
         entry.future.set_exception(entry.error)
-
-
-def prefer_short_turns(seconds: float = 0.0005) -> None:
-    """Let the writer thread win the interpreter's lock sooner; call once at start."""
-    sys.setswitchinterval(seconds)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import grpc.aio
 import sqlalchemy as sa
 import structlog
 from sqlalchemy import Connection
@@ -22,7 +23,7 @@ from typing_extensions import override
 
 from services.common.bulk import Bulk
 from services.common.clock import Clock, SystemClock, from_microseconds, microseconds
-from services.common.errors import Internal, LiandongError
+from services.common.errors import Internal, LiandongError, Unavailable
 from services.exchange.evidence import EvidencePending, chunks_of_store
 from services.exchange.evidence_client import download, upload
 from services.exchange.evidence_records import EvidenceRecords, any_manifest, mark_complete
@@ -167,7 +168,11 @@ class _Transfers(ABC):
             woken.cancel()
         for task in [task for task in running if task.done()]:
             del running[task]
-            if (error := task.exception()) is not None:
+            if task.cancelled():
+                # not by us: its channel was closed under it, and the row still stands
+                _log.warning("evidence.cut", direction=self.direction)
+                await asyncio.sleep(_FIRST_PAUSE.total_seconds())
+            elif (error := task.exception()) is not None:
                 # the attempt could not even be noted; the row still stands, and its time has come
                 _log.warning("evidence.attempt", direction=self.direction, exc_info=error)
                 await asyncio.sleep(_FIRST_PAUSE.total_seconds())
@@ -177,6 +182,9 @@ class _Transfers(ABC):
             await self._transfer(wanted.root)
         except LiandongError as error:
             await off_loop(self._note_failure, wanted, error)
+        except grpc.aio.UsageError:
+            # the connection was replaced in the middle: what arrived stays, the rest goes over the new one
+            await off_loop(self._note_failure, wanted, Unavailable("The connection was replaced."))
         except Exception as error:  # noqa: BLE001 - one evidence that breaks us must not stop the others
             _log.error("evidence.transfer", direction=self.direction, root=wanted.root.hex(), exc_info=error)
             await off_loop(self._note_failure, wanted, Internal())

@@ -88,7 +88,14 @@ class Link:
             try:
                 await self._session()
             except asyncio.CancelledError:
-                raise
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # not us: a call of ours was
+                self._down(Unavailable("The connection was given up."))
+            except asyncio.InvalidStateError:
+                # what the framework says of writing to a call that has ended
+                self._down(Unavailable("The registry ended the stream."))
             except grpc.aio.AioRpcError as error:
                 self._down(liandong_error(error))
             except LiandongError as error:

@@ -24,10 +24,10 @@ from liandong.sharing.v1 import sharing_service_pb2
 from services.cases.desk import Desk
 from services.cases.handlers import CaseHandlers
 from services.cases.parked import ParkedRetrier
+from services.common import interpreter
 from services.common.caller import Actor, Caller
 from services.common.channel import open_channel
 from services.common.clock import Clock, SystemClock
-from services.common.committer import prefer_short_turns
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
@@ -56,7 +56,8 @@ _log = structlog.get_logger(__name__)
 
 _RENEWAL_CHECK: Final = timedelta(hours=1)
 _DRAIN_S: Final = 10.0
-_GRACE_S: Final = 30.0
+_GRACE_S: Final = 600.0
+"""As long as one chunk of evidence may take on a channel that is given up."""
 _SERVICES: Final = Path(__file__).parent.parent
 
 
@@ -225,6 +226,8 @@ class HostedDepartment:
         await asyncio.to_thread(self.department.committer.close, _DRAIN_S)
         if self._channel is not None:
             await self._channel.close(None)
+        for closing in self._closing:
+            closing.cancel()
         self.database.close()
 
     async def _renew(self) -> None:
@@ -274,7 +277,7 @@ class Node:
 
     async def start(self) -> dict[str, int]:
         """Start all; returns the port of each department."""
-        prefer_short_turns()
+        interpreter.tune()
         return {each.department.name: await each.start() for each in self.departments}
 
     async def stop(self) -> None:

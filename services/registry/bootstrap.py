@@ -14,9 +14,10 @@ import structlog
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from sqlalchemy import Connection
 
+from services.common import interpreter
 from services.common.caller import Caller
 from services.common.clock import Clock, SystemClock
-from services.common.committer import GroupCommitter, prefer_short_turns
+from services.common.committer import GroupCommitter
 from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.migrations import migrate, pending
@@ -161,7 +162,7 @@ class Registry:
         self.credentials = Credentials.load(settings.data_dir, settings.name)
         if pending(settings.database_url, MIGRATIONS, version_table=VERSION_TABLE, target="pre@head"):
             raise ConfigurationError(["database_url: its tables are of an older version; run `migrate`."])
-        prefer_short_turns()
+        interpreter.tune()
         self.database = Database(settings.database_url, exclusive=_is_sqlite(settings))
         try:
             await self._start()
