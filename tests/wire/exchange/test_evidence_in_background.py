@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import grpc.aio
 import pytest
 import stamina
 
@@ -261,3 +262,25 @@ async def test_one_failure_does_not_stop_the_others(evidence: EvidenceWorld, nod
     assert len(evidence.registry.completed) == 1
     assert shown.pop(broken) == "NOT_FOUND"
     assert list(shown.values()) == ["STORAGE"]
+
+
+async def test_a_call_that_is_cut_off_does_not_end_the_moving(evidence: EvidenceWorld, node: Node) -> None:
+    """A channel that is closed cancels its calls; that is not the pusher being cancelled."""
+    manifest = node.brings(sample(MIB))
+    async with calling(evidence.registry.target, evidence.author) as stub:
+        opened = 0
+
+        def open_stub() -> object:
+            nonlocal opened
+            opened += 1
+            if opened == 1:
+                raise asyncio.CancelledError
+            if opened == 2:
+                raise grpc.aio.UsageError("Channel is closed.")
+            return stub
+
+        node.wants(manifest.root, Direction.PUSH)
+        pusher = EvidencePusher(node.store, node.records, open_stub)  # type: ignore[arg-type]
+        async with running(pusher):
+            await until(lambda: evidence.registry.completed == [(manifest.root, AUTHOR)])
+    assert opened == 3
