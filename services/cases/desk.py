@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from services.cases import bodies, store
 from services.cases.compose import Composed, Refused, compose
 from services.cases.entry import Entry, Recorded, dues_of, fold_pending, overlay
+from services.common.bulk import pipelined
 from services.common.clock import microseconds
 from services.common.errors import Conflict
 from services.exchange import evidence_records, evidence_transfer
@@ -455,32 +456,33 @@ class DeskSession:
             for case_id in self._changed_cases | self._changed_parties
             if (view := self._entry(case_id).view) is not None
         }
-        store.write_cases(
-            connection,
-            [
-                store.case_row(self._entries[case_id], view, law, self._department, now_us)
-                for case_id, view in states.items()
-            ],
-        )
-        store.write_parties(
-            connection,
-            [
-                row
-                for case_id in self._changed_parties & states.keys()
-                for row in store.party_rows(states[case_id])
-            ],
-        )
-        store.write_obligations(
-            connection,
-            [
-                store.obligation_row(each, self._entries[case_id].dues.get((rule, ordinal)))
-                for (case_id, rule, ordinal), each in self._obligations.items()
-            ],
-        )
-        store.write_subjects(connection, self._subjects)
-        store.write_terms(
-            connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
-        )
+        with pipelined(connection):
+            store.write_cases(
+                connection,
+                [
+                    store.case_row(self._entries[case_id], view, law, self._department, now_us)
+                    for case_id, view in states.items()
+                ],
+            )
+            store.write_parties(
+                connection,
+                [
+                    row
+                    for case_id in self._changed_parties & states.keys()
+                    for row in store.party_rows(states[case_id])
+                ],
+            )
+            store.write_obligations(
+                connection,
+                [
+                    store.obligation_row(each, self._entries[case_id].dues.get((rule, ordinal)))
+                    for (case_id, rule, ordinal), each in self._obligations.items()
+                ],
+            )
+            store.write_subjects(connection, self._subjects)
+            store.write_terms(
+                connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
+            )
 
     def _load(self, case_ids: Sequence[str]) -> dict[str, Entry]:
         session = self._session

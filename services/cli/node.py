@@ -1,6 +1,5 @@
 """`liandong node`: run the node of one or several departments."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from services.common import log
 from services.common.config import load
-from services.node.__main__ import serve
+from services.node import __main__ as node
 from services.node.settings import NodeSettings
 
 app = typer.Typer(add_completion=False)
@@ -19,4 +18,4 @@ def run(*, config: Annotated[Path | None, typer.Option(metavar="FILE")] = None) 
     """Run a node."""
     settings = load(NodeSettings, config)
     log.configure(settings.log_level)
-    asyncio.run(serve(settings))
+    raise typer.Exit(node.run(settings, config))

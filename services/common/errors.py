@@ -172,6 +172,13 @@ class Internal(LiandongError):
     code = "INTERNAL"
 
 
+class ClockSkew(LiandongError):
+    """This machine's clock is off the registry's by more than five minutes: set it right; nothing was done."""
+
+    reason = "CLOCK_SKEW"
+    code = "FAILED_PRECONDITION"
+
+
 class Unauthenticated(LiandongError):
     """The caller shows no client certificate, or one that names no department."""
 

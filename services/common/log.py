@@ -26,6 +26,19 @@ _STACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False
 Event = MutableMapping[str, Any]
 
 
+class _Lines:
+    """Writes to whatever stderr is at that moment: loggers are kept for good, a redirected stderr is not."""
+
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the log
+
+    debug = info = warning = warn = error = critical = exception = fatal = failure = log = err = msg
+
+
 def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     """Set up logging for the process; lines of libraries take the same form.
 
@@ -52,7 +65,7 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -22,12 +22,12 @@ from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
-from services.common.bulk import Bulk, Record
+from services.common.bulk import Bulk, Record, pipelined
 from services.common.caller import request_id
 from services.common.clock import Clock, microseconds
 from services.common.committer import GroupCommitter
 from services.common.db import Database
-from services.common.errors import LiandongError, NotFound, Stale
+from services.common.errors import ClockSkew, NotFound, Stale
 from services.common.faults import DATABASE_ERRORS
 from services.exchange import actors, tables
 from services.exchange.assertions import Verifier
@@ -60,17 +60,12 @@ AUDIT: Final = Bulk(
     tables.audit,
     ["at_us", "subject", "name", "role", "method", "case_id", "object_id", "result", "request_id"],
 )
+_SENT: Final = Bulk(tables.outbox, ["letter_id"])
+_LINK: Final = Bulk(tables.link, ["id", "at", "position", "checkpoint", "sequence"])
 _RECEIPTS: Final = Bulk(
     tables.letters,
     ["letter_id", "disposition", "position", "admitted_at_us", "common_version", "flags", "proof"],
 )
-
-
-class ClockSkew(LiandongError):
-    """This node's clock is off the registry's by more than five minutes: set it right; nothing was recorded."""
-
-    reason = "CLOCK_SKEW"
-    code = "FAILED_PRECONDITION"
 
 
 class Place(NamedTuple):
@@ -632,34 +627,33 @@ class DepartmentSession:
     def flush(self) -> None:
         """Write the group; features after the letters they refer to."""
         connection = self.connection
-        # a letter can come twice when an acknowledgement was lost with the connection
-        LETTERS.upsert(connection, self._letters, ["letter_id"])
-        OUTBOX.insert(connection, self._outbox)
-        _RECEIPTS.update(
-            connection,
-            self._receipts,
-            ["letter_id"],
-            ["disposition", "position", "admitted_at_us", "common_version", "flags", "proof"],
-        )
-        if self._done:
-            connection.execute(tables.outbox.delete().where(tables.outbox.c.letter_id.in_(self._done)))
-        COMMON.upsert(connection, self._common, ["version"])
-        ARRIVALS.upsert(connection, self._arrivals, ["department", "last_at"])
-        PARKED.upsert(connection, self._parked, ["position"])
-        AUDIT.insert(connection, self._audit)
         for (series, year), last in self._numbers.items():
             self._write_number(series, year, last)
+        with pipelined(connection):
+            # a letter can come twice when an acknowledgement was lost with the connection
+            LETTERS.upsert(connection, self._letters, ["letter_id"])
+            OUTBOX.insert(connection, self._outbox)
+            _RECEIPTS.update(
+                connection,
+                self._receipts,
+                ["letter_id"],
+                ["disposition", "position", "admitted_at_us", "common_version", "flags", "proof"],
+            )
+            _SENT.delete(connection, [(letter_id,) for letter_id in self._done])
+            COMMON.upsert(connection, self._common, ["version"])
+            ARRIVALS.upsert(connection, self._arrivals, ["department", "last_at"])
+            PARKED.upsert(connection, self._parked, ["position"])
+            AUDIT.insert(connection, self._audit)
+            if self._checkpoint or self._outbox:
+                checkpoint = self._checkpoint[0] if self._checkpoint else self.department.checkpoint
+                _LINK.update(
+                    connection,
+                    [(1, self._cursor.at, self._cursor.position, checkpoint, self._sequence)],
+                    ["id"],
+                    ["at", "position", "checkpoint", "sequence"],
+                )
         for feature in self.features.values():
             feature.flush()
-        if self._checkpoint or self._outbox:
-            values: dict[str, Any] = {
-                "sequence": self._sequence,
-                "at": self._cursor.at,
-                "position": self._cursor.position,
-            }
-            if self._checkpoint:
-                values["checkpoint"] = self._checkpoint[0]
-            connection.execute(tables.link.update().where(tables.link.c.id == 1).values(values))
 
     def _write_number(self, series: str, year: int, last: int) -> None:
         numbers = tables.numbers

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 from services.common import log, telemetry
@@ -32,6 +34,22 @@ async def serve(settings: NodeSettings) -> None:
         end()
 
 
+def run(settings: NodeSettings, config: Path | None = None) -> int:
+    """Migrate, then serve; the exit code.
+
+    Args:
+        settings: What the operator says.
+        config: The file it stands in, if not in the environment.
+    """
+    # in a process of its own: what migrations need stays out of the memory of a node that runs for months
+    named = {"LIANDONG_CONFIG": str(config)} if config else {}
+    command = [sys.executable, "-m", "services.node", _MIGRATE]
+    migrated = subprocess.run(command, env={**os.environ, **named}, check=False)  # noqa: S603 - ours
+    if migrated.returncode == 0:
+        asyncio.run(serve(settings))
+    return migrated.returncode
+
+
 def main() -> int:
     """Run; 2 when the settings are wrong."""
     try:
@@ -44,12 +62,7 @@ def main() -> int:
         for each in settings.departments:
             migrate_department(each.database)
         return 0
-    # in a process of its own: what migrations need stays out of the memory of a node that runs for months
-    migrated = subprocess.run([sys.executable, "-m", "services.node", _MIGRATE], check=False)  # noqa: S603 - ours
-    if migrated.returncode:
-        return migrated.returncode
-    asyncio.run(serve(settings))
-    return 0
+    return run(settings)
 
 
 if __name__ == "__main__":

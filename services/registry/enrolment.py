@@ -22,6 +22,7 @@ from services.common.clock import Clock
 from services.common.errors import (
     CertificateExpired,
     CertificateRevoked,
+    ClockSkew,
     InvalidField,
     LiandongError,
     Unavailable,
@@ -59,13 +60,6 @@ class DepartmentInactive(LiandongError):
     """The department is not active in the directory: ask the registry's operator."""
 
     reason = "DEPARTMENT_INACTIVE"
-    code = "FAILED_PRECONDITION"
-
-
-class ClockSkew(LiandongError):
-    """The clocks of this machine and of the registry differ by more than five minutes: set this one."""
-
-    reason = "CLOCK_SKEW"
     code = "FAILED_PRECONDITION"
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from services.common.bulk import Record
+from services.common.bulk import Record, pipelined
 from services.common.clock import microseconds
 from services.exchange import evidence_records
 from services.exchange.digests import Leaf
@@ -142,16 +142,22 @@ class Group:
         store.REFUSALS.upsert(connection, self.refusals, ["letter_id"])
         if not self.entries:
             return
+        if self.received:
+            store.delete_awaited(connection, self.received)
+        self._write_subscriptions(connection)
+        for grant in self.grants:
+            readers = [department_reader(name) for name in grant.departments]
+            evidence_records.grant(connection, grant.roots, readers, grant.holder)
+        with pipelined(connection):
+            self._write_rows(connection, head, law, replica)
+
+    def _write_rows(self, connection: Connection, head: Head, law: Law, replica: str) -> None:
         store.LEDGER.insert(connection, self._ledger)
         store.BATCHES.insert(connection, list(self._batches.values()))
         store.MAILBOX.upsert(connection, self.places, ["department", "at", "position"])
         self._write_cases(connection, law)
         store.ARRIVALS.upsert(connection, self.arrivals, ["department", "last_at"])
         store.ITEMS.upsert(connection, self._item_rows, ["item_id"], ["revision", "withdrawn", "position"])
-        self._write_subscriptions(connection)
-        for grant in self.grants:
-            readers = [department_reader(name) for name in grant.departments]
-            evidence_records.grant(connection, grant.roots, readers, grant.holder)
         if self.flows:
             store.count_flows(connection, self.flows)
         store.PUBLISHED.insert(connection, self.published)
@@ -170,8 +176,6 @@ class Group:
             connection, self.obligations, ["case_id", "rule", "ordinal"], _OBLIGATION_CHANGES
         )
         store.AWAITED.upsert(connection, self.awaited, ["department", "position"])
-        if self.received:
-            store.delete_awaited(connection, self.received)
 
     def _write_subscriptions(self, connection: Connection) -> None:
         started = [key for key, wanted in self.subscriptions.items() if wanted]

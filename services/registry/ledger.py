@@ -100,31 +100,17 @@ def lock_head(connection: Connection, now: datetime) -> Head:
     return Head(log_id, epoch, RightEdge.decode(edge), version, admitted).at(clock)
 
 
-_WRITE_HEAD: Final = (
-    tables.ledger_head.update()
-    .where(tables.ledger_head.c.id == 1)
-    .values(
-        size=sa.bindparam("new_size"),
-        root=sa.bindparam("new_root"),
-        edge=sa.bindparam("new_edge"),
-        common_version=sa.bindparam("new_version"),
-        admitted_at_us=sa.bindparam("new_admitted"),
-    )
-)
+_HEADS: Final = Bulk(tables.ledger_head, ["id", "size", "root", "edge", "common_version", "admitted_at_us"])
 
 
 def write(connection: Connection, head: Head, completed: Sequence[tuple[int, int, bytes]]) -> None:
     """Write the new head and the subtrees that were completed on the way to it."""
     _NODES.insert(connection, completed)
-    connection.execute(
-        _WRITE_HEAD,
-        {
-            "new_size": head.size,
-            "new_root": head.edge.root,
-            "new_edge": head.edge.encode(),
-            "new_version": head.common_version,
-            "new_admitted": head.admitted_at_us,
-        },
+    _HEADS.update(
+        connection,
+        [(1, head.size, head.edge.root, head.edge.encode(), head.common_version, head.admitted_at_us)],
+        ["id"],
+        ["size", "root", "edge", "common_version", "admitted_at_us"],
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from services.common.bulk import Bulk
+from services.common.bulk import Bulk, execute
 from services.procedures import case as cases
 from services.procedures.case import CaseState
 from services.registry import tables
@@ -181,7 +181,7 @@ def count_flows(connection: Connection, counts: Mapping[Flow, int]) -> None:
     if connection.dialect.name == "postgresql":
         statement = _ADD_FLOWS_POSTGRESQL
         columns: Any = zip(*((*key, letters) for key, letters in counts.items()), strict=True)
-        connection.exec_driver_sql(statement, tuple(list(column) for column in columns))
+        execute(connection, statement, tuple(list(column) for column in columns))
     else:
         connection.exec_driver_sql(_ADD_FLOWS_SQLITE, [(*key, letters) for key, letters in counts.items()])
 
@@ -203,4 +203,4 @@ def delete_subscriptions(connection: Connection, ended: Iterable[tuple[str, str]
 def notify(connection: Connection, replica: str) -> None:
     """Wake the other replicas when this transaction commits. SQLite has none."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, replica))
+        execute(connection, "SELECT pg_notify(%s, %s)", (CHANNEL, replica))

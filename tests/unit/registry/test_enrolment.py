@@ -10,12 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.common.clock import ManualClock
-from services.common.errors import CertificateExpired, CertificateRevoked, InvalidField, Unavailable
+from services.common.errors import (
+    CertificateExpired,
+    CertificateRevoked,
+    ClockSkew,
+    InvalidField,
+    Unavailable,
+)
 from services.exchange.authority import Authority, PeerKind, RequestInvalid, peer_identity, signing_request
 from services.exchange.joining import InvitationInvalid, InvitationText, NotKeyHolder, TokenInvalid
 from services.exchange.keys import BadSignature
 from services.registry.diagnosis import diagnose
-from services.registry.enrolment import ClockSkew, DepartmentInactive, UnknownDepartment, token_digest
+from services.registry.enrolment import DepartmentInactive, UnknownDepartment, token_digest
 from services.registry.hosts import checked_hosts
 from services.registry.membership import MAX_ENDED_KEYS, joined
 from services.registry.rate_limit import RateLimit, TooManyRequests, peer_key

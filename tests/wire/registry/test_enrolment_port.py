@@ -19,6 +19,7 @@ from services.common.clock import ManualClock
 from services.common.errors import (
     CertificateExpired,
     CertificateRevoked,
+    ClockSkew,
     InvalidField,
     LiandongError,
     PermissionDenied,
@@ -32,7 +33,6 @@ from services.exchange.directory_handlers import REGISTRY_RULES, DirectoryHandle
 from services.exchange.enrolment_client import AlreadyJoined, EnrolmentClient, NotJoined, finish_replacement
 from services.exchange.joining import InvitationText, NotKeyHolder, TokenInvalid
 from services.exchange.keys import BadSignature, KeyRole
-from services.registry.enrolment import ClockSkew
 from services.registry.handlers.enrolment import (
     ENROLMENT_RULES,
     INVITATION_RULES,
