@@ -72,7 +72,9 @@ class Command:
 
     def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIANDONG_")}
-        return {**inherited, "LIANDONG_LANG": "en", "PYTHONUTF8": "1", **self.environment, **settings}
+        # wide, so that no table is wrapped: some runners set a width of their own
+        fixed = {"LIANDONG_LANG": "en", "PYTHONUTF8": "1", "COLUMNS": "240"}
+        return {**inherited, **fixed, **self.environment, **settings}
 
 
 @dataclass
