@@ -20,7 +20,6 @@ POSTGRESQL: Final = "liandong-test-postgresql:18"
 @pytest.fixture(scope="session")
 def client() -> Iterator[Any]:
     """A client of a container engine."""
-    pytest.importorskip("docker")
     from tests.deploy.engine import engine  # noqa: PLC0415 - only here is the SDK needed
 
     with engine() as found:
