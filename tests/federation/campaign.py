@@ -192,10 +192,11 @@ class Correspondent:
     async def send_approved(self, draft: cases.ActDraft) -> cases.LetterAnswer | None:
         """Prepare, approve and send an act as people do; None if it is refused at once."""
         try:
-            return await self.send_prepared(await self.approved(draft))
+            prepared = await self.approved(draft)
         except LiandongError as error:
             self._journal.refused_at_once[error.reason] += 1
             return None
+        return await self.send_prepared(prepared)
 
     async def approved(self, draft: cases.ActDraft) -> cases.DraftView:
         """Prepare an act and have it approved by whom it needs.
@@ -220,19 +221,19 @@ class Correspondent:
         approved: cases.DraftView = answer.draft
         return approved
 
-    async def send_prepared(self, prepared: cases.DraftView) -> cases.LetterAnswer:
-        """Send what is approved.
-
-        Raises:
-            LiandongError: It is refused.
-        """
+    async def send_prepared(self, prepared: cases.DraftView) -> cases.LetterAnswer | None:
+        """Send what is approved; None if it is refused at once."""
         party, letter_id, digest = self.party, prepared.letter_id, prepared.content_digest
-        sent = await self._insist(
-            lambda: party.cases.SendLetter(
-                cases.SendLetterRequest(letter_id=letter_id, content_digest=digest),
-                metadata=party.actor("clerk", digest, Purpose.SEND), timeout=_TIMEOUT_S,
-            )
-        )  # fmt: skip
+        try:
+            sent = await self._insist(
+                lambda: party.cases.SendLetter(
+                    cases.SendLetterRequest(letter_id=letter_id, content_digest=digest),
+                    metadata=party.actor("clerk", digest, Purpose.SEND), timeout=_TIMEOUT_S,
+                )
+            )  # fmt: skip
+        except LiandongError as error:
+            self._journal.refused_at_once[error.reason] += 1
+            return None
         answer: cases.LetterAnswer = sent.answer
         self._journal.note(answer, party.name, prepared.draft.act)
         return answer
