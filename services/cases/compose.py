@@ -11,9 +11,9 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.cases import bodies
 from services.common.errors import InvalidField, LiandongError, LimitExceeded
-from services.exchange.department import new_id
 from services.exchange.digests import sha256
 from services.exchange.letters import CONTENT_LIMIT, LETTER_LIMIT, timestamp
+from services.exchange.session import new_id
 from services.procedures.case import CaseState
 from services.procedures.law import Law
 from services.procedures.model import Act, Procedure

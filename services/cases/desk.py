@@ -21,13 +21,13 @@ from sqlalchemy import Connection
 from services.cases import bodies, store
 from services.cases.compose import Composed, Refused, compose
 from services.cases.entry import Entry, Recorded, dues_of, fold_pending, overlay
-from services.common.bulk import pipelined
 from services.common.clock import microseconds
 from services.common.errors import Conflict
 from services.exchange import evidence_records, evidence_transfer
-from services.exchange.department import Delivered, DepartmentSession, new_id
+from services.exchange.delivered import Delivered
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, facts_of, from_microseconds, manifest_roots
+from services.exchange.session import DepartmentSession, new_id
 from services.procedures.admit import admit
 from services.procedures.case import CaseState
 from services.procedures.deadlines import due_time
@@ -444,45 +444,47 @@ class DeskSession:
             entry = self._entries[case_id] = entry.folded(session.now, session.directory.law)
         return entry
 
+    def prepare(self) -> None:
+        """Compute due times anew where a calendar changed."""
+        if self._recalculate:
+            self._recompute(self._session.connection)
+
     def flush(self) -> None:
         """Write cases, obligations and what they are found by."""
         connection = self._session.connection
-        if self._recalculate:
-            self._recompute(connection)
         law = self._session.directory.law
         now_us = microseconds(self._session.now)
         states = {
             case_id: view
             for case_id in self._changed_cases | self._changed_parties
-            if (view := self._entry(case_id).view) is not None
+            if (view := self._entries[case_id].view) is not None
         }
-        with pipelined(connection):
-            store.write_cases(
-                connection,
-                [
-                    store.case_row(self._entries[case_id], view, law, self._department, now_us)
-                    for case_id, view in states.items()
-                ],
-            )
-            store.write_parties(
-                connection,
-                [
-                    row
-                    for case_id in self._changed_parties & states.keys()
-                    for row in store.party_rows(states[case_id])
-                ],
-            )
-            store.write_obligations(
-                connection,
-                [
-                    store.obligation_row(each, self._entries[case_id].dues.get((rule, ordinal)))
-                    for (case_id, rule, ordinal), each in self._obligations.items()
-                ],
-            )
-            store.write_subjects(connection, self._subjects)
-            store.write_terms(
-                connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
-            )
+        store.write_cases(
+            connection,
+            [
+                store.case_row(self._entries[case_id], view, law, self._department, now_us)
+                for case_id, view in states.items()
+            ],
+        )
+        store.write_parties(
+            connection,
+            [
+                row
+                for case_id in self._changed_parties & states.keys()
+                for row in store.party_rows(states[case_id])
+            ],
+        )
+        store.write_obligations(
+            connection,
+            [
+                store.obligation_row(each, self._entries[case_id].dues.get((rule, ordinal)))
+                for (case_id, rule, ordinal), each in self._obligations.items()
+            ],
+        )
+        store.write_subjects(connection, self._subjects)
+        store.write_terms(
+            connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
+        )
 
     def _load(self, case_ids: Sequence[str]) -> dict[str, Entry]:
         session = self._session

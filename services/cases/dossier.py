@@ -24,12 +24,13 @@ from services.cases.dossier_archive import Archive
 from services.common.errors import NotFound
 from services.exchange import tables
 from services.exchange.checkpoint import Checkpoint, verify_checkpoint
-from services.exchange.department import Department, find_letter
+from services.exchange.department import Department
 from services.exchange.digests import Leaf
 from services.exchange.evidence_records import HeldManifest, case_reader, read_manifest, readable_holder
 from services.exchange.evidence_store import EvidenceStore
 from services.exchange.letters import manifest_roots
 from services.exchange.merkle import verify_inclusion
+from services.exchange.session import find_letter
 
 Prove = Callable[[int, int], Awaitable[tuple[list[bytes], str]]]
 """Asks the registry for the path of a position under the head of a size (0: the newest), and its newest head."""

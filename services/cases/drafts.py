@@ -22,9 +22,9 @@ from services.common.clock import microseconds
 from services.common.errors import Conflict, LiandongError, LimitExceeded, NotFound, RoleNotPermitted
 from services.exchange.actors import ActorFacts
 from services.exchange.assertions import ContentMismatch, Purpose
-from services.exchange.department import DepartmentSession, new_id
 from services.exchange.digests import content_digest, sha256
 from services.exchange.letters import from_microseconds, timestamp_us
+from services.exchange.session import DepartmentSession, new_id
 from services.procedures.model import Act
 
 OPEN: Final = "OPEN"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from services.exchange.department import RECORDED
+from services.exchange.session import RECORDED
 from services.procedures.admit import admit
 from services.procedures.case import CaseState
 from services.procedures.deadlines import due_time

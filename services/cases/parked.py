@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from services.common.clock import microseconds
 from services.common.errors import LiandongError, NotFound
 from services.exchange import tables
-from services.exchange.department import Command, Department, DepartmentSession
+from services.exchange.department import Department
 from services.exchange.letters import timestamp, timestamp_us
+from services.exchange.session import Command, DepartmentSession
 
 _SHOWN: Final = 1_000
 _LOOK_EVERY_S: Final = 15.0
@@ -77,7 +78,7 @@ def retry_command(letter_id: str) -> Command:
                 raise NotFound("No letter of that id is stuck.", field="letter_id")
             session.audit("RetryParked", put_off.case_id or "", letter_id, "on its way")
             return False, put_off.error or "It is on its way."
-        session.retry_parked(row.case_id)
+        session.inbox.retry_parked(row.case_id)
         after = session.connection.execute(stuck).first()
         session.audit("RetryParked", row.case_id, letter_id, "ok" if after is None else "parked")
         return after is None, after.error if after else ""
@@ -113,7 +114,7 @@ class ParkedRetrier:
 
 
 def _retry(case_id: str) -> Command:
-    return lambda session: session.retry_parked(case_id)
+    return lambda session: session.inbox.retry_parked(case_id)
 
 
 def _due(connection: Connection, now_us: int) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from services.cases import tables
 from services.cases.entry import Entry, Recorded, stored
-from services.common.bulk import Bulk, Record
+from services.common.bulk import Bulk, Record, fetch
 from services.common.clock import microseconds
 from services.exchange import tables as exchange_tables
 from services.exchange.letters import facts_of
@@ -47,12 +47,12 @@ _ANSWERS: Final = Bulk(
 def load(connection: Connection, case_ids: Sequence[str], now: datetime, law: Law) -> dict[str, Entry]:
     """Cases as they are stored, with the department's own letters that are not answered yet."""
     pending: dict[str, list[ActFacts]] = {}
-    letters, outbox = exchange_tables.letters.c, exchange_tables.outbox.c
+    letters = exchange_tables.letters.c
     rows = connection.execute(
         sa.select(letters.header)
-        .join(exchange_tables.outbox, outbox.letter_id == letters.letter_id)
-        .where(outbox.case_id.in_(case_ids), letters.kind == "act", letters.disposition == "RECORDED")
-        .order_by(outbox.sequence)
+        .where(letters.case_id.in_(case_ids), letters.kind == "act", letters.position.is_(None))
+        .where(letters.sequence.is_not(None))
+        .order_by(letters.sequence)
     )
     for frozen in rows.scalars():
         header = pb.Header.FromString(frozen)
@@ -67,10 +67,8 @@ def load(connection: Connection, case_ids: Sequence[str], now: datetime, law: La
 
 def answered(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[bytes, Recorded]]:
     """What was answered under these idempotency keys."""
-    return {
-        row.idempotency_key: (row.request_digest, Recorded(*tuple(row)[2:]))
-        for row in _ANSWERS.select_in(connection, "idempotency_key", keys)
-    }
+    (rows,) = fetch(connection, _ANSWERS.query_in(connection, "idempotency_key", keys))
+    return {key: (digest, Recorded(*rest)) for key, digest, *rest in rows}
 
 
 def sent(connection: Connection, letter_id: str) -> Recorded:

@@ -10,7 +10,7 @@ are text or bytes.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -37,6 +37,33 @@ _SQLITE_CHUNK: Final = 512
 _CACHED: Final = 256
 
 
+class Query(NamedTuple):
+    """A statement that reads, its marks the driver's own, and what stands at them."""
+
+    statement: str
+    parameters: tuple[Any, ...] = ()
+
+
+def fetch(connection: Connection, *asked: Sequence[Query]) -> list[list[Record]]:
+    """Run reads of the hot way in one exchange with the server, and the transaction's beginning with them.
+
+    Args:
+        connection: Inside a transaction.
+        asked: Queries in groups, made by `Bulk.query_in`; nothing in the later may need the earlier's rows.
+
+    Returns:
+        The rows of each group, as tuples in the order of the columns.
+    """
+    if connection.dialect.name == "sqlite":
+        return [
+            [tuple(row) for each in group for row in connection.exec_driver_sql(*each)] for group in asked
+        ]
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline():
+        cursors = [[driver.execute(*each, binary=True) for each in group] for group in asked]
+    return [[row for cursor in group for row in cursor.fetchall()] for group in cursors]
+
+
 def execute(connection: Connection, statement: str, parameters: Sequence[Any]) -> int:
     """Run one statement of the hot way that returns no rows; the marks are the driver's own.
 
@@ -57,7 +84,7 @@ def execute(connection: Connection, statement: str, parameters: Sequence[Any]) -
 def pipelined(connection: Connection) -> Iterator[None]:
     """Send the statements inside without waiting for one before the next; errors come at the end of the block.
 
-    Only `Bulk` writes and `execute` may stand inside: what reads a result would wait for all before it.
+    Only `Bulk` writes, `execute` and the commit may stand inside: no result can be read here.
     """
     if connection.dialect.name == "sqlite":
         yield
@@ -148,21 +175,25 @@ class Bulk:
 
     def select_in(self, connection: Connection, column: str, values: Iterable[Any]) -> list[Row[Any]]:
         """The rows whose column has one of these values, in no promised order."""
+        asked = self.query_in(connection, column, values)
+        return [row for each in asked for row in connection.exec_driver_sql(*each)]
+
+    def query_in(self, connection: Connection, column: str, values: Iterable[Any]) -> list[Query]:
+        """What `select_in` asks, for `fetch`; nothing where there are no values."""
         wanted = list(values)
         if not wanted:
             return []
         if connection.dialect.name == "postgresql":
-            statement = self._select_sql("postgresql", column, 0)
             packed = _packers()[_array_type(self.table.columns[column])](wanted)
-            return list(connection.exec_driver_sql(statement, (packed,)))
-        found: list[Row[Any]] = []
+            return [Query(self._select_sql("postgresql", column, 0), (packed,))]
+        queries: list[Query] = []
         for start in range(0, len(wanted), _SQLITE_CHUNK):
             chunk = wanted[start : start + _SQLITE_CHUNK]
             # rounded up to a power of two, the rest filled with the last value: few statements to prepare
             places = 1 << (len(chunk) - 1).bit_length()
             chunk += chunk[-1:] * (places - len(chunk))
-            found += connection.exec_driver_sql(self._select_sql("sqlite", column, places), tuple(chunk))
-        return found
+            queries.append(Query(self._select_sql("sqlite", column, places), tuple(chunk)))
+        return queries
 
     def _run(
         self, connection: Connection, statement: str, rows: Sequence[Record], columns: Sequence[str]

@@ -66,8 +66,12 @@ class Session(Protocol[C_contra, R_co]):
         """
         ...
 
+    def prepare(self) -> None:
+        """All is decided: read what must still be read to write it."""
+        ...
+
     def flush(self) -> None:
-        """Write everything noted, in as few statements as can be."""
+        """Write everything noted, in as few statements as can be; see `bulk.pipelined`."""
         ...
 
     def committed(self) -> None:
@@ -248,10 +252,10 @@ class GroupCommitter(Generic[C, R]):
                 except Exception as error:
                     entry.error = error
                     raise _Spoiled(entry) from error
-            session.flush()
+            session.prepare()
 
         try:
-            self._database.write_once(work)
+            self._database.write_once(work, lambda _: sessions[0].flush())
         except BaseException:
             for session in sessions:
                 with _logged("committer.discard"):

@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import URL, Connection, Engine
 
 from services.common import engines
+from services.common.bulk import pipelined
 from services.common.errors import StorageFailed, Unavailable
 from services.common.faults import DATABASE_ERRORS, Fault, Kind, classify
 
@@ -90,8 +91,14 @@ class Database:
         """
         return _repeat(lambda: self.write_once(work))
 
-    def write_once(self, work: Callable[[Connection], T]) -> T:
+    def write_once(
+        self, work: Callable[[Connection], T], flush: Callable[[Connection], None] | None = None
+    ) -> T:
         """Like `write`, but one attempt, for those who decide about the next one themselves.
+
+        Args:
+            work: Reads and decides.
+            flush: Writes what was decided, see `bulk.pipelined`: sent together with the commit.
 
         Raises:
             Fault: The transaction failed because of the database. Other errors are those of `work`.
@@ -102,8 +109,14 @@ class Database:
                 transaction = connection.begin()
                 try:
                     result = work(connection)
-                    committing = True
-                    transaction.commit()
+                    if flush is None:
+                        committing = True
+                        transaction.commit()
+                    else:
+                        with pipelined(connection):
+                            flush(connection)
+                            committing = True
+                            transaction.commit()
                 except BaseException:
                     transaction.rollback()
                     raise

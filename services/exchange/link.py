@@ -31,10 +31,12 @@ from services.common.clock import Clock
 from services.common.errors import LiandongError, Unavailable
 from services.common.tls import TlsFiles
 from services.exchange.checkpoint import Checkpoint, verify_checkpoint
-from services.exchange.department import Command, Delivered, Department, DepartmentSession, Place
+from services.exchange.delivered import Delivered, Place
+from services.exchange.department import Department
 from services.exchange.letters import moment
 from services.exchange.merkle import verify_consistency
 from services.exchange.outbox import Outbox, SignedBatch, refused_among
+from services.exchange.session import Command, DepartmentSession
 from services.exchange.verification import Verification
 
 _log = structlog.get_logger(__name__)
@@ -324,7 +326,7 @@ def _all(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
 
 
 def _apply(deliveries: list[Delivered], checkpoint: str, head: Checkpoint, after: Place) -> Command:
-    return lambda session: session.deliver(deliveries, checkpoint, head, after)
+    return lambda session: session.inbox.deliver(deliveries, checkpoint, head, after)
 
 
 def connect_with(target: str, tls: TlsFiles) -> Connect:

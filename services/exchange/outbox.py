@@ -22,9 +22,10 @@ from liandong.exchange.v1 import exchange_service_pb2 as pb
 from sqlalchemy import Connection
 
 from services.exchange import digests, keys, tables
-from services.exchange.department import REFUSED, Department, OutboxItem
+from services.exchange.department import Department
 from services.exchange.letters import BATCH_BYTES
 from services.exchange.merkle import BatchTree
+from services.exchange.session import REFUSED, OutboxItem
 
 BATCH_LETTERS: Final = 128
 FRESH_LIMIT: Final = 8_192
@@ -262,14 +263,11 @@ class Outbox:
 
 def read_page(connection: Connection, after: int, until: int, limit: int) -> list[OutboxItem]:
     """Outbox rows above a sequence and up to another, oldest first."""
-    outbox, letters = tables.outbox.c, tables.letters.c
+    own = tables.letters.c
     rows = connection.execute(
-        sa.select(
-            outbox.sequence, outbox.letter_id, outbox.case_id, letters.header, letters.payload, letters.extras
-        )
-        .join(tables.letters, letters.letter_id == outbox.letter_id)
-        .where(outbox.sequence > after, outbox.sequence <= until)
-        .order_by(outbox.sequence)
+        sa.select(own.sequence, own.letter_id, own.case_id, own.header, own.payload, own.extras)
+        .where(own.sequence > after, own.sequence <= until)
+        .order_by(own.sequence)
         .limit(limit)
     )
     return [OutboxItem(*row) for row in rows]

@@ -22,13 +22,13 @@ from sqlalchemy import Connection
 from services.common.clock import microseconds
 from services.common.faults import DATABASE_ERRORS
 from services.exchange import tables
-from services.exchange.department import Delivered, Place, Receipt
+from services.exchange.delivered import Delivered, Place, Receipt
 from services.exchange.digests import Leaf
 from services.exchange.directory import Directory
 from services.exchange.letters import from_microseconds, open_letter, rebuild
 
 if TYPE_CHECKING:
-    from services.exchange.department import DepartmentSession
+    from services.exchange.session import DepartmentSession
 
 ATTEMPTS: Final = 12
 """After so many a letter waits for an operator."""
@@ -116,7 +116,7 @@ def _stored(session: DepartmentSession, row: Any) -> Delivered:
     delivered = Delivered(
         Place(wire.cursor.at, wire.cursor.position), leaf, letter, None, tuple(wire.flags), row.proof, b""
     )
-    session.keep(delivered, letter)
+    session.inbox.keep(delivered, letter)
     return delivered
 
 

@@ -42,9 +42,23 @@ letters = sa.Table(
     sa.Column("message", sa.Text, nullable=False, server_default="", comment="of a refusal, for people"),
     sa.Column("idempotency_key", sa.Text, comment="of the request that recorded it, within its actor"),
     sa.Column("request_digest", sa.LargeBinary),
+    sa.Column(
+        "sequence", sa.BigInteger, comment="order of recording, of own letters that have no answer yet"
+    ),
+    sa.Column(
+        "attempts", sa.Integer, nullable=False, server_default="0", comment="times the registry put it off"
+    ),
+    sa.Column("error", sa.Text, nullable=False, server_default="", comment="why, the last time"),
     sa.Index("letters_case", "case_id", "position"),
     sa.Index("letters_position", "position", unique=True),
     sa.Index("letters_key", "idempotency_key", unique=True),
+    sa.Index(
+        "letters_sequence",
+        "sequence",
+        unique=True,
+        postgresql_where=sa.text("sequence IS NOT NULL"),
+        sqlite_where=sa.text("sequence IS NOT NULL"),
+    ),
     sa.Index(
         "letters_number",
         "number",
@@ -53,24 +67,13 @@ letters = sa.Table(
     ),
 )
 
-outbox = sa.Table(
-    "outbox",
-    metadata,
-    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False, comment="order of recording"),
-    sa.Column("letter_id", sa.Text, nullable=False, unique=True),
-    sa.Column("case_id", sa.Text, comment="letters of one case are sent in order"),
-    sa.Column(
-        "attempts", sa.Integer, nullable=False, server_default="0", comment="times the registry put it off"
-    ),
-    sa.Column("error", sa.Text, nullable=False, server_default=""),
-    sa.Index("outbox_case", "case_id"),
-    sa.Index(
-        "outbox_put_off",
-        "sequence",
-        postgresql_where=sa.text("attempts > 0"),
-        sqlite_where=sa.text("attempts > 0"),
-    ),
+_own = letters.c
+outbox = (
+    sa.select(_own.sequence, _own.letter_id, _own.case_id, _own.attempts, _own.error)
+    .where(_own.sequence.is_not(None))
+    .subquery("outbox")
 )
+"""Own letters on their way: no table, but the part of `letters` that an index of its own holds."""
 
 parked = sa.Table(
     "parked",

@@ -13,7 +13,8 @@ from liandong.exchange.v1 import exchange_service_pb2 as pb
 from services.common.errors import LiandongError
 from services.exchange import digests, keys
 from services.exchange.checkpoint import Checkpoint
-from services.exchange.department import Delivered, Department, Place, Receipt
+from services.exchange.delivered import Delivered, Place, Receipt
+from services.exchange.department import Department
 from services.exchange.digests import Leaf
 from services.exchange.directory import Directory
 from services.exchange.keys import BadSignature

@@ -18,6 +18,7 @@ from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
+from services.common.bulk import Query, Record, fetch
 from services.common.clock import Clock
 from services.common.errors import Conflict, LiandongError
 from services.common.faults import DATABASE_ERRORS
@@ -104,6 +105,7 @@ class AdmissionSession:
         self._clock = clock
         self._is_locked = False
         self._is_begun = False
+        self._answers: dict[str, tuple[bytes, Result]] = {}
 
     def _take(self, head: Head) -> None:
         """Begin at a head: with what is remembered if that is as of it, else with what is read anew."""
@@ -118,7 +120,6 @@ class AdmissionSession:
             self._directory, positions = catch_up(self._connection, replica.directory, head)
         self._foreign_common = list(enumerate(positions, start=replica.directory.version + 1))
         self._group = Group(head)
-        self._answers: dict[str, tuple[bytes, Result]] = {}
         self._earlier: set[str] = set()
         self._read: dict[str, CaseState | None] = {}
         self._look()
@@ -140,10 +141,14 @@ class AdmissionSession:
             self._connection, self._group, self._directory, self._now, self._now_us, self._case, self._entry
         )
 
-    def _lock(self) -> None:
-        if not self._is_locked:
-            self._take(ledger.lock_head(self._connection, self._clock.now()))
-            self._is_locked = True
+    def _lock(self, *asked: Sequence[Query]) -> list[list[Record]]:
+        """Hold the head's lock, and read under it."""
+        if self._is_locked:
+            return fetch(self._connection, *asked)
+        head, found = ledger.lock_head(self._connection, self._clock.now(), *asked)
+        self._take(head)
+        self._is_locked = True
+        return found
 
     # -- deciding -------------------------------------------------------------------------------
 
@@ -156,7 +161,6 @@ class AdmissionSession:
         """
         match command:
             case Batch():
-                self._lock()
                 return self._decide(command)
             case Publication():
                 self._lock()
@@ -167,13 +171,15 @@ class AdmissionSession:
                 return ()
 
     def _decide(self, batch: Batch) -> tuple[Result, ...]:
-        key_id = batch.signed.proof.key_id
-        if self._directory.sign_key(key_id, self._now) is None:
-            raise BadSignature(f"{key_id} is not valid any more.", field="proof.key_id")
         letters = [each for each in batch.letters if isinstance(each, Letter)]
         asked = {each.letter_id for each in letters}
         asked |= {each.facts.predecessor for each in letters if each.facts and each.facts.predecessor}
-        known = store.answered(self._connection, sorted(asked - self._answers.keys()))
+        known = store.answers(
+            *self._lock(*store.asking_answers(self._connection, sorted(asked - self._answers.keys())))
+        )
+        key_id = batch.signed.proof.key_id
+        if self._directory.sign_key(key_id, self._now) is None:
+            raise BadSignature(f"{key_id} is not valid any more.", field="proof.key_id")
         self._earlier |= known.keys()
         self._load_cases(letters)
         first = -1
@@ -332,10 +338,14 @@ class AdmissionSession:
 
     # -- writing --------------------------------------------------------------------------------
 
+    def prepare(self) -> None:
+        """Make the head that this group leads to."""
+        if self._is_locked:
+            self._new_head = self._group.head(self._directory.version, self._now_us)
+
     def flush(self) -> None:
         """Write the group."""
         if self._is_locked:
-            self._new_head = self._group.head(self._directory.version, self._now_us)
             self._group.write(self._connection, self._new_head, self._directory.law, self._replica.name)
 
     def committed(self) -> None:

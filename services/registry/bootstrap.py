@@ -95,6 +95,7 @@ def init(
             session = AdmissionSession(connection, replica, clock)
             for each in (beginning, *further):
                 session.decide(each)
+            session.prepare()
             session.flush()
 
         database.write(work)

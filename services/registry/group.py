@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from services.common.bulk import Record, pipelined
+from services.common.bulk import Record
 from services.common.clock import microseconds
 from services.exchange import evidence_records
 from services.exchange.digests import Leaf
@@ -142,16 +142,11 @@ class Group:
         store.REFUSALS.upsert(connection, self.refusals, ["letter_id"])
         if not self.entries:
             return
-        if self.received:
-            store.delete_awaited(connection, self.received)
+        store.delete_awaited(connection, self.received)
         self._write_subscriptions(connection)
         for grant in self.grants:
             readers = [department_reader(name) for name in grant.departments]
             evidence_records.grant(connection, grant.roots, readers, grant.holder)
-        with pipelined(connection):
-            self._write_rows(connection, head, law, replica)
-
-    def _write_rows(self, connection: Connection, head: Head, law: Law, replica: str) -> None:
         store.LEDGER.insert(connection, self._ledger)
         store.BATCHES.insert(connection, list(self._batches.values()))
         store.MAILBOX.upsert(connection, self.places, ["department", "at", "position"])
@@ -181,8 +176,7 @@ class Group:
         started = [key for key, wanted in self.subscriptions.items() if wanted]
         ended = [key for key, wanted in self.subscriptions.items() if not wanted]
         store.SUBSCRIPTIONS.upsert(connection, started, ["category", "department"])
-        if ended:
-            store.delete_subscriptions(connection, ended)
+        store.delete_subscriptions(connection, ended)
 
     @property
     def common_positions(self) -> Sequence[int]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection
 
-from services.common.bulk import Bulk
+from services.common.bulk import Bulk, Query, Record, fetch
 from services.common.clock import microseconds
 from services.exchange import merkle
 from services.exchange.checkpoint import Checkpoint, sign_checkpoint
@@ -74,11 +74,11 @@ _HEAD_COLUMNS: Final = (
     tables.ledger_head.c.admitted_at_us,
 )
 _READ_HEAD: Final = sa.select(*_HEAD_COLUMNS).where(tables.ledger_head.c.id == 1)
-_LOCK_HEAD: Final = sa.select(
-    *_HEAD_COLUMNS,
+_LOCK_HEAD: Final = Query(
     # clock_timestamp, not now(): a transaction that waited for the lock must not date itself before its wait
-    sa.literal_column("(extract(epoch from clock_timestamp()) * 1000000)::bigint"),
-).where(tables.ledger_head.c.id == 1).with_for_update()  # fmt: skip
+    "SELECT log_id, epoch, edge, common_version, admitted_at_us,"
+    " (extract(epoch from clock_timestamp()) * 1000000)::bigint FROM ledger_head WHERE id = 1 FOR UPDATE"
+)
 
 
 def read_head(connection: Connection) -> Head:
@@ -87,17 +87,24 @@ def read_head(connection: Connection) -> Head:
     return Head(log_id, epoch, RightEdge.decode(edge), version, admitted)
 
 
-def lock_head(connection: Connection, now: datetime) -> Head:
+def lock_head(
+    connection: Connection, now: datetime, *asked: Sequence[Query]
+) -> tuple[Head, list[list[Record]]]:
     """Lock the head until the transaction ends, and move its clock to the database's.
 
     Args:
         connection: Inside a write transaction.
         now: The clock where the database has none of its own (SQLite: one process, one clock).
+        asked: What is to be read under the lock, see `bulk.fetch`.
+
+    Returns:
+        The head, and the rows of each group of queries.
     """
     if connection.dialect.name != "postgresql":
-        return read_head(connection).at(microseconds(now))
-    log_id, epoch, edge, version, admitted, clock = connection.execute(_LOCK_HEAD).one()
-    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted).at(clock)
+        return read_head(connection).at(microseconds(now)), fetch(connection, *asked)
+    ((row,), *found) = fetch(connection, [_LOCK_HEAD], *asked)
+    log_id, epoch, edge, version, admitted, clock = row
+    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted).at(clock), found
 
 
 _HEADS: Final = Bulk(tables.ledger_head, ["id", "size", "root", "edge", "common_version", "admitted_at_us"])

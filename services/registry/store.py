@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from services.common.bulk import Bulk, execute
+from services.common.bulk import Bulk, Query, Record, execute
 from services.procedures import case as cases
 from services.procedures.case import CaseState
 from services.registry import tables
@@ -32,7 +32,12 @@ PUBLISHED: Final = Bulk(tables.published)
 CHANNEL: Final = "liandong_ledger"
 """Where replicas on PostgreSQL tell each other that they appended; the payload is the replica's name."""
 
-_LETTER_KEYS: Final = Bulk(tables.ledger, ["letter_id", "position", "letter_digest", "author"])
+_LETTER_KEYS: Final = Bulk(tables.ledger, ["letter_id", "letter_digest", "author", "position"])
+_REFUSAL_KEYS: Final = Bulk(
+    tables.refusals, ["letter_id", "letter_digest", "author", "reason", "field", "message"]
+)
+_AWAITED_KEYS: Final = Bulk(tables.awaited_receipts, ["department", "position"])
+_SUBSCRIPTION_KEYS: Final = Bulk(tables.subscriptions, ["category", "department"])
 _POSITION_KEYS: Final = Bulk(tables.ledger, ["position", "letter_digest", "author"])
 _HEADERS: Final = Bulk(tables.ledger, ["position", "header", "author"])
 _CASE_STATES: Final = Bulk(tables.cases, ["case_id", "folded"])
@@ -58,13 +63,19 @@ class Item(NamedTuple):
     withdrawn: bool
 
 
-def answered(connection: Connection, letter_ids: Collection[str]) -> dict[str, Known]:
-    """The stored answers of these letters."""
-    found: dict[str, Known] = {}
-    for row in _LETTER_KEYS.select_in(connection, "letter_id", letter_ids):
-        found[row.letter_id] = Known(row.letter_digest, row.author, row.position)
-    for row in REFUSALS.select_in(connection, "letter_id", letter_ids):
-        found[row.letter_id] = Known(row.letter_digest, row.author, None, row.reason, row.field, row.message)
+def asking_answers(connection: Connection, letter_ids: Collection[str]) -> tuple[list[Query], list[Query]]:
+    """The queries for the stored answers of these letters, for `answers`."""
+    return (
+        _LETTER_KEYS.query_in(connection, "letter_id", letter_ids),
+        _REFUSAL_KEYS.query_in(connection, "letter_id", letter_ids),
+    )
+
+
+def answers(admitted: Iterable[Record], refused: Iterable[Record]) -> dict[str, Known]:
+    """The stored answers, by letter id, from the rows of `asking_answers`."""
+    found = {letter_id: Known(*rest) for letter_id, *rest in admitted}
+    for letter_id, digest, author, *refusal in refused:
+        found[letter_id] = Known(digest, author, None, *refusal)
     return found
 
 
@@ -186,18 +197,14 @@ def count_flows(connection: Connection, counts: Mapping[Flow, int]) -> None:
         connection.exec_driver_sql(_ADD_FLOWS_SQLITE, [(*key, letters) for key, letters in counts.items()])
 
 
-def delete_awaited(connection: Connection, received: Iterable[tuple[str, int]]) -> None:
+def delete_awaited(connection: Connection, received: Sequence[tuple[str, int]]) -> None:
     """Forget (department, position) of receipts that came."""
-    table = tables.awaited_receipts
-    keys = sa.tuple_(table.c.department, table.c.position)
-    connection.execute(table.delete().where(keys.in_(list(received))))
+    _AWAITED_KEYS.delete(connection, received)
 
 
-def delete_subscriptions(connection: Connection, ended: Iterable[tuple[str, str]]) -> None:
+def delete_subscriptions(connection: Connection, ended: Sequence[tuple[str, str]]) -> None:
     """End (category, department) subscriptions."""
-    table = tables.subscriptions
-    keys = sa.tuple_(table.c.category, table.c.department)
-    connection.execute(table.delete().where(keys.in_(list(ended))))
+    _SUBSCRIPTION_KEYS.delete(connection, ended)
 
 
 def notify(connection: Connection, replica: str) -> None:

@@ -17,10 +17,11 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from services.common.bulk import Record
 from services.common.clock import microseconds
 from services.common.errors import Conflict, NotFound
-from services.exchange.department import RECORDED, Delivered, DepartmentSession, new_id
+from services.exchange.delivered import Delivered
 from services.exchange.digests import Leaf
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, moment
+from services.exchange.session import RECORDED, DepartmentSession, new_id
 from services.sharing import attachments, store
 from services.sharing.sharing import (
     ACT_NAMES,
@@ -98,6 +99,9 @@ class SharingFeature:
         self._answers: dict[str, Answered] = {}
         self._news: dict[str, str] = {}
         self._moves_evidence = False
+        self._standing: list[Item] = []
+        self._gone: list[str] = []
+        self._terms: dict[str, set[str]] = {}
 
     # -- own letters ----------------------------------------------------------------------------
 
@@ -325,42 +329,44 @@ class SharingFeature:
     def _note(self, revision: Revision) -> None:
         self._changed.setdefault(revision.item_id, {})[revision.letter_id] = revision
 
-    def flush(self) -> None:
-        """Fold the items that changed, and write."""
+    def prepare(self) -> None:
+        """Fold the items that changed, and see what was read anew."""
         connection = self._session.connection
-        self._flush_items(self._changed)
-        store.write_subscriptions(connection, self._resubscribed)
+        if self._changed:
+            self._fold_items(list(self._changed))
         if self._reads:
-            store.write_reads(connection, self._reads)
+            self._reads = store.new_reads(connection, self._reads)
 
-    def _flush_items(self, changed: Iterable[str]) -> None:
+    def _fold_items(self, item_ids: list[str]) -> None:
         connection = self._session.connection
-        item_ids = list(changed)
-        if not item_ids:
-            return
         missing = [each for each in item_ids if each not in self._loaded]
         found = store.revisions(connection, missing)
         self._loaded.update({each: found.get(each, {}) for each in missing})
         stored = store.items(connection, item_ids)
-        standing: list[Item] = []
-        gone: list[str] = []
         for item_id in item_ids:
             before = stored.get(item_id)
             item = fold(self._revisions(item_id).values(), before.seen_at_us if before else None)
             if item is not None:
-                standing.append(item)
+                self._standing.append(item)
             elif before is not None:
-                gone.append(item_id)
+                self._gone.append(item_id)
             shown = item or before
             self._news[item_id] = shown.category if shown else ""
-        store.write_revisions(connection, [each for one in self._changed.values() for each in one.values()])
-        store.write_items(connection, standing)
-        store.delete_items(connection, gone)
         known = {each.letter_id for each in stored.values()}
-        reworded = [each for each in standing if each.letter_id not in known]
+        reworded = [each for each in self._standing if each.letter_id not in known]
         text_of = self._texts_of(reworded)
-        terms = {each.item_id: index_terms(text_of(each.letter_id)) for each in reworded}
-        store.write_terms(connection, terms | {item_id: set() for item_id in gone})
+        self._terms = {each.item_id: index_terms(text_of(each.letter_id)) for each in reworded}
+        self._terms.update({item_id: set() for item_id in self._gone})
+
+    def flush(self) -> None:
+        """Write."""
+        connection = self._session.connection
+        store.write_revisions(connection, [each for one in self._changed.values() for each in one.values()])
+        store.write_items(connection, self._standing)
+        store.delete_items(connection, self._gone)
+        store.write_terms(connection, self._terms)
+        store.write_subscriptions(connection, self._resubscribed)
+        store.write_reads(connection, self._reads)
 
     def _texts_of(self, items: Iterable[Item]) -> Callable[[str], str]:
         """What is searched in the newest revisions of items; read where it did not come just now."""

@@ -17,9 +17,10 @@ from liandong.sharing.v1 import sharing_service_pb2 as pb
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
-from services.exchange.department import Department, DepartmentSession, new_id
+from services.exchange.department import Department
 from services.exchange.digests import sha256
 from services.exchange.letters import moment
+from services.exchange.session import DepartmentSession, new_id
 from services.sharing import sharing, store, views
 from services.sharing.feature import Request, SharingFeature, Shelf, sharing_of
 from services.sharing.permissions import PUBLISHERS

@@ -20,6 +20,8 @@ from services.sharing.sharing import Item, Revision
 
 _REVISIONS: Final = Bulk(tables.item_revisions)
 _ITEMS: Final = Bulk(tables.items)
+_ITEM_IDS: Final = Bulk(tables.items, ["item_id"])
+_TERM_ITEMS: Final = Bulk(tables.item_terms, ["item_id"])
 _TERMS: Final = Bulk(tables.item_terms)
 _READS: Final = Bulk(tables.item_reads)
 _SUBSCRIPTIONS: Final = Bulk(tables.subscriptions)
@@ -120,8 +122,7 @@ def write_items(connection: Connection, changed: Iterable[Item]) -> None:
 
 def delete_items(connection: Connection, item_ids: Sequence[str]) -> None:
     """Take items of which nothing stands out of the lists."""
-    if item_ids:
-        connection.execute(tables.items.delete().where(tables.items.c.item_id.in_(item_ids)))
+    _ITEM_IDS.delete(connection, [(item_id,) for item_id in item_ids])
 
 
 def bodies(connection: Connection, letter_ids: Iterable[str]) -> dict[str, Body]:
@@ -132,9 +133,7 @@ def bodies(connection: Connection, letter_ids: Iterable[str]) -> dict[str, Body]
 
 def write_terms(connection: Connection, terms: Mapping[str, Iterable[str]]) -> None:
     """Replace what items are found by."""
-    if not terms:
-        return
-    connection.execute(tables.item_terms.delete().where(tables.item_terms.c.item_id.in_(list(terms))))
+    _TERM_ITEMS.delete(connection, [(item_id,) for item_id in terms])
     rows = [(term, item_id) for item_id, found in terms.items() for term in sorted(found)]
     _TERMS.insert(connection, rows)
 
@@ -231,20 +230,20 @@ def item(connection: Connection, subject: str, item_id: str) -> tuple[Item, int]
     return (_item(row), row.read_revision or 0) if row else None
 
 
-def write_reads(connection: Connection, reads: Sequence[Record]) -> None:
-    """Note who read which revision of which item, when: item, subject, name, revision, time."""
+def new_reads(connection: Connection, reads: Sequence[Record]) -> list[Record]:
+    """Those of (item, subject, name, revision, time) that read a newer revision than the person knew."""
     known = {
         (row.item_id, row.subject): row.revision
         for row in _READS.select_in(connection, "item_id", {read[0] for read in reads})
     }
     # an older revision, or the same again, leaves what stands
     fresh = [read for read in reads if read[3] > known.get((read[0], read[1]), 0)]
-    _READS.upsert(
-        connection,
-        sorted(fresh, key=lambda read: int(read[3])),
-        ["item_id", "subject"],
-        ["name", "revision", "read_at_us"],
-    )
+    return sorted(fresh, key=lambda read: int(read[3]))
+
+
+def write_reads(connection: Connection, reads: Sequence[Record]) -> None:
+    """Note who read which revision of which item, when; of two with one key the later stands."""
+    _READS.upsert(connection, reads, ["item_id", "subject"], ["name", "revision", "read_at_us"])
 
 
 def _with_reads(subject: str) -> sa.Select[Any]:

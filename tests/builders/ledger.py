@@ -22,11 +22,13 @@ from services.common.db import Database
 from services.exchange import digests, evidence_tables, keys, tables
 from services.exchange.actors import ActorFacts
 from services.exchange.checkpoint import Checkpoint, sign_checkpoint
-from services.exchange.department import Department, DepartmentSession, Place
+from services.exchange.delivered import Place
+from services.exchange.department import Department
 from services.exchange.digests import Leaf
 from services.exchange.directory import Directory
 from services.exchange.merkle import BatchTree, multiproof
 from services.exchange.outbox import Outbox, read_page
+from services.exchange.session import DepartmentSession
 from services.exchange.verification import Verification
 from tests.builders.departments import HEALTH, JUSTICE, LOG_ID, MARKET, REGISTRY, Sent, Signer, new_id
 
@@ -231,7 +233,9 @@ class Node:
         response = self.ledger.deliveries(self.department.name, after, only)
         head = self.ledger.checkpoint()[1]
         deliveries = Verification(self.department).verify(response, head)
-        self.run(lambda session: session.deliver(deliveries, response.checkpoint, head, Place(after, after)))
+        self.run(
+            lambda session: session.inbox.deliver(deliveries, response.checkpoint, head, Place(after, after))
+        )
 
     def run(self, command: object) -> object:
         """Run a command of the writer."""

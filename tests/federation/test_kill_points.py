@@ -20,8 +20,8 @@ from services.cli.demo import district as demo
 from services.cli.demo.district import District, Plan
 from services.common.clock import SystemClock
 from services.exchange import tables
-from services.exchange.department import Command, OutboxItem
 from services.exchange.outbox import Outbox, SignedBatch
+from services.exchange.session import Command, OutboxItem
 from services.node.bootstrap import HostedDepartment, migrate_department
 from services.node.settings import HostedSettings
 from services.registry.bootstrap import Registry, init

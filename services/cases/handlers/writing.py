@@ -16,9 +16,10 @@ from services.common.clock import Clock
 from services.common.errors import ActorInvalid, LiandongError, RoleNotPermitted
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
-from services.exchange.department import Department, DepartmentSession
+from services.exchange.department import Department
 from services.exchange.digests import sha256
 from services.exchange.letters import timestamp
+from services.exchange.session import DepartmentSession
 
 T = TypeVar("T")
 

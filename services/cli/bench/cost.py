@@ -11,12 +11,17 @@ _UTIME: Final = 11  # index after the command's closing bracket, see proc(5)
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of its children that are alive.
+    """User and system time of a process and of its children that are alive."""
+    return sum(own_cpu_seconds(each) for each in [pid, *children(pid)])
 
-    Raises:
-        OSError: There is no such process.
-    """
-    return sum(_own_cpu(each) for each in [pid, *children(pid)])
+
+def own_cpu_seconds(pid: int) -> float:
+    """User and system time of a process alone; 0 if there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / _TICKS
 
 
 def children(pid: int) -> list[int]:
@@ -45,11 +50,3 @@ def resident_memory(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def _own_cpu(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / _TICKS

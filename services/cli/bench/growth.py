@@ -71,7 +71,7 @@ class GrownLedger:
         return time.perf_counter() - began
 
     def _append(self, connection: sa.Connection) -> None:
-        head = ledger.lock_head(connection, datetime.now(UTC))
+        head, _ = ledger.lock_head(connection, datetime.now(UTC))
         rows = list(_rows(head.size, BATCH))
         edge, completed = head.edge.append([row[6] for row in rows])
         _LEDGER.insert(connection, rows)

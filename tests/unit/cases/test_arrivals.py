@@ -10,8 +10,8 @@ from liandong.exchange.v1 import envelope_pb2 as envelopes
 
 from services.cases.desk import DeskSession, Signing
 from services.exchange.assertions import Purpose
-from services.exchange.department import DepartmentSession
 from services.exchange.letters import timestamp
+from services.exchange.session import DepartmentSession
 from services.procedures import case as cases
 from tests.builders.departments import HEALTH, JUSTICE, MARKET, root_of
 from tests.builders.ledger import TRANSFER_MATERIALS, Ledger, Node, node

@@ -12,7 +12,7 @@ from services.cases.handlers.reading import ReadingHandlers
 from services.cases.parked import ParkedRetrier
 from services.common.errors import InvalidField, NotFound, RoleNotPermitted
 from services.exchange import verification
-from services.exchange.department import Delivered
+from services.exchange.delivered import Delivered
 from services.exchange.letters import Letter, open_letter
 from services.procedures import case as cases
 from tests.builders.departments import HEALTH, new_id

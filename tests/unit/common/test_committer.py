@@ -36,6 +36,7 @@ class Ledger:
         self.next: int | None = None
         self.groups: list[int] = []
         self.discarded = 0
+        self.before_prepare: Hook = lambda _session: None
         self.before_flush: Hook = lambda _session: None
         self.hold = threading.Event()
         self.hold.set()
@@ -64,6 +65,9 @@ class Numbering:
             raise ZeroDivisionError
         self.rows.append((WHO.get() if command == "who" else command, number))
         return number
+
+    def prepare(self) -> None:
+        self.ledger.before_prepare(self)
 
     def flush(self) -> None:
         self.ledger.hold.wait(10)
@@ -268,7 +272,9 @@ def _end_connection(url: str) -> Callable[[Numbering], None]:
 
     def hook(session: Numbering) -> None:
         if not ended:
-            ended.append(session.connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            driver = session.connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            ended.append(driver.info.backend_pid)
             with psycopg.connect(url, autocommit=True) as other:
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", (ended[0],))
 
@@ -307,7 +313,7 @@ async def test_a_connection_lost_before_the_commit_is_not_noticed(
         end(session)
         session.connection.execute(text("SELECT 1"))
 
-    ledger.before_flush = hook
+    ledger.before_prepare = hook
     assert await committer.submit("a") == 1
     await asyncio.to_thread(committer.close)
     assert names(database) == ["a"]

@@ -12,8 +12,9 @@ from services.cases.desk import DeskSession
 from services.common.clock import ManualClock
 from services.common.errors import LiandongError, Stale
 from services.exchange import tables
-from services.exchange.department import Command, Delivered, Place
+from services.exchange.delivered import Delivered, Place
 from services.exchange.keys import public_key_bytes, verify_batch
+from services.exchange.session import Command
 from services.exchange.verification import Verification
 from tests.builders.departments import new_id
 from tests.builders.ledger import MONDAY, Ledger, Node, node
@@ -32,7 +33,7 @@ def market(database_url: str, ledger: Ledger) -> Iterator[Node]:
         yield made
 
 
-def count(market: Node, table: sa.Table) -> int:
+def count(market: Node, table: sa.FromClause) -> int:
     query = sa.select(sa.func.count()).select_from(table)
     return market.database.read(lambda connection: connection.execute(query).scalar_one())
 
@@ -44,7 +45,7 @@ def delivery(market: Node) -> Command:
     response = ledger.deliveries(department.name, after, ())
     head = ledger.checkpoint()[1]
     found = Verification(department).verify(response, head)
-    return lambda session: session.deliver(found, response.checkpoint, head, Place(after, after))
+    return lambda session: session.inbox.deliver(found, response.checkpoint, head, Place(after, after))
 
 
 def test_deliveries_after_a_lost_one_are_refused(market: Node, ledger: Ledger) -> None:

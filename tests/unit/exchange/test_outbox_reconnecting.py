@@ -7,8 +7,8 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.common.clock import ManualClock
 from services.exchange import outbox as module
-from services.exchange.department import DepartmentSession, new_id
 from services.exchange.outbox import Outbox
+from services.exchange.session import DepartmentSession, new_id
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 
 

@@ -16,11 +16,13 @@ from services.common.migrations import migrate
 from services.exchange import evidence_tables
 from services.exchange import tables as exchange_tables
 from services.exchange.checkpoint import Checkpoint
-from services.exchange.department import Delivered, Department, DepartmentSession, Place, Receipt, new_id
+from services.exchange.delivered import Delivered, Place, Receipt
+from services.exchange.department import Department
 from services.exchange.digests import Leaf, sha256
 from services.exchange.directory import Directory
 from services.exchange.keys import public_key_bytes
 from services.exchange.letters import open_letter, timestamp
+from services.exchange.session import DepartmentSession, new_id
 from services.sharing import sharing, store, tables
 from services.sharing.feature import KIND, Request, SharingFeature, Shelf, sharing_of
 from services.sharing.sharing import BULLETIN, Sharing
@@ -171,7 +173,7 @@ class World:
 
     def deliver(self, *deliveries: Delivered) -> None:
         head = Checkpoint("liandong.qinghe", 1, self.position + 1, bytes(32))
-        self.run(lambda session: session.deliver(deliveries, "checkpoint", head))
+        self.run(lambda session: session.inbox.deliver(deliveries, "checkpoint", head))
 
     def receipt(self, letter_id: str, admitted_at: datetime | None = None) -> Delivered:
         """The registry's word that an own letter was admitted, at the next position."""
@@ -236,7 +238,7 @@ class World:
         found = self.database.read(lambda each: store.item(each, "u-17", item_id))
         return found[0] if found else None
 
-    def rows(self, table: sa.Table) -> Sequence[sa.Row[Any]]:
+    def rows(self, table: sa.FromClause) -> Sequence[sa.Row[Any]]:
         return self.database.read(lambda each: each.execute(sa.select(table)).all())
 
     def page(self, wanted: store.Wanted, size: int = 50) -> list[sharing.Item]:

@@ -12,8 +12,8 @@ from services.common.errors import Conflict, LiandongError, NotFound
 from services.common.migrations import migrate
 from services.exchange import evidence_tables
 from services.exchange import tables as exchange_tables
-from services.exchange.department import DepartmentSession, new_id
 from services.exchange.letters import open_letter, rebuild
+from services.exchange.session import DepartmentSession, new_id
 from services.sharing import sharing, store, tables, watching
 from services.sharing.attachments import AttachmentMissing
 from services.sharing.feature import SharingFeature, Shelf, sharing_of
@@ -121,7 +121,9 @@ def test_a_receipt_that_was_parked_is_still_taken(world: World) -> None:
     """Its letter has left the outbox, and memory may be new: the item gets its place all the same."""
     answer = world.publish()
     receipt = world.receipt(answer.letter_id)
-    world.run(lambda session: session.connection.execute(exchange_tables.outbox.delete()))
+    world.run(
+        lambda session: session.connection.execute(exchange_tables.letters.update().values(sequence=None))
+    )
     world.shelf.pending = None
     world.deliver(receipt)
     item = world.item(answer.item_id)

@@ -15,8 +15,8 @@ from services.common.channel import open_channel, remote_errors
 from services.common.server import Server
 from services.exchange import actors
 from services.exchange.assertions import Claims, issue
-from services.exchange.department import new_id
 from services.exchange.letters import timestamp
+from services.exchange.session import new_id
 from services.sharing.handlers import SharingHandlers
 from services.sharing.permissions import RULES, SERVICE
 from tests.unit.sharing.sharing_world import HEALTH, ISSUER, NEWS, World, bulletin

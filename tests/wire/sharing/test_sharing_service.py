@@ -22,8 +22,8 @@ from services.common.errors import (
 )
 from services.common.permissions import missing_rows, rows_without_method
 from services.exchange import tables as exchange_tables
-from services.exchange.department import new_id
 from services.exchange.letters import timestamp
+from services.exchange.session import new_id
 from services.sharing import watching
 from services.sharing.permissions import RULES, SERVICE
 from services.sharing.sharing import ItemNotYours
