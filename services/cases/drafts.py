@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 
 from services.cases import tables
 from services.cases.compose import Composed, Refused
-from services.cases.desk import DeskSession, Signing
+from services.cases.desk import DeskSession
 from services.cases.entry import Recorded
+from services.cases.signing import Signing
 from services.common.clock import microseconds
 from services.common.errors import Conflict, LiandongError, LimitExceeded, NotFound, RoleNotPermitted
 from services.exchange.actors import ActorFacts

@@ -28,6 +28,7 @@ OBLIGATIONS: Final = Bulk(tables.obligations)
 SUBJECTS: Final = Bulk(tables.subjects)
 TERMS: Final = Bulk(tables.search)
 _STORED: Final = Bulk(tables.cases, ["case_id", "title", "folded"])
+_ACTS: Final = Bulk(exchange_tables.letters, ["case_id", "position", "act"])
 _ANSWERS: Final = Bulk(
     exchange_tables.letters,
     [
@@ -161,16 +162,10 @@ def awaiting_receipt(
     connection: Connection, positions: Sequence[int], acts: Collection[str]
 ) -> dict[str, list[int]]:
     """Cases of these acts at these positions, with their positions."""
-    letters = exchange_tables.letters.c
     found: dict[str, list[int]] = {}
-    rows = connection.execute(
-        sa.select(letters.case_id, letters.position).where(
-            letters.position.between(min(positions), max(positions)), letters.act.in_(acts)
-        )
-    )
-    wanted = set(positions)
-    for case_id, position in rows:
-        if position in wanted:
+    (rows,) = fetch(connection, _ACTS.query_in(connection, "position", positions))
+    for case_id, position, act in rows:
+        if act in acts:
             found.setdefault(case_id, []).append(position)
     return found
 

@@ -178,21 +178,31 @@ class Bulk:
         asked = self.query_in(connection, column, values)
         return [row for each in asked for row in connection.exec_driver_sql(*each)]
 
-    def query_in(self, connection: Connection, column: str, values: Iterable[Any]) -> list[Query]:
-        """What `select_in` asks, for `fetch`; nothing where there are no values."""
+    def query_in(
+        self, connection: Connection, column: str, values: Iterable[Any], **equal: str | int
+    ) -> list[Query]:
+        """What `select_in` asks, for `fetch`; nothing where there are no values.
+
+        Args:
+            connection: Inside a transaction.
+            column: The column.
+            values: Its values.
+            equal: Further columns, each with the one value that it is to have.
+        """
+        fixed, names = tuple(equal.values()), tuple(equal)
         wanted = list(values)
         if not wanted:
             return []
         if connection.dialect.name == "postgresql":
             packed = _packers()[_array_type(self.table.columns[column])](wanted)
-            return [Query(self._select_sql("postgresql", column, 0), (packed,))]
+            return [Query(self._select_sql("postgresql", column, 0, names), (packed, *fixed))]
         queries: list[Query] = []
         for start in range(0, len(wanted), _SQLITE_CHUNK):
             chunk = wanted[start : start + _SQLITE_CHUNK]
             # rounded up to a power of two, the rest filled with the last value: few statements to prepare
             places = 1 << (len(chunk) - 1).bit_length()
             chunk += chunk[-1:] * (places - len(chunk))
-            queries.append(Query(self._select_sql("sqlite", column, places), tuple(chunk)))
+            queries.append(Query(self._select_sql("sqlite", column, places, names), (*chunk, *fixed)))
         return queries
 
     def _run(
@@ -264,11 +274,13 @@ class Bulk:
         where = " AND ".join(f"{self._quoted[key]} = ?" for key in self.columns)
         return f"DELETE FROM {name} WHERE {where}"  # noqa: S608 - as above
 
-    def _build_select(self, dialect: str, column: str, places: int) -> str:
+    def _build_select(self, dialect: str, column: str, places: int, equal: tuple[str, ...]) -> str:
         found = f"SELECT {self._list(self.columns)} FROM {self._name[dialect]} WHERE {self._quoted[column]}"  # noqa: S608
+        mark = "%s" if dialect == "postgresql" else "?"
+        further = "".join(f" AND {self._quoted[name]} = {mark}" for name in equal)
         if dialect == "postgresql":
-            return f"{found} = ANY(%b::{_array_type(self.table.columns[column])}[])"
-        return f"{found} IN ({', '.join('?' * places)})"
+            return f"{found} = ANY(%b::{_array_type(self.table.columns[column])}[]){further}"
+        return f"{found} IN ({', '.join('?' * places)}){further}"
 
 
 def _array_type(column: Column[Any]) -> str:

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from services.common.edge import FRAMEWORK_MESSAGE_LIMIT
-from services.common.errors import DOMAIN, FieldViolation, LiandongError, error_for
+from services.common.errors import DOMAIN, FieldViolation, LiandongError, Unavailable, error_for
 from services.common.interceptors.errors import DETAILS_KEY
 from services.common.tls import TlsFiles
 
@@ -41,6 +41,8 @@ _OPTIONS: Final = (
 )
 
 # what to make of a status that none of our interceptors wrote: the framework's own, or a proxy's
+_WRITTEN_TOO_LATE: Final = "Internal error from Core"
+"""What the framework says, in place of the status, where the server's answer crossed a write."""
 _BARE_REASONS: Final = {
     "UNAVAILABLE": "UNAVAILABLE",
     "DEADLINE_EXCEEDED": "UNAVAILABLE",
@@ -87,6 +89,8 @@ def liandong_error(error: grpc.aio.AioRpcError) -> LiandongError:
     """What a server of ours meant by a status; a status of the framework becomes the nearest of ours."""
     code = error.code().name
     message = error.details() or ""
+    if code == "INTERNAL" and message == _WRITTEN_TOO_LATE:
+        return Unavailable("The server ended the call while it was being written to.")
     status = _status(error)
     reason, field, request_id, retry_after_ms = "", "", "", 0
     violations: list[FieldViolation] = []

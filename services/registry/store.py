@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from services.common.bulk import Bulk, Query, Record, execute
+from services.common.bulk import Bulk, Query, Record, execute, fetch
 from services.procedures import case as cases
 from services.procedures.case import CaseState
 from services.registry import tables
@@ -36,6 +36,7 @@ _LETTER_KEYS: Final = Bulk(tables.ledger, ["letter_id", "letter_digest", "author
 _REFUSAL_KEYS: Final = Bulk(
     tables.refusals, ["letter_id", "letter_digest", "author", "reason", "field", "message"]
 )
+_WAITS: Final = Bulk(tables.awaited_receipts, ["position", "case_id"])
 _AWAITED_KEYS: Final = Bulk(tables.awaited_receipts, ["department", "position"])
 _SUBSCRIPTION_KEYS: Final = Bulk(tables.subscriptions, ["category", "department"])
 _POSITION_KEYS: Final = Bulk(tables.ledger, ["position", "letter_digest", "author"])
@@ -135,14 +136,9 @@ def common_entries(connection: Connection, above: int, end: int) -> list[tuple[i
 
 
 def waits(connection: Connection, department: str, positions: Sequence[int]) -> list[tuple[int, str]]:
-    """(position, case) of letters among these rising positions whose receipt starts a clock."""
-    column = tables.awaited_receipts.c
-    statement = sa.select(column.position, column.case_id).where(
-        column.department == department, column.position.between(positions[0], positions[-1])
-    )
-    wanted = set(positions)
-    rows = connection.execute(statement)
-    return [(row.position, row.case_id) for row in rows if row.position in wanted]
+    """(position, case) of letters at these positions whose receipt by the department starts a clock."""
+    (rows,) = fetch(connection, _WAITS.query_in(connection, "position", positions, department=department))
+    return [(position, case_id) for position, case_id in rows]
 
 
 def subscribers(connection: Connection, category: str) -> list[str]:

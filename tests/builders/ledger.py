@@ -14,8 +14,9 @@ from liandong.exchange.v1 import exchange_service_pb2 as service_pb
 
 from services import procedures
 from services.cases import tables as case_tables
-from services.cases.desk import Desk, DeskSession, Signing
+from services.cases.desk import Desk, DeskSession
 from services.cases.entry import Recorded
+from services.cases.signing import Signing
 from services.common import caller
 from services.common.clock import ManualClock, microseconds
 from services.common.db import Database

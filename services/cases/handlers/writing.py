@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import exchange_service_pb2, reason_pb2
 
-from services.cases.desk import DeskSession, Signing, replayed
+from services.cases.desk import DeskSession, replayed
 from services.cases.drafts import Drafts, Shown
 from services.cases.entry import Recorded
+from services.cases.signing import Signing
 from services.common.clock import Clock
 from services.common.errors import ActorInvalid, LiandongError, RoleNotPermitted
 from services.exchange import actors
@@ -188,7 +189,7 @@ def _send_acts(
     def command(session: DepartmentSession) -> list[Recorded | LiandongError]:
         desk = session.features["act"]
         assert isinstance(desk, DeskSession)
-        desk.preload([each.draft.case_id for each in requests])
+        desk.cases.preload([each.draft.case_id for each in requests])
         known = desk.answered(keys)
         results: list[Recorded | LiandongError] = []
         for request, key, digest in zip(requests, keys, request_digests, strict=True):

@@ -29,6 +29,8 @@ BATCHES_IN_FLIGHT: Final = 4
 WRITE_TIMEOUT_S: Final = 30.0
 """The longest wait for a reader. The status after it waits behind what the reader left, in little memory."""
 _CANNOT_JUDGE_MS: Final = 60_000
+_OPENED_AT_ONCE: Final = 4
+"""Letters whose opening takes less than handing them to a thread and back."""
 _LEAVES: Final = 1000
 
 Committer = GroupCommitter[Command, tuple[Result, ...]]
@@ -114,8 +116,11 @@ class ExchangeHandlers:
             try:
                 await free.acquire()
                 async for request in requests:
-                    # milliseconds of work for a full batch, in which deliveries go on
-                    batch = await asyncio.to_thread(self._open, author, request)
+                    if len(request.envelopes) <= _OPENED_AT_ONCE:
+                        batch = self._open(author, request)
+                    else:
+                        # milliseconds of work for a full batch, in which deliveries go on
+                        batch = await asyncio.to_thread(self._open, author, request)
                     answers.put_nowait((request.sequence, batch, self._committer.submit(batch)))
                     await free.acquire()
             finally:

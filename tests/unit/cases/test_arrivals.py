@@ -8,7 +8,8 @@ from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.cases.v1.bodies_pb2 import TransferLetter
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 
-from services.cases.desk import DeskSession, Signing
+from services.cases.desk import DeskSession
+from services.cases.signing import Signing
 from services.exchange.assertions import Purpose
 from services.exchange.letters import timestamp
 from services.exchange.session import DepartmentSession

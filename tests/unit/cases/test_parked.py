@@ -54,7 +54,7 @@ def supplied(ledger: Ledger, case_id: str, based_on: int) -> int:
 
 def state_of(market: Node, case_id: str) -> bytes:
     market.desk.known.clear()
-    entry = market.run(lambda session: session.features["act"]._entry(case_id))
+    entry = market.run(lambda session: session.features["act"].cases.entry(case_id))
     assert entry.admitted is not None  # type: ignore[attr-defined]
     return cases.dumps(entry.admitted)  # type: ignore[attr-defined]
 

@@ -12,7 +12,15 @@ from liandong.exchange.v1 import exchange_service_pb2 as exchange
 
 from services.common import edge
 from services.common.channel import liandong_error, remote_errors
-from services.common.errors import Internal, InvalidField, LiandongError, LimitExceeded, Malformed, Stale
+from services.common.errors import (
+    Internal,
+    InvalidField,
+    LiandongError,
+    LimitExceeded,
+    Malformed,
+    Stale,
+    Unavailable,
+)
 from services.common.permissions import Rule
 
 from .conftest import Wire
@@ -196,3 +204,10 @@ async def test_an_unknown_method_is_the_frameworks_answer(wire: Wire) -> None:
     error = liandong_error(caught.value)
     assert (type(error), error.code) == (Internal, "UNIMPLEMENTED")
     assert isinstance(error, LiandongError)
+
+
+async def test_an_answer_that_crosses_a_write_is_no_fault_of_the_server() -> None:
+    """The framework loses the status then; what is left says only that the call is over."""
+    none = grpc.aio.Metadata()
+    crossed = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, none, none, "Internal error from Core")
+    assert isinstance(liandong_error(crossed), Unavailable)
