@@ -47,6 +47,9 @@ from tests.federation.district import Federation
 
 T = TypeVar("T")
 
+EVERYONE: Final = ["clerk", "leader-in-charge", "section-head", "auditor", "liaison", "system"]
+"""All roles at once, for what is refused whoever asks."""
+LONG_AGO: Final = datetime.now(UTC) - timedelta(days=60)
 _TIMEOUT_S: Final = 30
 _TORN_AGAIN: Final = 10
 _NOT_COUNTED: Final = frozenset({"audit", "evidence_uses", "refusals", "sqlite_sequence"})
@@ -320,6 +323,11 @@ def table_sizes(database: Path) -> dict[str, int]:
         }
 
 
+def refusal(answer: bytes | Refused) -> tuple[str, str]:
+    assert isinstance(answer, Refused), "it was not refused"
+    return answer.reason, answer.field
+
+
 def base64url(data: bytes) -> bytes:
     """Base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")
@@ -346,8 +354,3 @@ async def _answered(ask: Callable[[], Awaitable[T]]) -> T | Refused:
             if refused.message != "Internal error from Core":
                 return refused
     raise AssertionError("no status was ever seen")
-
-
-LONG_AGO: Final = datetime.now(UTC) - timedelta(days=60)
-
-__all__ = ["LONG_AGO", "Attacker", "Refused", "base64url", "reasons"]
