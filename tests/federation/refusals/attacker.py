@@ -11,11 +11,11 @@ import base64
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 
 import grpc.aio
@@ -32,10 +32,9 @@ from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import evidence_service_pb2_grpc as evidence_stubs
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from liandong.exchange.v1 import exchange_service_pb2_grpc as exchange_stubs
-from liandong.exchange.v1 import reason_pb2
 
 from services.cli.demo.party import Party
-from services.common.channel import liandong_error, open_channel, remote_errors
+from services.common.channel import open_channel, remote_errors
 from services.common.tls import TlsFiles
 from services.exchange.authority import Authority
 from services.exchange.evidence import chunks_of_file, manifest_of
@@ -43,33 +42,28 @@ from services.exchange.evidence_client import upload
 from services.exchange.keys import load_sign_key
 from services.registry.credentials import Credentials
 from tests.builders.departments import Sent, Signer
-from tests.federation.district import Federation
-
-T = TypeVar("T")
+from tests.federation.district import HEALTH, Federation
+from tests.federation.refusals.answers import Refused, answered, word_of
 
 EVERYONE: Final = ["clerk", "leader-in-charge", "section-head", "auditor", "liaison", "system"]
 """All roles at once, for what is refused whoever asks."""
 LONG_AGO: Final = datetime.now(UTC) - timedelta(days=60)
 _TIMEOUT_S: Final = 30
-_TORN_AGAIN: Final = 10
 _NOT_COUNTED: Final = frozenset({"audit", "evidence_uses", "refusals", "sqlite_sequence"})
 """Who tried what, and judged refusals, are to be noted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """How a call ended."""
+class Door:
+    """A port, and the certificate under which it is called.
 
-    reason: str
-    code: str
-    field: str = ""
-    message: str = ""
+    Attributes:
+        presented: Whether the certificate is shown, or only kept to verify the server.
+    """
 
-    @classmethod
-    def of(cls, error: grpc.aio.AioRpcError) -> Refused:
-        """What the status says."""
-        found = liandong_error(error)
-        return cls(found.reason, found.code, found.field, found.message)
+    address: str
+    tls: TlsFiles
+    presented: bool = True
 
 
 @dataclass(slots=True)
@@ -90,6 +84,25 @@ class Attacker:
         """The certificate of a department's node."""
         folder = self.party(name).folder
         return TlsFiles(folder / "ca.crt", folder / "tls.crt", folder / "tls.key")
+
+    def node(self, name: str) -> Door:
+        """A department's node, called by its own systems."""
+        party = self.party(name)
+        return Door(party.address, party.tls)
+
+    def registry(self, name: str) -> Door:
+        """The registry, called by a department's node."""
+        return Door(self.world.district.registry_address, self.node_tls(name))
+
+    def operator(self) -> Door:
+        """The registry, called by its operator."""
+        district = self.world.district
+        assert district.operator is not None
+        return Door(district.registry_address, district.operator)
+
+    def enrolment(self) -> Door:
+        """The enrolment port, where nobody has a certificate yet."""
+        return Door(self.world.district.enrolment_address, self.party(HEALTH).tls, presented=False)
 
     def authority(self) -> Authority:
         """The region's own, for certificates that it would not make."""
@@ -156,36 +169,50 @@ class Attacker:
 
     # -- calls ----------------------------------------------------------------------------------
 
-    def channel(self, address: str, tls: TlsFiles, *, present: bool = True) -> grpc.aio.Channel:
+    def channel(self, door: Door) -> grpc.aio.Channel:
         """A channel, kept until the end. It sends more than the product's own clients would."""
-        key = (address, tls.cert if present else None)
+        key = (door.address, door.tls.cert if door.presented else None)
         if key not in self._channels:
             size = 64 * 1024 * 1024
             unbounded = (("grpc.max_send_message_length", size), ("grpc.max_metadata_size", size))
-            self._channels[key] = open_channel(address, tls, present_certificate=present, options=unbounded)
+            self._channels[key] = open_channel(
+                door.address, door.tls, present_certificate=door.presented, options=unbounded
+            )
         return self._channels[key]
 
     async def call(
         self,
-        address: str,
-        tls: TlsFiles,
+        door: Door,
         method: MethodDescriptor,
-        data: bytes | Sequence[bytes] = b"",
+        data: Message | bytes | Sequence[bytes] = b"",
+        token: str = "",
         *metadata: tuple[str, str],
-        present: bool = True,
         wait_s: float = _TIMEOUT_S,
     ) -> bytes | Refused:
-        """Call a method with bytes: the first answer's bytes, or how it was refused; nothing while it says nothing."""
+        """Call a method with bytes: the first answer's bytes, or how it was refused; nothing while it says nothing.
+
+        Args:
+            door: Where, and as whom.
+            method: What is called.
+            data: A message, bytes in the place of one, or those of a stream of them.
+            token: The assertion that comes with it, if there is one.
+            metadata: What else comes with it.
+            wait_s: How long to listen to a stream that says nothing.
+        """
         assert method.containing_service is not None
         path = f"/{method.containing_service.full_name}/{method.name}"
-        channel: Any = self.channel(address, tls, present=present)
+        channel: Any = self.channel(door)
         make = {
             (False, False): channel.unary_unary,
             (False, True): channel.unary_stream,
             (True, False): channel.stream_unary,
             (True, True): channel.stream_stream,
         }[method.client_streaming, method.server_streaming]
+        if isinstance(data, Message):
+            data = data.SerializeToString()
         messages = [data] if isinstance(data, bytes) else list(data)
+        if token:
+            metadata = (actor(token), *metadata)
 
         async def ask() -> bytes:
             call = make(path)(
@@ -202,14 +229,12 @@ class Attacker:
                 call.cancel()
             return answer if isinstance(answer, bytes) else b""
 
-        return await _answered(ask)
+        return await answered(ask)
 
     async def case_call(self, name: str, method: str, request: Message, token: str = "") -> bytes | Refused:
         """CaseService of a department, from its own system."""
-        party = self.party(name)
         descriptor = cases.DESCRIPTOR.services_by_name["CaseService"].methods_by_name[method]
-        metadata = (("liandong-actor", token or self.token(name)),)
-        return await self.call(party.address, party.tls, descriptor, request.SerializeToString(), *metadata)
+        return await self.call(self.node(name), descriptor, request, token or self.token(name))
 
     async def submit(self, name: str, *letters: Sent) -> list[exchange.Outcome] | Refused:
         """Submit letters with a department's keys."""
@@ -219,14 +244,13 @@ class Attacker:
         self, name: str, *batches: exchange.SubmitRequest
     ) -> list[exchange.Outcome] | Refused:
         """Submit batches under a department's certificate; the outcomes of all of them."""
-        channel = self.channel(self.world.district.registry_address, self.node_tls(name))
-        stub = exchange_stubs.ExchangeServiceStub(channel)
+        stub = exchange_stubs.ExchangeServiceStub(self.channel(self.registry(name)))
 
         async def ask() -> list[exchange.Outcome]:
             stream = stub.Submit(iter(batches), timeout=_TIMEOUT_S)
             return [outcome async for response in stream for outcome in response.outcomes]
 
-        return await _answered(ask)
+        return await answered(ask)
 
     async def refused(self, name: str, *letters: Sent) -> tuple[str, str]:
         """Submit letters of which the last must not be admitted: its reason and field."""
@@ -234,35 +258,31 @@ class Attacker:
         assert not isinstance(outcomes, Refused), outcomes
         outcome = outcomes[-1]
         assert outcome.disposition != exchange.DISPOSITION_ADMITTED, f"{letters[-1].header} was admitted"
-        return reason_pb2.Reason.Name(outcome.reason).removeprefix("REASON_"), outcome.field
+        return word_of(outcome.reason), outcome.field
 
     async def evidence(self, name: str, kind: str, content: bytes) -> envelopes.Material:
         """Bring evidence to the registry as a department, past its node."""
         path = self.folder / uuid4().hex
         path.write_bytes(content)
         manifest = await manifest_of(path)
-        channel = self.channel(self.world.district.registry_address, self.node_tls(name))
-        await upload(evidence_stubs.EvidenceServiceStub(channel), manifest, chunks_of_file(path))
+        stub = evidence_stubs.EvidenceServiceStub(self.channel(self.registry(name)))
+        await upload(stub, manifest, chunks_of_file(path))
         return envelopes.Material(
             kind=kind, manifest_root=manifest.root, digest=manifest.digest, size=manifest.size
         )
 
     async def diagnose(self, tls: TlsFiles) -> str:
         """What the enrolment port says of a certificate."""
-        channel = self.channel(self.world.district.enrolment_address, tls, present=False)
-        answer = await enrolment_stubs.EnrolmentServiceStub(channel).Diagnose(
+        answer = await enrolment_stubs.EnrolmentServiceStub(self.channel(self.enrolment())).Diagnose(
             enrolment.DiagnoseRequest(certificate=tls.cert.read_bytes()), timeout=_TIMEOUT_S
         )
         assert not answer.accepted
         assert answer.message
-        return reason_pb2.Reason.Name(answer.reason).removeprefix("REASON_")
+        return word_of(answer.reason)
 
     async def publish(self, request: Message) -> None:
         """Publish a common entry as an operator."""
-        operator = self.world.district.operator
-        assert operator is not None
-        channel = self.channel(self.world.district.registry_address, operator)
-        stub: Any = directory_stubs.DirectoryServiceStub(channel)
+        stub: Any = directory_stubs.DirectoryServiceStub(self.channel(self.operator()))
         with remote_errors():
             await stub.PublishEntry(request, timeout=_TIMEOUT_S)
 
@@ -309,6 +329,11 @@ class Attacker:
             await channel.close(None)
 
 
+def actor(token: str) -> tuple[str, str]:
+    """The metadata that an assertion comes in."""
+    return "liandong-actor", token
+
+
 def table_sizes(database: Path) -> dict[str, int]:
     """Rows by table, in one snapshot."""
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
@@ -323,34 +348,6 @@ def table_sizes(database: Path) -> dict[str, int]:
         }
 
 
-def refusal(answer: bytes | Refused) -> tuple[str, str]:
-    assert isinstance(answer, Refused), "it was not refused"
-    return answer.reason, answer.field
-
-
 def base64url(data: bytes) -> bytes:
     """Base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def reasons(outcomes: Iterable[exchange.Outcome]) -> list[str]:
-    """The reason of each outcome, empty where it was admitted."""
-    return [
-        ""
-        if each.disposition == exchange.DISPOSITION_ADMITTED
-        else reason_pb2.Reason.Name(each.reason).removeprefix("REASON_")
-        for each in outcomes
-    ]
-
-
-async def _answered(ask: Callable[[], Awaitable[T]]) -> T | Refused:
-    """What was answered, or how it was refused."""
-    for _ in range(_TORN_AGAIN):
-        try:
-            return await ask()
-        except grpc.aio.AioRpcError as error:
-            refused = Refused.of(error)
-            # the client's own framework loses the status where a stream is refused while it still sends
-            if refused.message != "Internal error from Core":
-                return refused
-    raise AssertionError("no status was ever seen")

@@ -15,9 +15,8 @@ from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from liandong.oversight.v1 import oversight_service_pb2 as oversight
 from liandong.sharing.v1 import sharing_service_pb2 as sharing
 
-from services.common.tls import TlsFiles
 from tests.federation.district import HEALTH
-from tests.federation.refusals.attacker import Attacker
+from tests.federation.refusals.attacker import Attacker, Door
 
 
 def service_of(module: Any, name: str) -> ServiceDescriptor:
@@ -39,13 +38,11 @@ NODE: Final = (CASES, SHARING, EVIDENCE, DIRECTORY)
 REGISTRY: Final = (EXCHANGE, EVIDENCE, DIRECTORY, INVITATION, OVERSIGHT)
 
 
-def callers(attacker: Attacker) -> list[tuple[str, TlsFiles, bool, Sequence[ServiceDescriptor]]]:
+def everywhere(attacker: Attacker) -> list[tuple[Door, Sequence[ServiceDescriptor]]]:
     """Every port with a certificate that may call there, and what it offers."""
-    district, health = attacker.world.district, attacker.party(HEALTH)
-    assert district.operator is not None
     return [
-        (health.address, health.tls, True, NODE),
-        (district.registry_address, attacker.node_tls(HEALTH), True, REGISTRY),
-        (district.registry_address, district.operator, True, REGISTRY),
-        (district.enrolment_address, health.tls, False, (ENROLMENT,)),
+        (attacker.node(HEALTH), NODE),
+        (attacker.registry(HEALTH), REGISTRY),
+        (attacker.operator(), REGISTRY),
+        (attacker.enrolment(), (ENROLMENT,)),
     ]

@@ -14,7 +14,8 @@ from services.exchange.digests import content_digest, sha256
 from tests.builders.departments import Sent
 from tests.federation.district import HEALTH
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import Attacker, base64url, refusal
+from tests.federation.refusals.answers import refusal
+from tests.federation.refusals.attacker import Attacker, base64url
 from tests.federation.refusals.case_letters import Case, altered, sent, transfer
 
 pytestmark = MARKS

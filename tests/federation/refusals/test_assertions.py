@@ -12,7 +12,8 @@ from liandong.exchange.v1 import envelope_pb2 as envelopes
 
 from tests.federation.district import HEALTH, MARKET
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import Attacker, Refused, base64url, refusal
+from tests.federation.refusals.answers import reason_of, refusal
+from tests.federation.refusals.attacker import Attacker, actor, base64url
 from tests.federation.refusals.case_letters import Case, altered, sent, transfer
 from tests.federation.refusals.offered import CASES
 
@@ -37,7 +38,7 @@ def assertions(attacker: Attacker) -> dict[str, tuple[str, str]]:
         "by another key": (attacker.token(HEALTH, key=Ed25519PrivateKey.generate()), "ACTOR_INVALID"),
         "unsigned": (attacker.token(HEALTH, header={"alg": "none"}, signature=b""), "ACTOR_INVALID"),
         "by HMAC of the public key": (
-            (hs256 + b"." + base64url(hmac_sha256(key, hs256))).decode(),
+            (hs256 + b"." + base64url(hmac.digest(key, hs256, "sha256"))).decode(),
             "ACTOR_INVALID",
         ),
         "another algorithm": (attacker.token(HEALTH, header={"alg": "ES256"}), "ACTOR_INVALID"),
@@ -59,18 +60,13 @@ def assertions(attacker: Attacker) -> dict[str, tuple[str, str]]:
     }
 
 
-def hmac_sha256(key: bytes, data: bytes) -> bytes:
-    return hmac.digest(key, data, "sha256")
-
-
 async def test_only_a_fresh_assertion_by_a_listed_issuer_is_believed(attacker: Attacker, case: Case) -> None:
     """Neither for a live call nor behind a letter: ended, future, long, misdirected, unlisted, unsigned, garbled."""
     signer = attacker.signer(HEALTH)
     async with attacker.unchanged():
         for name, (token, reason) in assertions(attacker).items():
             answer = await attacker.case_call(HEALTH, "GetNodeState", cases.GetNodeStateRequest(), token)
-            assert isinstance(answer, Refused), name
-            assert answer.reason == reason, name
+            assert reason_of(answer) == reason, name
 
             def behind(
                 header: envelopes.Header, _content: object, tokens: list[bytes], shown: bytes = token.encode()
@@ -79,20 +75,17 @@ async def test_only_a_fresh_assertion_by_a_listed_issuer_is_believed(attacker: A
 
             found, _ = await attacker.refused(HEALTH, altered(signer, sent(signer, case), behind))
             assert found == reason, name
-        two = [("liandong-actor", attacker.token(HEALTH))] * 2
-        health = attacker.party(HEALTH)
-        method = CASES.methods_by_name["GetNodeState"]
-        assert (
-            refusal(await attacker.call(health.address, health.tls, method, b"", *two))[0] == "ACTOR_INVALID"
-        )
+        method, token = CASES.methods_by_name["GetNodeState"], attacker.token(HEALTH)
+        twice = await attacker.call(attacker.node(HEALTH), method, b"", token, actor(token))
+        assert reason_of(twice) == "ACTOR_INVALID"
 
 
 async def test_a_session_does_not_change_hands(attacker: Attacker, case: Case) -> None:
     """A stream of acts goes on only under assertions of the same system in the same roles."""
-    health, method = attacker.party(HEALTH), CASES.methods_by_name["SendActs"]
+    method = CASES.methods_by_name["SendActs"]
     system: dict[str, Any] = {"service": True, "sub": "system-1"}
     act = cases.SendActRequest(draft=transfer(case), idempotency_key="hands")
-    first = ("liandong-actor", attacker.token(HEALTH, "system", **system))
+    first = attacker.token(HEALTH, "system", **system)
     fresh = {
         attacker.token(HEALTH, "system", sub="system-1"): ("ROLE_NOT_PERMITTED", "assertion"),
         attacker.token(HEALTH, "leader-in-charge", **system): ("ROLE_NOT_PERMITTED", "assertion"),
@@ -102,7 +95,4 @@ async def test_a_session_does_not_change_hands(attacker: Attacker, case: Case) -
     async with attacker.unchanged():
         for token, expected in fresh.items():
             request = cases.SendActsRequest(sequence=1, acts=[act], assertion=token.encode())
-            answer = await attacker.call(
-                health.address, health.tls, method, request.SerializeToString(), first
-            )
-            assert refusal(answer) == expected
+            assert refusal(await attacker.call(attacker.node(HEALTH), method, request, first)) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,8 @@ from liandong.directory.v1 import directory_service_pb2 as directory
 from services.exchange.authority import Authority
 from tests.federation.district import HEALTH, MARKET
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import EVERYONE, LONG_AGO, Attacker, Refused, refusal
+from tests.federation.refusals.answers import Refused, reason_of, refusal
+from tests.federation.refusals.attacker import EVERYONE, LONG_AGO, Attacker, Door, actor
 from tests.federation.refusals.case_letters import Case, sent
 from tests.federation.refusals.offered import (
     CASES,
@@ -41,8 +43,7 @@ async def test_a_forged_sender_is_refused(attacker: Attacker, case: Case) -> Non
         assert await attacker.refused(MARKET, forged) == ("FORGED_AUTHOR", "author")
         health = attacker.signer(HEALTH)
         borrowed = await attacker.submit_batch(MARKET, health.batch(sent(health, case)))
-        assert isinstance(borrowed, Refused)
-        assert (borrowed.reason, borrowed.field) == ("BAD_SIGNATURE", "proof.key_id")
+        assert refusal(borrowed) == ("BAD_SIGNATURE", "proof.key_id")
 
 
 @pytest.mark.parametrize("service", [*NODE, CHANNELZ], ids=lambda each: each.name)
@@ -50,21 +51,22 @@ async def test_no_certificate_of_another_department_calls_a_node(
     attacker: Attacker, service: ServiceDescriptor
 ) -> None:
     """Neither gateway nor system nor node of it, on any call, though the assertion is genuine; nor our own node."""
-    health, token = attacker.party(HEALTH), attacker.token(HEALTH, roles=EVERYONE)
+    token, address = attacker.token(HEALTH, roles=EVERYONE), attacker.party(HEALTH).address
     foreign = [
-        attacker.certificate(f"liandong://{MARKET}/{kind}") for kind in ("gateway", "system/x", "node")
+        Door(address, attacker.certificate(f"liandong://{MARKET}/{kind}"))
+        for kind in ("gateway", "system/x", "node")
     ]
-    own = attacker.node_tls(HEALTH)
+    own = Door(address, attacker.node_tls(HEALTH))
     async with attacker.unchanged():
         for method in service.methods:
-            for tls in foreign:
-                answer = await attacker.call(health.address, tls, method, b"", ("liandong-actor", token))
+            for door in foreign:
+                answer = await attacker.call(door, method, b"", token)
                 # at a node nobody publishes
                 expected = "CALLER_NOT_PERMITTED" if method.name == "PublishEntry" else "FOREIGN_DEPARTMENT"
-                assert refusal(answer)[0] == expected, method.full_name
+                assert reason_of(answer) == expected, method.full_name
             if service not in (DIRECTORY, CHANNELZ):
-                answer = await attacker.call(health.address, own, method, b"", ("liandong-actor", token))
-                assert refusal(answer)[0] == "CALLER_NOT_PERMITTED", method.full_name
+                answer = await attacker.call(own, method, b"", token)
+                assert reason_of(answer) == "CALLER_NOT_PERMITTED", method.full_name
 
 
 @pytest.mark.parametrize("service", [CASES, SHARING, EVIDENCE], ids=lambda each: each.name)
@@ -72,42 +74,37 @@ async def test_no_actor_of_another_department_acts_here(
     attacker: Attacker, service: ServiceDescriptor
 ) -> None:
     """Its issuer is not listed here, and its assertion is for another audience; without one nobody acts."""
-    health = attacker.party(HEALTH)
+    health, issuer = attacker.node(HEALTH), attacker.party(HEALTH).issuer
     tokens = {
         attacker.token(MARKET, roles=EVERYONE): "ACTOR_INVALID",
         attacker.token(MARKET, roles=EVERYONE, aud=HEALTH): "ACTOR_INVALID",
-        attacker.token(MARKET, roles=EVERYONE, aud=HEALTH, iss=health.issuer): "ACTOR_INVALID",
+        attacker.token(MARKET, roles=EVERYONE, aud=HEALTH, iss=issuer): "ACTOR_INVALID",
     }
     async with attacker.unchanged():
         for method in service.methods:
             for token, reason in tokens.items():
-                answer = await attacker.call(
-                    health.address, health.tls, method, b"", ("liandong-actor", token)
-                )
-                assert refusal(answer)[0] == reason, method.full_name
-            answer = await attacker.call(health.address, health.tls, method)
-            assert refusal(answer)[0] == "ACTOR_MISSING", method.full_name
+                answer = await attacker.call(health, method, b"", token)
+                assert reason_of(answer) == reason, method.full_name
+            assert reason_of(await attacker.call(health, method)) == "ACTOR_MISSING", method.full_name
 
 
 async def test_at_the_registry_each_calls_what_its_certificate_is_for(attacker: Attacker) -> None:
     """Letters and evidence go between nodes and registry, invitations and common entries are its operators'."""
-    district = attacker.world.district
-    assert district.operator is not None
-    clients = [attacker.certificate(f"liandong://{HEALTH}/{kind}") for kind in ("gateway", "system/x")]
+    registry, operator = attacker.registry(HEALTH), attacker.operator()
+    clients = [
+        Door(registry.address, attacker.certificate(f"liandong://{HEALTH}/{kind}"))
+        for kind in ("gateway", "system/x")
+    ]
     publish = DIRECTORY.methods_by_name["PublishEntry"]
     links = [EXCHANGE.methods_by_name[name] for name in ("Submit", "Deliver")]
     refused = [
-        *((tls, each) for tls in (*clients, district.operator) for each in (*EVIDENCE.methods, *links)),
-        *(
-            (tls, each)
-            for tls in (*clients, attacker.node_tls(HEALTH))
-            for each in (*INVITATION.methods, publish)
-        ),
+        *((door, each) for door in (*clients, operator) for each in (*EVIDENCE.methods, *links)),
+        *((door, each) for door in (*clients, registry) for each in (*INVITATION.methods, publish)),
     ]
     async with attacker.unchanged():
-        for tls, method in refused:
-            answer = await attacker.call(district.registry_address, tls, method)
-            assert refusal(answer)[0] == "CALLER_NOT_PERMITTED", method.full_name
+        for door, method in refused:
+            answer = await attacker.call(door, method)
+            assert reason_of(answer) == "CALLER_NOT_PERMITTED", method.full_name
 
 
 async def test_a_certificate_that_is_not_the_registrys_or_has_ended_opens_no_connection(
@@ -118,17 +115,18 @@ async def test_a_certificate_that_is_not_the_registrys_or_has_ended_opens_no_con
         f"liandong://{HEALTH}/system/x", Authority.create("else", datetime.now(UTC))
     )
     ended = attacker.certificate(f"liandong://{HEALTH}/system/x", made=LONG_AGO)
-    genuine = attacker.party(HEALTH).tls
-    head = EXCHANGE.methods_by_name["GetHead"]
-    state = CASES.methods_by_name["GetNodeState"]
-    actor = ("liandong-actor", attacker.token(HEALTH))
+    genuine, token = attacker.party(HEALTH).tls, attacker.token(HEALTH)
     async with attacker.unchanged():
         for address, method in (
-            (attacker.world.district.registry_address, head),
-            (attacker.party(HEALTH).address, state),
+            (attacker.registry(HEALTH).address, EXCHANGE.methods_by_name["GetHead"]),
+            (attacker.node(HEALTH).address, CASES.methods_by_name["GetNodeState"]),
         ):
-            for tls, present in ((foreign, True), (ended, True), (genuine, False)):
-                answer = await attacker.call(address, tls, method, b"", actor, present=present)
+            for door in (
+                Door(address, foreign),
+                Door(address, ended),
+                Door(address, genuine, presented=False),
+            ):
+                answer = await attacker.call(door, method, b"", token)
                 assert isinstance(answer, Refused)
                 assert answer.code == "UNAVAILABLE"
         assert await attacker.diagnose(foreign) == "UNKNOWN_CERTIFICATE"
@@ -138,12 +136,12 @@ async def test_a_certificate_that_is_not_the_registrys_or_has_ended_opens_no_con
 async def test_a_revoked_certificate_is_refused_and_its_streams_end(attacker: Attacker) -> None:
     """At node and registry, typed; what it had open ends within two seconds of the entry's coming."""
     tls = attacker.certificate(f"liandong://{HEALTH}/system/lost")
-    health, registry = attacker.party(HEALTH), attacker.world.district.registry_address
-    actor = ("liandong-actor", attacker.token(HEALTH))
-    head = EXCHANGE.methods_by_name["GetHead"]
-    assert isinstance(await attacker.call(registry, tls, head), bytes)
-    watch = case_stubs.CaseServiceStub(attacker.channel(health.address, tls)).WatchCases(
-        cases.WatchCasesRequest(), metadata=(actor,)
+    health, registry = replace(attacker.node(HEALTH), tls=tls), replace(attacker.registry(HEALTH), tls=tls)
+    token = attacker.token(HEALTH)
+    head, state = EXCHANGE.methods_by_name["GetHead"], CASES.methods_by_name["GetNodeState"]
+    assert isinstance(await attacker.call(registry, head), bytes)
+    watch = case_stubs.CaseServiceStub(attacker.channel(health)).WatchCases(
+        cases.WatchCasesRequest(), metadata=(actor(token),)
     )
     await watch.initial_metadata()
     serial = f"{x509.load_pem_x509_certificate(tls.cert.read_bytes()).serial_number:x}"
@@ -152,11 +150,8 @@ async def test_a_revoked_certificate_is_refused_and_its_streams_end(attacker: At
     assert await asyncio.wait_for(watch.code(), 5) is not None
     assert Refused.of(await ended_with(watch)).reason == "CERTIFICATE_REVOKED"
     async with attacker.unchanged():
-        assert refusal(await attacker.call(registry, tls, head))[0] == "CERTIFICATE_REVOKED"
-        state = CASES.methods_by_name["GetNodeState"]
-        assert (
-            refusal(await attacker.call(health.address, tls, state, b"", actor))[0] == "CERTIFICATE_REVOKED"
-        )
+        assert reason_of(await attacker.call(registry, head)) == "CERTIFICATE_REVOKED"
+        assert reason_of(await attacker.call(health, state, b"", token)) == "CERTIFICATE_REVOKED"
         assert await attacker.diagnose(tls) == "CERTIFICATE_REVOKED"
 
 

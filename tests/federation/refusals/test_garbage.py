@@ -6,8 +6,9 @@ from grpc_health.v1 import health_pb2
 
 from tests.federation.district import HEALTH
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import EVERYONE, Attacker, Refused
-from tests.federation.refusals.offered import ENROLMENT, NODE, REGISTRY, callers, service_of
+from tests.federation.refusals.answers import Refused
+from tests.federation.refusals.attacker import EVERYONE, Attacker
+from tests.federation.refusals.offered import ENROLMENT, NODE, REGISTRY, everywhere, service_of
 
 pytestmark = MARKS
 
@@ -24,13 +25,11 @@ async def test_garbage_is_malformed_on_every_call(attacker: Attacker) -> None:
     tokens = [attacker.token(HEALTH, roles=EVERYONE), attacker.token(HEALTH, "system", service=True)]
     seen = set()
     async with attacker.unchanged():
-        for address, tls, present, services in callers(attacker):
+        for door, services in everywhere(attacker):
             for method in (each for service in services for each in service.methods):
                 for token in tokens if services is NODE else tokens[:1]:
                     for data in garbage:
-                        answer = await attacker.call(
-                            address, tls, method, data, ("liandong-actor", token), present=present
-                        )
+                        answer = await attacker.call(door, method, data, token)
                         assert isinstance(answer, Refused), method.full_name
                         permitted = answer.reason not in ("CALLER_NOT_PERMITTED", "ROLE_NOT_PERMITTED")
                         if permitted:
@@ -40,7 +39,7 @@ async def test_garbage_is_malformed_on_every_call(attacker: Attacker) -> None:
                             seen.add(method.full_name)
         # of the standard services the framework parses: whatever it says, the server lives
         check = service_of(health_pb2, "Health").methods_by_name["Check"]
-        for address, tls, present, _ in callers(attacker):
-            assert isinstance(await attacker.call(address, tls, check, garbage[0], present=present), Refused)
+        for door, _ in everywhere(attacker):
+            assert isinstance(await attacker.call(door, check, garbage[0]), Refused)
     offered = {each.full_name for service in (*NODE, *REGISTRY, ENROLMENT) for each in service.methods}
     assert offered == seen

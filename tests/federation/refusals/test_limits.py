@@ -14,7 +14,8 @@ from services.exchange.digests import sha256
 from tests.builders.departments import Sent, new_id
 from tests.federation.district import HEALTH, MARKET
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import Attacker, Refused, base64url, reasons, refusal
+from tests.federation.refusals.answers import Refused, reasons, refusal
+from tests.federation.refusals.attacker import Attacker, base64url
 from tests.federation.refusals.case_letters import Case, altered, sent, transfer
 from tests.federation.refusals.offered import CASES, EXCHANGE
 
@@ -126,17 +127,14 @@ async def test_every_limit_of_a_batch_is_kept(attacker: Attacker, case: Case) ->
         assert set(reasons(outcomes)) == {"APPROVAL_MISSING"}
         for request, field in tries:
             answer = await attacker.submit_batch(HEALTH, request)
-            assert isinstance(answer, Refused)
-            assert (answer.reason, answer.field) == ("LIMIT_EXCEEDED", field)
+            assert refusal(answer) == ("LIMIT_EXCEEDED", field)
 
 
 async def test_every_limit_of_a_call_is_kept(attacker: Attacker) -> None:
     """A message and its metadata, up to our limit, above it, and above the framework's; at node and registry."""
-    health, registry = attacker.party(HEALTH), attacker.world.district.registry_address
-    token = ("liandong-actor", attacker.token(HEALTH))
     sides = (
-        (registry, attacker.node_tls(HEALTH), EXCHANGE.methods_by_name["GetHead"], ()),
-        (health.address, health.tls, CASES.methods_by_name["GetNodeState"], (token,)),
+        (attacker.registry(HEALTH), EXCHANGE.methods_by_name["GetHead"], ""),
+        (attacker.node(HEALTH), CASES.methods_by_name["GetNodeState"], attacker.token(HEALTH)),
     )
     two, four = 2 * 1024 * 1024, 4 * 1024 * 1024
 
@@ -145,15 +143,15 @@ async def test_every_limit_of_a_call_is_kept(attacker: Attacker) -> None:
         return b"\xfa\x7f" + varint(size - 6) + bytes(size - 6)
 
     async with attacker.unchanged():
-        for address, tls, method, metadata in sides:
-            assert isinstance(await attacker.call(address, tls, method, message(two), *metadata), bytes)
+        for door, method, token in sides:
+            assert isinstance(await attacker.call(door, method, message(two), token), bytes)
             for size in (two + 1, four + 1):
-                answer = await attacker.call(address, tls, method, message(size), *metadata)
+                answer = await attacker.call(door, method, message(size), token)
                 assert isinstance(answer, Refused)
                 assert answer.reason == "LIMIT_EXCEEDED", size
                 assert answer.code == ("INVALID_ARGUMENT" if size < four else "RESOURCE_EXHAUSTED")
             for size in (16 * 1024 + 1, 65 * 1024, 1024 * 1024):
-                answer = await attacker.call(address, tls, method, b"", *metadata, ("x-long", "a" * size))
+                answer = await attacker.call(door, method, b"", token, ("x-long", "a" * size))
                 assert isinstance(answer, Refused)
                 assert answer.reason == "LIMIT_EXCEEDED", size
                 assert (answer.field == "metadata") is (size < 64 * 1024)

@@ -14,7 +14,8 @@ from services.exchange.letters import timestamp
 from tests.builders.departments import Sent
 from tests.federation.district import HEALTH, MARKET
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import Attacker, Refused, refusal
+from tests.federation.refusals.answers import Refused, refusal
+from tests.federation.refusals.attacker import Attacker
 from tests.federation.refusals.case_letters import Case, altered, discovery, sent
 from tests.federation.refusals.offered import SHARING
 
@@ -60,20 +61,19 @@ async def test_an_idempotency_key_takes_one_request(attacker: Attacker) -> None:
     def send(title: str) -> cases.SendActRequest:
         return cases.SendActRequest(draft=prepare(title).draft, idempotency_key="once")
 
-    def publish(title: str) -> bytes:
+    def publish(title: str) -> sharing.PublishBulletinRequest:
         return sharing.PublishBulletinRequest(
             category="bulletin.good-practice",
             bulletin=sharing.Bulletin(title=title, text="内容"),
             formed_at=formed,
             idempotency_key="once",
-        ).SerializeToString()
+        )
 
-    health, publishing = attacker.party(HEALTH), SHARING.methods_by_name["PublishBulletin"]
-    actor = ("liandong-actor", attacker.token(HEALTH))
+    publishing, clerk = SHARING.methods_by_name["PublishBulletin"], attacker.token(HEALTH)
     first = [
         await attacker.case_call(HEALTH, "PrepareLetter", prepare("一")),
         await attacker.case_call(HEALTH, "SendAct", send("一"), system),
-        await attacker.call(health.address, health.tls, publishing, publish("一"), actor),
+        await attacker.call(attacker.node(HEALTH), publishing, publish("一"), clerk),
     ]
     assert all(isinstance(each, bytes) for each in first), first
     expected = ("REPLAYED_WITH_OTHER_CONTENT", "idempotency_key")
@@ -85,5 +85,5 @@ async def test_an_idempotency_key_takes_one_request(attacker: Attacker) -> None:
         assert answers[0].letter_id == answers[1].letter_id
         assert refusal(await attacker.case_call(HEALTH, "PrepareLetter", prepare("二"))) == expected
         assert refusal(await attacker.case_call(HEALTH, "SendAct", send("二"), system)) == expected
-        answer = await attacker.call(health.address, health.tls, publishing, publish("二"), actor)
+        answer = await attacker.call(attacker.node(HEALTH), publishing, publish("二"), clerk)
         assert refusal(answer) == expected

@@ -13,7 +13,8 @@ from services.exchange.letters import timestamp
 from tests.builders.departments import Sent, Signer, new_id
 from tests.federation.district import HEALTH, MARKET
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import Attacker, refusal
+from tests.federation.refusals.answers import reason_of, refusal
+from tests.federation.refusals.attacker import Attacker
 from tests.federation.refusals.case_letters import MATERIALS, Case, opening, sent, transfer
 
 pytestmark = MARKS
@@ -126,13 +127,8 @@ async def test_the_node_refuses_what_the_rules_do_not_permit(attacker: Attacker,
         for number, (draft, reason, field) in enumerate(tries):
             request = cases.SendActRequest(draft=draft, idempotency_key=f"rules-{number}")
             assert refusal(await attacker.case_call(HEALTH, "SendAct", request, system)) == (reason, field)
-        person = await attacker.case_call(
-            HEALTH, "SendAct", cases.SendActRequest(draft=transfer(case), idempotency_key="p")
-        )
-        assert refusal(person)[0] == "ROLE_NOT_PERMITTED"
-        auditor = attacker.token(HEALTH, "auditor")
-        denied = cases.PrepareLetterRequest(draft=transfer(case))
-        assert (
-            refusal(await attacker.case_call(HEALTH, "PrepareLetter", denied, auditor))[0]
-            == "ROLE_NOT_PERMITTED"
-        )
+        request = cases.SendActRequest(draft=transfer(case), idempotency_key="p")
+        assert reason_of(await attacker.case_call(HEALTH, "SendAct", request)) == "ROLE_NOT_PERMITTED"
+        auditor, prepare = attacker.token(HEALTH, "auditor"), cases.PrepareLetterRequest(draft=transfer(case))
+        answer = await attacker.case_call(HEALTH, "PrepareLetter", prepare, auditor)
+        assert reason_of(answer) == "ROLE_NOT_PERMITTED"

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.descriptor import MethodDescriptor
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import evidence_service_pb2 as evidence
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
 
-from services.common.tls import TlsFiles
 from services.exchange.digests import manifest_root, sha256
 from tests.builders.departments import Sent
 from tests.federation.district import HEALTH, MARKET
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import Attacker, Refused, refusal
+from tests.federation.refusals.answers import reason_of, refusal
+from tests.federation.refusals.attacker import Attacker
 from tests.federation.refusals.case_letters import Case, altered, sent
 from tests.federation.refusals.offered import EVIDENCE
 
@@ -69,9 +68,9 @@ async def test_a_tampered_batch_is_refused(attacker: Attacker, case: Case) -> No
     async with attacker.unchanged():
         for change, (reason, field) in expected.items():
             answer = await attacker.submit_batch(HEALTH, batch(change))
-            assert isinstance(answer, Refused), change.__name__
-            assert answer.reason == reason, change.__name__
-            assert field in ("", answer.field), change.__name__
+            found, at = refusal(answer)
+            assert found == reason, change.__name__
+            assert field in ("", at), change.__name__
 
 
 async def test_a_tampered_letter_is_refused(attacker: Attacker, case: Case) -> None:
@@ -116,12 +115,7 @@ async def test_tampered_evidence_is_refused(attacker: Attacker) -> None:
     good = evidence.Manifest(
         root=manifest_root(len(content), digest, [digest]), digest=digest, size=len(content), chunks=[digest]
     )
-    health, registry = attacker.party(HEALTH), attacker.world.district.registry_address
-    actor = ("liandong-actor", attacker.token(HEALTH))
-    sides = (
-        (registry, attacker.node_tls(HEALTH), ()),
-        (health.address, health.tls, (actor,)),
-    )
+    sides = ((attacker.registry(HEALTH), ""), (attacker.node(HEALTH), attacker.token(HEALTH)))
     put, chunk = EVIDENCE.methods_by_name["PutManifest"], EVIDENCE.methods_by_name["PutChunk"]
     look, read = EVIDENCE.methods_by_name["GetManifest"], EVIDENCE.methods_by_name["GetChunk"]
 
@@ -135,50 +129,47 @@ async def test_tampered_evidence_is_refused(attacker: Attacker) -> None:
                 setattr(made, name, value)
         return evidence.PutManifestRequest(manifest=made).SerializeToString()
 
-    for address, tls, metadata in sides:
-        assert isinstance(await attacker.call(address, tls, put, manifest(), *metadata), bytes)
+    for door, token in sides:
+        assert isinstance(await attacker.call(door, put, manifest(), token), bytes)
     other = sha256(b"x")
+    bad = {
+        manifest(root=other): "manifest.root",
+        manifest(size=len(content) + 1): "manifest.root",
+        manifest(chunks=[other]): "manifest.root",
+        manifest(digest=other, root=manifest_root(len(content), other, [digest])): "manifest.digest",
+        manifest(chunks=[digest, digest]): "manifest.chunks",
+        manifest(chunks=[]): "manifest.chunks",
+    }
+
+    def frames(*pieces: bytes, index: int = 0, root: bytes = good.root) -> list[bytes]:
+        made = [evidence.PutChunkRequest(frame=piece) for piece in pieces]
+        made[0].root, made[0].index = root, index
+        return [each.SerializeToString() for each in made]
+
+    mismatch = ("CHUNK_MISMATCH", "manifest.chunks[0]")
+    wrong = [
+        (frames(content[:-1] + b"X"), *mismatch),
+        (frames(content[:-1]), *mismatch),
+        (frames(content, b"X"), *mismatch),
+        (frames(content, index=1), "INVALID_FIELD", "index"),
+        (frames(content[:9], b""), "INVALID_FIELD", "frame"),
+        (frames(b"x" * (1024 * 1024 + 1)), "LIMIT_EXCEEDED", "frame"),
+    ]
+    unheard = frames(content, root=other)
     async with attacker.unchanged():
-        for address, tls, metadata in sides:
-
-            async def ask(
-                method: MethodDescriptor,
-                *data: bytes,
-                where: tuple[str, TlsFiles, tuple[tuple[str, str], ...]] = (address, tls, metadata),
-            ) -> tuple[str, str]:
-                return refusal(await attacker.call(where[0], where[1], method, data, *where[2]))
-
-            bad = {
-                manifest(root=other): "manifest.root",
-                manifest(size=len(content) + 1): "manifest.root",
-                manifest(chunks=[other]): "manifest.root",
-                manifest(digest=other, root=manifest_root(len(content), other, [digest])): "manifest.digest",
-                manifest(chunks=[digest, digest]): "manifest.chunks",
-                manifest(chunks=[]): "manifest.chunks",
-            }
+        for door, token in sides:
             for data, field in bad.items():
-                assert await ask(put, data) == ("MANIFEST_INVALID", field)
-
-            def frames(*pieces: bytes, index: int = 0, root: bytes = good.root) -> list[bytes]:
-                made = [evidence.PutChunkRequest(frame=piece) for piece in pieces]
-                made[0].root, made[0].index = root, index
-                return [each.SerializeToString() for each in made]
-
-            mismatch = ("CHUNK_MISMATCH", "manifest.chunks[0]")
-            assert await ask(chunk, *frames(content[:-1] + b"X")) == mismatch
-            assert await ask(chunk, *frames(content[:-1])) == mismatch
-            assert await ask(chunk, *frames(content, b"X")) == mismatch
-            assert await ask(chunk, *frames(content, index=1)) == ("INVALID_FIELD", "index")
-            assert (await ask(chunk, *frames(content, root=other)))[0] == "NOT_FOUND"
-            assert await ask(chunk, *frames(content[:9], b"")) == ("INVALID_FIELD", "frame")
-            assert await ask(chunk, *frames(b"x" * (1024 * 1024 + 1))) == ("LIMIT_EXCEEDED", "frame")
-            assert (await ask(read, evidence.GetChunkRequest(root=good.root).SerializeToString()))[
-                0
-            ] == "EVIDENCE_PENDING"
-        stranger = attacker.node_tls(MARKET)
+                answer = await attacker.call(door, put, data, token)
+                assert refusal(answer) == ("MANIFEST_INVALID", field)
+            for stream, reason, field in wrong:
+                answer = await attacker.call(door, chunk, stream, token)
+                assert refusal(answer) == (reason, field)
+            assert reason_of(await attacker.call(door, chunk, unheard, token)) == "NOT_FOUND"
+            pending = await attacker.call(door, read, evidence.GetChunkRequest(root=good.root), token)
+            assert reason_of(pending) == "EVIDENCE_PENDING"
         for method, request in (
             (look, evidence.GetManifestRequest(root=good.root)),
             (read, evidence.GetChunkRequest(root=good.root)),
         ):
-            answer = await attacker.call(registry, stranger, method, request.SerializeToString())
-            assert refusal(answer)[0] == "NOT_FOUND"
+            answer = await attacker.call(attacker.registry(MARKET), method, request)
+            assert reason_of(answer) == "NOT_FOUND"

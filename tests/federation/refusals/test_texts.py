@@ -21,7 +21,8 @@ from services.exchange.digests import manifest_root, sha256
 from services.exchange.joining import InvitationText, join_message
 from tests.federation.district import HEALTH, JUSTICE, MARKET
 from tests.federation.refusals import MARKS
-from tests.federation.refusals.attacker import EVERYONE, Attacker, refusal
+from tests.federation.refusals.answers import reason_of, refusal
+from tests.federation.refusals.attacker import EVERYONE, Attacker
 from tests.federation.refusals.case_letters import Case, altered, discovery, opening, sent, transfer
 from tests.federation.refusals.offered import DIRECTORY, ENROLMENT, EVIDENCE, INVITATION
 
@@ -90,12 +91,8 @@ TRICKS: Final = (
 
 async def test_no_name_is_a_path(attacker: Attacker, case: Case) -> None:
     """File names, hosts and departments that would lead elsewhere, or look like something else, are refused."""
-    health = attacker.party(HEALTH)
-    actor = ("liandong-actor", attacker.token(HEALTH))
-    digest = sha256(b"")
-    operator = attacker.world.district.operator
-    assert operator is not None
-    registry, port = attacker.world.district.registry_address, attacker.world.district.enrolment_address
+    clerk, system = attacker.token(HEALTH), attacker.token(HEALTH, "system", service=True)
+    operator, digest = attacker.operator(), sha256(b"")
     put = EVIDENCE.methods_by_name["PutManifest"]
     join, invite = ENROLMENT.methods_by_name["Join"], INVITATION.methods_by_name["CreateInvitation"]
     publish = DIRECTORY.methods_by_name["PublishEntry"]
@@ -103,8 +100,8 @@ async def test_no_name_is_a_path(attacker: Attacker, case: Case) -> None:
     async with attacker.unchanged():
         for trick in TRICKS:
             manifest = evidence.Manifest(root=manifest_root(0, digest, []), digest=digest, file_name=trick)
-            request = evidence.PutManifestRequest(manifest=manifest).SerializeToString()
-            answer = await attacker.call(health.address, health.tls, put, request, actor)
+            request = evidence.PutManifestRequest(manifest=manifest)
+            answer = await attacker.call(attacker.node(HEALTH), put, request, clerk)
             assert refusal(answer) == ("INVALID_FIELD", "manifest.file_name"), trick
             for name in (trick, f"{trick}.qinghe"):
                 department = entries.Department(
@@ -114,35 +111,29 @@ async def test_no_name_is_a_path(attacker: Attacker, case: Case) -> None:
                     status=entries.DEPARTMENT_STATUS_LISTED,
                 )
                 entry = directory.PublishEntryRequest(entry=entries.CommonEntry(department=department))
-                answer = await attacker.call(registry, operator, publish, entry.SerializeToString())
+                answer = await attacker.call(operator, publish, entry)
                 assert refusal(answer) == ("INVALID_FIELD", "entry.department.name"), name
                 invitation = enrolment.CreateInvitationRequest(department=name)
-                answer = await attacker.call(registry, operator, invite, invitation.SerializeToString())
-                assert refusal(answer)[0] in ("INVALID_FIELD", "UNKNOWN_DEPARTMENT"), name
+                answer = await attacker.call(operator, invite, invitation)
+                assert reason_of(answer) in ("INVALID_FIELD", "UNKNOWN_DEPARTMENT"), name
             party = envelopes.Party(role="receiver", department=trick)
-            draft = cases.PrepareLetterRequest(draft=opening(parties=[party], recipients=[trick]))
-            found = await attacker.case_call(
-                HEALTH,
-                "SendAct",
-                cases.SendActRequest(draft=draft.draft, idempotency_key="trick"),
-                attacker.token(HEALTH, "system", service=True),
-            )
-            assert refusal(found)[0] in ("INVALID_FIELD", "UNKNOWN_DEPARTMENT", "PARTY_INVALID"), trick
+            draft = opening(parties=[party], recipients=[trick])
+            act = cases.SendActRequest(draft=draft, idempotency_key="trick")
+            answer = await attacker.case_call(HEALTH, "SendAct", act, system)
+            assert reason_of(answer) in ("INVALID_FIELD", "UNKNOWN_DEPARTMENT", "PARTY_INVALID"), trick
     token = await invited(attacker)
     async with attacker.unchanged():
         for trick in (*TRICKS, "*.qinghe", "a b", "health..qinghe", "\u0445ost.qinghe"):
-            asked = join_request(token, ["localhost", trick]).SerializeToString()
-            answer = await attacker.call(port, health.tls, join, asked, present=False)
+            asked = join_request(token, ["localhost", trick])
+            answer = await attacker.call(attacker.enrolment(), join, asked)
             assert refusal(answer) == ("INVALID_FIELD", "hosts[1]"), trick
 
 
 async def invited(attacker: Attacker) -> str:
     """A join token, as only an invited department has it."""
-    district = attacker.world.district
-    assert district.operator is not None
     invite = INVITATION.methods_by_name["CreateInvitation"]
-    request = enrolment.CreateInvitationRequest(department=JUSTICE).SerializeToString()
-    answer = await attacker.call(district.registry_address, district.operator, invite, request)
+    request = enrolment.CreateInvitationRequest(department=JUSTICE)
+    answer = await attacker.call(attacker.operator(), invite, request)
     assert isinstance(answer, bytes)
     return InvitationText.parse(enrolment.CreateInvitationResponse.FromString(answer).invitation).token
 
@@ -204,8 +195,7 @@ async def test_a_wrong_identifier_is_refused(
         bodies.Subject(kind=bodies.SUBJECT_KIND_UNIT, name="正确", identifier=UNIT),
         bodies.Subject(kind=kind, name="某", identifier=identifier),
     ]
-    draft = cases.ActDraft(procedure="case-transfer", act="register", discovery=discovery(subjects=subjects))
-    request = cases.PrepareLetterRequest(draft=draft)
+    request = cases.PrepareLetterRequest(draft=opening(discovery=discovery(subjects=subjects)))
     async with attacker.unchanged():
         answer = await attacker.case_call(HEALTH, "PrepareLetter", request)
         assert refusal(answer) == ("IDENTIFIER_INVALID", "draft.discovery.subjects[1].identifier")
