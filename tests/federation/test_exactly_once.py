@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.federation.campaign import Campaign, Faults, examine
+from tests.federation.books import examine
+from tests.federation.campaign import Campaign, Faults
 from tests.federation.district import HEALTH, JUSTICE, MARKET, federation
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("federation")]

@@ -28,7 +28,8 @@ from services.registry.bootstrap import Registry, init
 from services.registry.handlers.exchange import ExchangeHandlers
 from services.registry.region import load_region
 from services.registry.settings import RegistrySettings
-from tests.federation.campaign import Correspondent, Journal, examine, settle
+from tests.federation.books import examine, settle
+from tests.federation.correspondent import Correspondent, Journal
 from tests.federation.district import HEALTH, MARKET, REGISTRY, Federation, free_range, until
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("federation")]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.federation.campaign import Books, Correspondent, Journal, examine, settle
+from tests.federation.books import Books, examine, settle
+from tests.federation.correspondent import Correspondent, Journal
 from tests.federation.district import HEALTH, MARKET, federation
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("federation")]
