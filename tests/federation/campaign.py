@@ -14,7 +14,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from services.cli.demo.party import Party
-from services.cli.demo.processes import Process
 from tests.federation.books import settle
 from tests.federation.correspondent import Correspondent, Journal
 from tests.federation.district import HEALTH, JUSTICE, MARKET, REGISTRY, Federation
@@ -139,36 +138,39 @@ class Campaign:
         self._breaking -= 1
 
     async def _inflict(self, fault: str, chance: random.Random) -> None:
-        federation = self.federation
         if fault in ("cut", "stall", "slow"):
-            name = chance.choice(list(federation.parties))
-            self._note(f"{fault} the link of {name}")
-            proxies = federation.proxies[name]
-            if fault == "cut":
-                for each in proxies:
-                    each.cut()
-                return
-            seconds = chance.uniform(0.3, self.faults.longest_stall_s)
+            await self._disturb(fault, chance)
+        else:
+            await self._kill(fault, chance)
+
+    async def _disturb(self, fault: str, chance: random.Random) -> None:
+        """Break some department's link, and heal it after a while."""
+        name = chance.choice(list(self.federation.parties))
+        self._note(f"{fault} the link of {name}")
+        proxies = self.federation.proxies[name]
+        if fault == "cut":
             for each in proxies:
-                if fault == "stall":
-                    each.stall()
-                else:
-                    each.slow(chance.uniform(0.01, 0.2))
-            await asyncio.sleep(seconds)
-            for each in proxies:
-                if fault == "stall" and chance.random() < 0.5:
-                    each.cut()
-                each.heal()
+                each.cut()
             return
-        process = _named(federation, fault)
+        seconds = chance.uniform(0.3, self.faults.longest_stall_s)
+        for each in proxies:
+            if fault == "stall":
+                each.stall()
+            else:
+                each.slow(chance.uniform(0.01, 0.2))
+        await asyncio.sleep(seconds)
+        for each in proxies:
+            if fault == "stall" and chance.random() < 0.5:
+                each.cut()
+            each.heal()
+
+    async def _kill(self, name: str, chance: random.Random) -> None:
+        """Kill a process, and start it again at once or after a while."""
+        process = next(each for each in self.federation.district.processes if each.name == name)
         pause = chance.choice((0.0, 0.0, chance.uniform(0.1, 1.0)))
-        self._note(f"kill {fault}")
-        await federation.kill(process, pause)
-        self._note(f"back {fault}")
+        self._note(f"kill {name}")
+        await self.federation.kill(process, pause)
+        self._note(f"back {name}")
 
     def _note(self, what: str) -> None:
         self.happened.append(f"{time.monotonic() - self._began:.2f}s/{len(self.journal.letters)} {what}")
-
-
-def _named(federation: Federation, name: str) -> Process:
-    return next(each for each in federation.district.processes if each.name == name)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import grpc.aio
+from google.protobuf.message import Message
 from liandong.cases.v1 import bodies_pb2 as bodies
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.exchange.v1 import envelope_pb2 as envelopes
@@ -108,6 +109,9 @@ class Correspondent:
         other: To whom it transfers.
         journal: Where answers are noted.
         chance: What it decides by.
+
+    Attributes:
+        materials: What it brought to its node, by kind.
     """
 
     def __init__(self, party: Party, other: str, journal: Journal, chance: random.Random) -> None:
@@ -145,6 +149,14 @@ class Correspondent:
             self._journal.asked_again += 1
             await reconnect(self.party)
             await asyncio.sleep(self._chance.uniform(0.1, 0.5))
+
+    async def _ask(self, method: str, request: Message, role: str, *bound: Any) -> Any:
+        """Call the node in a role until it answers, each time under a new assertion."""
+        return await self._insist(
+            lambda: getattr(self.party.cases, method)(
+                request, metadata=self.party.actor(role, *bound), timeout=_TIMEOUT_S
+            )
+        )
 
     async def send(self, drafts: Sequence[cases.ActDraft]) -> list[cases.LetterAnswer]:
         """Send acts by the bulk stream; what is refused at once is counted and left out."""
@@ -192,38 +204,27 @@ class Correspondent:
         Raises:
             LiandongError: It is refused.
         """
-        party, key, approver = self.party, self._key(), _APPROVERS[draft.act]
-        prepared = await self._insist(
-            lambda: party.cases.PrepareLetter(
-                cases.PrepareLetterRequest(draft=draft, idempotency_key=key),
-                metadata=party.actor("clerk"), timeout=_TIMEOUT_S,
-            )
-        )  # fmt: skip
-        letter_id, digest = prepared.draft.letter_id, prepared.draft.content_digest
-        answer = await self._insist(
-            lambda: party.cases.ApproveLetter(
-                cases.ApproveLetterRequest(letter_id=letter_id, content_digest=digest, role=approver),
-                metadata=party.actor(approver, digest, Purpose.APPROVE), timeout=_TIMEOUT_S,
-            )
-        )  # fmt: skip
+        prepare = cases.PrepareLetterRequest(draft=draft, idempotency_key=self._key())
+        prepared = (await self._ask("PrepareLetter", prepare, "clerk")).draft
+        approver, digest = _APPROVERS[draft.act], prepared.content_digest
+        approve = cases.ApproveLetterRequest(
+            letter_id=prepared.letter_id, content_digest=digest, role=approver
+        )
+        answer = await self._ask("ApproveLetter", approve, approver, digest, Purpose.APPROVE)
         approved: cases.DraftView = answer.draft
         return approved
 
     async def send_prepared(self, prepared: cases.DraftView) -> cases.LetterAnswer | None:
         """Send what is approved; None if it is refused at once."""
-        party, letter_id, digest = self.party, prepared.letter_id, prepared.content_digest
+        digest = prepared.content_digest
+        send = cases.SendLetterRequest(letter_id=prepared.letter_id, content_digest=digest)
         try:
-            sent = await self._insist(
-                lambda: party.cases.SendLetter(
-                    cases.SendLetterRequest(letter_id=letter_id, content_digest=digest),
-                    metadata=party.actor("clerk", digest, Purpose.SEND), timeout=_TIMEOUT_S,
-                )
-            )  # fmt: skip
+            sent = await self._ask("SendLetter", send, "clerk", digest, Purpose.SEND)
         except LiandongError as error:
             self._journal.refused_at_once[error.reason] += 1
             return None
         answer: cases.LetterAnswer = sent.answer
-        self._journal.note(answer, party.name, prepared.draft.act)
+        self._journal.note(answer, self.party.name, prepared.draft.act)
         return answer
 
     def _key(self) -> str:
@@ -273,13 +274,8 @@ class Correspondent:
 
     async def view(self, case_id: str) -> cases.CaseView | None:
         """A case as this department's node shows it; None if it has not come."""
-        request = cases.GetCaseRequest(case_id=case_id)
         try:
-            answer = await self._insist(
-                lambda: self.party.cases.GetCase(
-                    request, metadata=self.party.actor("system"), timeout=_TIMEOUT_S
-                )
-            )
+            answer = await self._ask("GetCase", cases.GetCaseRequest(case_id=case_id), "system")
         except NotFound:
             return None
         view: cases.CaseView = answer.case
