@@ -171,7 +171,8 @@ class Correspondent:
         answers = []
         for draft, result in zip(drafts, results, strict=True):
             if result.HasField("refused"):
-                self._journal.refused_at_once[reason_pb2.Reason.Name(result.refused.reason)] += 1
+                reason = reason_pb2.Reason.Name(result.refused.reason).removeprefix("REASON_")
+                self._journal.refused_at_once[reason] += 1
             else:
                 self._journal.note(result.answer, self.party.name, draft.act)
                 answers.append(result.answer)
