@@ -38,6 +38,8 @@ PRACTICE = "bulletin.good-practice"
 BY_HAND = "bulletin.classified"
 RECORDS = "records.penalties"
 
+PUBLISH, CORRECT, WITHDRAW = pb.ITEM_ACT_PUBLISH, pb.ITEM_ACT_CORRECT, pb.ITEM_ACT_WITHDRAW
+
 MONDAY = datetime(2026, 8, 10, 2, 0, tzinfo=UTC)  # 10:00 in the region
 DAY = timedelta(days=1)
 ISSUER = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
@@ -234,9 +236,15 @@ class World:
 
     # -- what is there --
 
-    def item(self, item_id: str) -> sharing.Item | None:
+    def known(self, item_id: str) -> sharing.Item | None:
         found = self.database.read(lambda each: store.item(each, "u-17", item_id))
         return found[0] if found else None
+
+    def item(self, item_id: str) -> sharing.Item:
+        """An item that must be here."""
+        found = self.known(item_id)
+        assert found is not None
+        return found
 
     def rows(self, table: sa.FromClause) -> Sequence[sa.Row[Any]]:
         return self.database.read(lambda each: each.execute(sa.select(table)).all())
