@@ -21,7 +21,7 @@ from services.exchange.keys import public_key_bytes
 from services.exchange.letters import open_letter
 from services.registry.bootstrap import Registry
 from services.registry.recent import Place
-from tests.builders.departments import LOG_ID, Sent, Signer
+from tests.builders.departments import HEALTH, LOG_ID, Sent, Signer, new_id
 
 
 def certificate(registry: Registry, folder: Path, department: str, kind: str = "node") -> TlsFiles:
@@ -47,6 +47,11 @@ class Delivered:
         self.receipts: dict[int, str] = {}
         self.messages: list[pb.DeliverResponse] = []
         self.previous = Place(-1, -1)
+
+    async def gather(self, stream: "DeliverStream", count: int) -> None:
+        """Take messages until so many letters and receipts have come."""
+        while len(self.places) < count:
+            self.take(await stream.read())
 
     def take(self, response: pb.DeliverResponse) -> None:
         """Verify a message as a node must: gaps, leaves, authors, head."""
@@ -92,6 +97,10 @@ class NodeClient:
         self.channel = channel
         self.stub: Any = rpc.ExchangeServiceStub(channel)
 
+    def opening(self, case_id: str = "", **changes: Any) -> Sent:
+        """A letter that opens a case, a new one if none is named."""
+        return self.signer.act(case_id or new_id(), "register", parties={HEALTH: "sender"}, **changes)
+
     async def submit(self, *batches: Sequence[Sent]) -> list[list[pb.Outcome]]:
         """Send batches over one stream and return their outcomes."""
         requests = [
@@ -114,6 +123,14 @@ class NodeClient:
         except grpc.aio.AioRpcError as error:
             raise liandong_error(error) from None
 
+    async def refused(self, request: pb.SubmitRequest, **options: Any) -> LiandongError:
+        """Send a request that must be refused whole, and return the registry's error."""
+        try:
+            await self.send(request, **options)
+        except LiandongError as error:
+            return error
+        raise AssertionError("it was not refused")
+
     async def admit(self, letter: Sent) -> int:
         """Send one letter, which must be admitted, and return its position."""
         ((outcome,),) = await self.submit([letter])
@@ -131,8 +148,8 @@ class DeliverStream:
         if start is not None:
             self._first.start.at, self._first.start.position = start
 
-    def grant(self, letters: int, size: int = 1 << 24) -> None:
-        """Give credit; the first grant opens the stream."""
+    def grant(self, letters: int = 1000, size: int = 1 << 24) -> None:
+        """Give credit, more than enough if nothing is said; the first grant opens the stream."""
         request, self._first = self._first, pb.DeliverRequest()
         request.grant_letters = letters
         request.grant_bytes = size

@@ -1,7 +1,7 @@
 """A real registry on free ports, and two departments with certificates of its authority."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,9 @@ import pytest
 
 from services.common.db import Database
 from services.registry.bootstrap import Registry, init
+from services.registry.recent import Place
 from tests.builders.departments import HEALTH, JUSTICE, MARKET, WATER, Signer
-from tests.builders.exchange_client import NodeClient, certificate, node_client
+from tests.builders.exchange_client import Delivered, DeliverStream, NodeClient, certificate, node_client
 from tests.builders.registry import bring_evidence, region_entries, registry_settings
 
 
@@ -23,6 +24,22 @@ class World:
     folder: Path
     health: NodeClient
     market: NodeClient
+
+    @property
+    def common(self) -> Sequence[int]:
+        """Positions of the common entries, which everybody gets."""
+        return self.registry.replica.common_positions
+
+    async def drain(self, client: NodeClient, count: int, start: Place | None = None) -> Delivered:
+        """Everything that a department is to get, as a new stream gives it."""
+        delivered = Delivered(self.registry, self.signers)
+        if start is not None:
+            delivered.previous = start
+        stream = DeliverStream(client, start)
+        stream.grant()
+        await delivered.gather(stream, count)
+        stream.end()
+        return delivered
 
 
 @pytest.fixture

@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from services.registry.bootstrap import Registry, init
-from tests.builders.departments import HEALTH, MARKET, Signer, new_id
+from tests.builders.departments import HEALTH, MARKET, Signer
 from tests.builders.exchange_client import Delivered, DeliverStream, certificate, node_client
 from tests.builders.registry import region_entries, registry_settings
-
-ENOUGH = 1000
 
 
 @pytest.mark.postgresql
@@ -30,15 +28,12 @@ async def test_what_one_replica_admits_another_delivers(postgresql_url: str, tmp
         ):
             delivered = Delivered(second, signers)
             stream = DeliverStream(there)
-            stream.grant(ENOUGH)
-            common = len(first.replica.common_positions)
-            while len(delivered.places) < common:
-                delivered.take(await stream.read())
+            stream.grant()
+            await delivered.gather(stream, len(first.replica.common_positions))
             positions = []
             for number in range(6):
                 client = (here, there)[number % 2]
-                letter = client.signer.act(new_id(), "register", parties={HEALTH: "sender"})
-                positions.append(await client.admit(letter))
+                positions.append(await client.admit(client.opening()))
             while len(delivered.receipts) < len(positions):
                 delivered.take(await stream.read(3))
             stream.end()
