@@ -20,7 +20,7 @@ from services.procedures.case import CaseState, dumps
 from services.procedures.facts import Urgency
 from services.procedures.law import Law
 from services.procedures.model import Act, Mark, ObligationRule, Procedure, Title
-from services.procedures.obligation import Limit, Obligation, Unit
+from services.procedures.obligation import Limit, Obligation, Outcome, Unit
 from services.registry import tables
 from services.registry.obligation_index import index_row
 from tests.unit.procedures.deadline_samples import NATIONAL, at, limit
@@ -117,6 +117,12 @@ def duty(number: int, admitted: str | datetime, within: str = "3 wd", **facts: A
     )
 
 
+def ended(number: int, outcome: Outcome, owed_by: str = RECEIVER) -> Obligation:
+    """An obligation that was discharged two days after it was opened."""
+    opened = duty(number, "2026-03-02 10:00", owed_by=owed_by)
+    return replace(opened, discharged_at=at("2026-03-04"), outcome=outcome, due_frozen=at("2026-03-06"))
+
+
 def case_id(number: int) -> str:
     """A UUIDv7-shaped case id."""
     return f"01900000-0000-7000-8000-{number:012x}"
@@ -150,6 +156,21 @@ def put_duties(
 ) -> None:
     """Index obligations as admission would."""
     put(database, tables.obligations, [index_row(each, procedure, calendar) for each in duties])
+
+
+def put_mixed(database: Database) -> None:
+    """Open, overdue, ended; two mechanisms; owed by two departments."""
+    put_duties(
+        database,
+        [
+            duty(1, "2026-02-26 10:00"),
+            duty(2, "2026-03-03 10:00"),
+            duty(3, "2026-03-04 10:00", owed_by=STRANGER),
+            ended(4, Outcome.ON_TIME),
+            ended(5, Outcome.LATE, STRANGER),
+        ],
+    )
+    put_duties(database, [duty(6, "2026-03-04 10:00")], procedure=OTHER)
 
 
 def rows_of(database: Database, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:

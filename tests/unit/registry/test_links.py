@@ -1,6 +1,5 @@
 """Links: up while refreshed, an outage on return, an alert after silence."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,23 +13,10 @@ from services.registry import links, tables
 from services.registry.link_watch import LinkWatch
 from services.registry.links import LinkOutage, LinkState
 from tests.unit.procedures.deadline_samples import at
-from tests.unit.registry.oversight_samples import (
-    OFFICE,
-    RECEIVER,
-    SENDER,
-    directory,
-    registry_database,
-    rows_of,
-)
+from tests.unit.registry.oversight_samples import OFFICE, RECEIVER, SENDER, directory, rows_of
 
 START = at("2026-03-02 10:00")
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with registry_database(database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

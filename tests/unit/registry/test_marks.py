@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,12 +33,6 @@ from tests.unit.registry.oversight_samples import (
 
 HALF, MOST, DUE = at("2026-03-04 09:00"), at("2026-03-05 09:00"), at("2026-03-06")
 ADMITTED = "2026-03-02 10:00"
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with registry_database(database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """Those who watch see what they may, in order, on every replica, and hold up nobody."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from liandong.oversight.v1 import oversight_service_pb2 as pb
 
-from services.common.caller import Caller
 from services.common.clock import ManualClock
 from services.common.db import Database
 from services.exchange.directory import Directory
@@ -18,6 +17,7 @@ from services.registry.marks import MarkScheduler
 from services.registry.oversight_hub import OversightHub, WatcherTooSlow
 from services.registry.oversight_tail import Tail
 from tests.unit.procedures.deadline_samples import at
+from tests.unit.registry.oversight_calls import NOW, caller
 from tests.unit.registry.oversight_samples import (
     OFFICE,
     RECEIVER,
@@ -34,19 +34,13 @@ from tests.unit.registry.oversight_samples import (
     registry_database,
 )
 
-NOW = at("2026-03-05 12:00")
 DIRECTORY = directory()
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with registry_database(database_url) as opened:
-        put_head(opened, 0)
-        yield opened
-
-
-def holder(department: str, kind: str = "gateway") -> Caller:
-    return Caller(department, kind, "", "01", datetime(2027, 1, 1, tzinfo=UTC))
+def database(database: Database) -> Database:
+    put_head(database, 0)
+    return database
 
 
 def hub(database: Database, room: int = 100) -> OversightHub:
@@ -75,7 +69,7 @@ async def watching(
     own: OversightHub, department: str, procedure: str = "", kind: str = "gateway"
 ) -> AsyncIterator[Watching]:
     before = len(own._watchers)
-    watch = Watching(own.watch(holder(department, kind), procedure))
+    watch = Watching(own.watch(caller(department, kind), procedure))
     for _ in range(1000):
         if len(own._watchers) > before:
             break

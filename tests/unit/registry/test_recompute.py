@@ -1,11 +1,9 @@
 """After a notice the index of open obligations follows, and nothing fires twice."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from services.common.clock import ManualClock, from_microseconds
@@ -32,12 +30,6 @@ EMPTY = Calendar("qinghe")
 NOTICE = year(2027, "2027-03-03 12:00", 7, holidays=("2027-03-04", "2027-03-05"))
 KNOWN = EMPTY.with_year(NOTICE)
 ADMITTED = "2027-03-02 10:00"
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with registry_database(database_url) as opened:
-        yield opened
 
 
 def recomputation(database: Database, calendar: Calendar = KNOWN, **options: Any) -> Recomputation:
