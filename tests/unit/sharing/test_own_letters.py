@@ -6,8 +6,8 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from services.common import edge
 from services.common.errors import Conflict, NotFound
 from services.exchange import tables as exchange_tables
-from services.exchange.session import DepartmentSession, new_id
 from services.exchange.letters import open_letter, rebuild
+from services.exchange.session import DepartmentSession, new_id
 from services.sharing import sharing, store, tables
 from services.sharing.feature import SharingFeature, sharing_of
 from tests.unit.sharing.sharing_world import HEALTH, NEWS, PUBLISH, World, asked, bulletin

@@ -38,7 +38,9 @@ def test_a_receipt_that_was_parked_is_still_taken(world: World) -> None:
     """Its letter has left the outbox, and memory may be new: the item gets its place all the same."""
     answer = world.publish()
     receipt = world.receipt(answer.letter_id)
-    world.run(lambda session: session.connection.execute(exchange_tables.letters.update().values(sequence=None)))
+    world.run(
+        lambda session: session.connection.execute(exchange_tables.letters.update().values(sequence=None))
+    )
     world.shelf.pending = None
     world.deliver(receipt)
     assert world.item(answer.item_id).position == 101
