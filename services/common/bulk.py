@@ -122,6 +122,7 @@ class Bulk:
         self._update_sql = lru_cache(maxsize=_CACHED)(self._build_update)
         self._delete_sql = lru_cache(maxsize=_CACHED)(self._build_delete)
         self._select_sql = lru_cache(maxsize=_CACHED)(self._build_select)
+        self._keys_sql = lru_cache(maxsize=_CACHED)(self._build_keys)
 
     def insert(self, connection: Connection, rows: Sequence[Record]) -> int:
         """Insert rows and return how many; a key that exists fails the transaction."""
@@ -205,6 +206,26 @@ class Bulk:
             queries.append(Query(self._select_sql("sqlite", column, places, names), (*chunk, *fixed)))
         return queries
 
+    def query_keys(self, connection: Connection, keys: Sequence[str], rows: Sequence[Record]) -> list[Query]:
+        """The rows whose columns `keys` have the values of one of these, for `fetch`, in no promised order."""
+        if not rows:
+            return []
+        names = tuple(keys)
+        if connection.dialect.name == "postgresql":
+            packed = tuple(
+                _packers()[_array_type(self.table.columns[name])](values)
+                for name, values in zip(names, zip(*rows, strict=True), strict=True)
+            )
+            return [Query(self._keys_sql("postgresql", names, 0), packed)]
+        queries: list[Query] = []
+        for start in range(0, len(rows), _SQLITE_CHUNK // len(names)):
+            chunk = list(rows[start : start + _SQLITE_CHUNK // len(names)])
+            places = 1 << (len(chunk) - 1).bit_length()
+            chunk += chunk[-1:] * (places - len(chunk))
+            statement = self._keys_sql("sqlite", names, places)
+            queries.append(Query(statement, tuple([value for row in chunk for value in row])))
+        return queries
+
     def _run(
         self, connection: Connection, statement: str, rows: Sequence[Record], columns: Sequence[str]
     ) -> int:
@@ -273,6 +294,15 @@ class Bulk:
             return f"DELETE FROM {name} AS old USING {source} WHERE {where}"  # noqa: S608 - names are the table's
         where = " AND ".join(f"{self._quoted[key]} = ?" for key in self.columns)
         return f"DELETE FROM {name} WHERE {where}"  # noqa: S608 - as above
+
+    def _build_keys(self, dialect: str, keys: tuple[str, ...], places: int) -> str:
+        found = f"SELECT {self._list(self.columns)} FROM {self._name[dialect]}"  # noqa: S608 - names are the table's
+        if dialect == "postgresql":
+            where = " AND ".join(f"{self._quoted[key]} = wanted.k{index}" for index, key in enumerate(keys))
+            aliases = ", ".join(f"k{index}" for index in range(len(keys)))
+            return f"{found} JOIN {self._source(keys)} AS wanted({aliases}) ON {where}"
+        row = f"({', '.join('?' * len(keys))})"
+        return f"{found} WHERE ({self._list(keys)}) IN (VALUES {', '.join([row] * places)})"
 
     def _build_select(self, dialect: str, column: str, places: int, equal: tuple[str, ...]) -> str:
         found = f"SELECT {self._list(self.columns)} FROM {self._name[dialect]} WHERE {self._quoted[column]}"  # noqa: S608

@@ -27,6 +27,8 @@ from services.registry import tables
 _NODES: Final = Bulk(tables.ledger_nodes)
 _LEAVES: Final = Bulk(tables.ledger, ["position", "leaf_hash"])
 _REMEMBERED: Final = 1 << 17
+STORED_EVERY: Final = 4
+"""Levels between stored subtrees: one row for 15 leaves in place of 15, at up to eight rows for a proof's level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,8 @@ _HEADS: Final = Bulk(tables.ledger_head, ["id", "size", "root", "edge", "common_
 
 
 def write(connection: Connection, head: Head, completed: Sequence[tuple[int, int, bytes]]) -> None:
-    """Write the new head and the subtrees that were completed on the way to it."""
-    _NODES.insert(connection, completed)
+    """Write the new head, and of the subtrees that were completed on the way to it those that are stored."""
+    _NODES.insert(connection, stored(completed))
     _HEADS.update(
         connection,
         [(1, head.size, head.edge.root, head.edge.encode(), head.common_version, head.admitted_at_us)],
@@ -121,8 +123,13 @@ def write(connection: Connection, head: Head, completed: Sequence[tuple[int, int
     )
 
 
+def stored(completed: Iterable[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+    """Of complete subtrees those that are stored: every fourth level; between, up to eight are combined."""
+    return [each for each in completed if each[0] % STORED_EVERY == 0]
+
+
 class Hashes:
-    """Hashes of complete subtrees by coordinate: the newest in memory, all in the database.
+    """Hashes of complete subtrees by coordinate: the newest in memory, every fourth level in the database.
 
     Subtrees never change, so what is remembered is never wrong; what is not there is read.
     """
@@ -140,7 +147,7 @@ class Hashes:
                 self._known.popitem(last=False)
 
     def read(self, connection: Connection, wanted: Collection[Coordinate]) -> Mapping[Coordinate, bytes]:
-        """All wanted hashes.
+        """All wanted hashes, read in one exchange.
 
         Raises:
             KeyError: A subtree is not complete in this ledger.
@@ -148,21 +155,21 @@ class Hashes:
         known = self._known
         hashes = {each: value for each in wanted if (value := known.get(each)) is not None}
         rest = [each for each in wanted if each not in hashes]
-        found: list[tuple[int, int, bytes]] = []
-        leaves = [index for level, index in rest if level == 0]
-        if leaves:
-            rows = _LEAVES.select_in(connection, "position", leaves)
-            found += [(0, row.position, row.leaf_hash) for row in rows]
-        above = [(level, index) for level, index in rest if level]
-        if above:
-            nodes = tables.ledger_nodes.c
-            statement = sa.select(nodes.level, nodes.node_index, nodes.hash).where(
-                sa.tuple_(nodes.level, nodes.node_index).in_(above)
-            )
-            found += [(level, index, value) for level, index, value in connection.execute(statement)]
-        self.remember(found)
-        hashes.update({(level, index): value for level, index, value in found})
-        return {each: hashes[each] for each in wanted}
+        if not rest:
+            return hashes
+        below = {each for coordinate in rest for each in _stored_below(coordinate)}
+        leaves = [index for level, index in below if level == 0]
+        above = [each for each in below if each[0]]
+        leaf_rows, node_rows = fetch(
+            connection,
+            _LEAVES.query_in(connection, "position", leaves),
+            _NODES.query_keys(connection, ("level", "node_index"), above),
+        )
+        found = {(0, position): value for position, value in leaf_rows}
+        found.update({(level, index): value for level, index, value in node_rows})
+        combined = {each: _combined([found[one] for one in _stored_below(each)]) for each in rest}
+        self.remember([(*each, value) for each, value in combined.items()])
+        return hashes | combined
 
     def inclusion(self, connection: Connection, position: int, size: int) -> list[bytes]:
         """The inclusion proof of a position under a size (RFC 9162, 2.1.3)."""
@@ -194,3 +201,18 @@ class Hashes:
         except KeyError:
             return None
         return merkle.assemble(subtrees, hashes)
+
+
+def _stored_below(coordinate: Coordinate) -> list[Coordinate]:
+    """The stored subtrees that a subtree is made of, from left to right; itself, if it is stored."""
+    level, index = coordinate
+    height = level % STORED_EVERY
+    first = index << height
+    return [(level - height, each) for each in range(first, first + (1 << height))]
+
+
+def _combined(hashes: list[bytes]) -> bytes:
+    """The hash over adjacent subtrees of one level, a power of two of them."""
+    while len(hashes) > 1:
+        hashes = [merkle.node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True)]
+    return hashes[0]

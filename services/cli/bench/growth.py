@@ -54,7 +54,7 @@ class GrownLedger:
                 rows = list(_rows(edge.size, min(_CHUNK, leaves - edge.size)))
                 edge, completed = edge.append([row[6] for row in rows])
                 _copy(connection, "ledger", _COLUMNS, rows)
-                _copy(connection, "ledger_nodes", ("level", "node_index", "hash"), completed)
+                _copy(connection, "ledger_nodes", ("level", "node_index", "hash"), ledger.stored(completed))
                 progress(edge.size)
             connection.execute(
                 "UPDATE ledger_head SET size = %s, root = %s, edge = %s WHERE id = 1",

@@ -1,14 +1,19 @@
 """The ledger: appended under its locked head, proved by stored subtrees."""
 
+from hashlib import sha256
+
 import pytest
+from sqlalchemy import Connection, select
 
 from services.common.clock import microseconds
+from services.common.db import Database
 from services.common.errors import LiandongError
 from services.exchange import merkle
 from services.exchange.checkpoint import verify_checkpoint
 from services.exchange.keys import public_key_bytes
-from services.registry import ledger, mailboxes
-from services.registry.ledger import Hashes
+from services.exchange.merkle import RightEdge
+from services.registry import ledger, mailboxes, store, tables
+from services.registry.ledger import Hashes, Head
 from tests.builders.departments import LOG_ID
 from tests.builders.registry import Bench
 
@@ -56,6 +61,33 @@ def test_a_proof_needs_no_memory(registry: Bench) -> None:
     some = [0, 3, 4, size - 1]
     proof = registry.database.read(lambda connection: Hashes().multiproof(connection, some, size))
     merkle.verify_multiproof({each: known[each] for each in some}, size, proof, root)
+
+
+def test_a_proof_combines_what_is_stored(database: Database) -> None:
+    """Of a ledger of three stored levels every kind of proof is made, though most subtrees have no row."""
+    database.write(lambda connection: ledger.create(connection, "test.ledger"))
+    digests = [sha256(str(position).encode()).digest() for position in range(700)]
+    edge, completed = RightEdge().append(digests)
+
+    def write(connection: Connection) -> None:
+        rows = [
+            (at, f"letter-{at}", "act", "a.b", None, each, each, 0, 0, at, 0, b"", b"", b"", "")
+            for at, each in enumerate(digests)
+        ]
+        store.LEDGER.insert(connection, rows)
+        ledger.write(connection, Head("test.ledger", 1, edge, 0, 0), completed)
+
+    database.write(write)
+    levels = select(tables.ledger_nodes.c.level).distinct()
+    assert set(database.read(lambda connection: connection.execute(levels).scalars().all())) == {4, 8}
+    for position in (0, 1, 255, 256, 511, 639, 697, 699):
+        path = database.read(lambda each, at=position: Hashes().inclusion(each, at, 700))  # type: ignore[misc]
+        merkle.verify_inclusion(digests[position], position, 700, path, edge.root)
+    for first in (1, 15, 16, 17, 255, 512, 641, 699):
+        before = RightEdge().append(digests[:first])[0].root
+        path = database.read(lambda each, of=first: Hashes().consistency(each, of, 700))  # type: ignore[misc]
+        merkle.verify_consistency(first, before, 700, edge.root, path)
+        assert database.read(lambda each, of=first: Hashes().root(each, of)) == before  # type: ignore[misc]
 
 
 def test_what_was_just_admitted_is_proved_from_memory(registry: Bench) -> None:
