@@ -138,8 +138,9 @@ class AdmissionSession:
             item=self._item,
         )
         self._docket = Docket(
-            self._connection, self._group, self._directory, self._now, self._now_us, self._case, self._entry
-        )
+            self._connection, self._group, self._directory, self._now, self._now_us, self._case, self._entry,
+            self._replica.recent.delivered,
+        )  # fmt: skip
 
     def _lock(self, *asked: Sequence[Query]) -> list[list[Record]]:
         """Hold the head's lock, and read under it."""

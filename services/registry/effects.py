@@ -6,7 +6,7 @@ those beside it go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -32,6 +32,13 @@ _DAY_US: Final = 86_400_000_000
 _ZONE_US: Final = 8 * 3_600_000_000  # Asia/Shanghai has no daylight saving time
 
 
+class NotAddressed(LiandongError):
+    """An Arrival names a letter that was not addressed to its author."""
+
+    reason = "NOT_ADDRESSED"
+    code = "INVALID_ARGUMENT"
+
+
 @dataclass(frozen=True, slots=True)
 class Docket:
     """Where effects are computed: the ledger below the letter, and the group's notes.
@@ -44,6 +51,7 @@ class Docket:
         now_us: The same in microseconds.
         case: Gives a case's state.
         entry: Gives a letter that is in memory.
+        delivered: Gives those of rising positions that memory knows to have gone to a department.
     """
 
     connection: Connection
@@ -53,6 +61,7 @@ class Docket:
     now_us: int
     case: Callable[[str], CaseState | None]
     entry: Callable[[int], Entry | None]
+    delivered: Callable[[str, Sequence[int]], set[int]]
 
 
 def apply_act(letter: Letter, docket: Docket) -> str:
@@ -101,13 +110,19 @@ def apply_arrival(letter: Letter, docket: Docket) -> None:
 
     Raises:
         DigestMismatch: A position is not in the ledger, or the letter there is another.
+        NotAddressed: A letter was not addressed to the author of the Arrival, or is its own.
     """
     group, department = docket.group, letter.header.author
     listed = {each.position: each.letter_digest for each in letter.header.arrival.letters}
     positions = sorted(listed)
     if positions[-1] >= group.size:
         raise _another_letter()
-    told = _authors(listed, docket)
+    authors = _authors(listed, docket)
+    strange = _not_addressed(department, positions, authors, docket)
+    if strange is not None:
+        named = [each.position for each in letter.header.arrival.letters]
+        raise NotAddressed(field=f"arrival.letters[{named.index(strange)}]")
+    told = set(authors.values())
     awaited = store.waits(docket.connection, department, positions)
     # letters of this very group cannot have arrived: nobody was told of them yet
     changes: dict[str, CaseState] = {}
@@ -174,9 +189,27 @@ def _past(
     return places, grants
 
 
-def _authors(listed: dict[int, bytes], docket: Docket) -> set[str]:
+def _not_addressed(
+    department: str, positions: Sequence[int], authors: Mapping[int, str], docket: Docket
+) -> int | None:
+    """The first of rising positions whose letter never went to a department, None if all did."""
+    known = docket.delivered(department, positions)
+    rest = [position for position in positions if position not in known]
+    if rest:
+        known = known | store.delivered(docket.connection, department, rest)
+        rest = [position for position in rest if position not in known]
+    # who joins a case is given all of it, at the place of the act that brought it in
+    for position, case_id in (store.cases_at(docket.connection, rest) if rest else {}).items():
+        state = docket.case(case_id)
+        if state is not None and department in state.members:
+            known.add(position)
+    # an author has a place for its receipt, which is no letter that came
+    return next((each for each in positions if each not in known or authors[each] == department), None)
+
+
+def _authors(listed: dict[int, bytes], docket: Docket) -> dict[int, str]:
     """Who wrote the letters at these positions."""
-    authors = set()
+    authors = {}
     rest = []
     for position, digest in listed.items():
         entry = docket.entry(position)
@@ -185,13 +218,13 @@ def _authors(listed: dict[int, bytes], docket: Docket) -> set[str]:
         elif entry.leaf.letter_digest != digest:
             raise _another_letter()
         else:
-            authors.add(entry.author)
+            authors[position] = entry.author
     found = store.letters_at(docket.connection, rest) if rest else {}
     for position in rest:
         known = found.get(position)
         if known is None or known[0] != listed[position]:
             raise _another_letter()
-        authors.add(known[1])
+        authors[position] = known[1]
     return authors
 
 

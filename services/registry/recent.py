@@ -7,7 +7,7 @@ another replica appended meanwhile or a commit's fate was unknown, empties it fi
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -116,6 +116,27 @@ class Recent:
                 return [(place, entries[place.position]) for place in places]
             except KeyError:
                 return None  # a letter of a case's past, delivered because a department joined
+
+    def delivered(self, department: str, positions: Sequence[int]) -> set[int]:
+        """Those of these rising positions whose letters went to a department when they were admitted.
+
+        Only for the committer's thread. What is missing may still have gone to it: before `start`, or later
+        with the act that brought the department into a case.
+        """
+        box = self._boxes.get(department, ())
+        found: set[int] = set()
+        index = 0
+        for position in positions:
+            place = (position, position)
+            # what one delivery brought stands side by side: the next place is nearly always the one wanted
+            if index < len(box) and box[index] != place:
+                index = bisect_left(box, place, index)
+            if index == len(box):
+                break
+            if box[index] == place:
+                found.add(position)
+                index += 1
+        return found
 
     def entry(self, position: int) -> Entry | None:
         """One entry, None if it is not in memory."""

@@ -40,6 +40,7 @@ _WAITS: Final = Bulk(tables.awaited_receipts, ["position", "case_id"])
 _AWAITED_KEYS: Final = Bulk(tables.awaited_receipts, ["department", "position"])
 _SUBSCRIPTION_KEYS: Final = Bulk(tables.subscriptions, ["category", "department"])
 _POSITION_KEYS: Final = Bulk(tables.ledger, ["position", "letter_digest", "author"])
+_CASE_KEYS: Final = Bulk(tables.ledger, ["position", "kind", "case_id"])
 _HEADERS: Final = Bulk(tables.ledger, ["position", "header", "author"])
 _CASE_STATES: Final = Bulk(tables.cases, ["case_id", "folded"])
 
@@ -90,6 +91,22 @@ def letters_at(connection: Connection, positions: Collection[int]) -> dict[int, 
     """Letter digest and author at these positions."""
     rows = _POSITION_KEYS.select_in(connection, "position", positions)
     return {row.position: (row.letter_digest, row.author) for row in rows}
+
+
+def delivered(connection: Connection, department: str, positions: Collection[int]) -> set[int]:
+    """Those of these positions whose letters went to a department when they were admitted."""
+    box = tables.mailbox.c
+    # by its whole key, so that it costs the same however much the mailbox holds
+    statement = sa.select(box.position).where(
+        box.department == department, box.at.in_(positions), box.position == box.at
+    )
+    return set(connection.execute(statement).scalars())
+
+
+def cases_at(connection: Connection, positions: Collection[int]) -> dict[int, str]:
+    """The cases of the acts at these positions; other letters are left out."""
+    rows = _CASE_KEYS.select_in(connection, "position", positions)
+    return {row.position: row.case_id for row in rows if row.kind == "act"}
 
 
 def headers_at(connection: Connection, positions: Collection[int]) -> list[tuple[bytes, str]]:

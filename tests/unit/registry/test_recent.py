@@ -98,3 +98,16 @@ def test_the_oldest_are_forgotten_beyond_the_limit(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(recent, "_KEPT_BYTES", 4000)
     memory.extend([entry(10, 3000)], [("a", 10, 10)], [])
     assert (memory.start, memory.end) == (10, 11)
+
+
+def test_memory_knows_what_went_to_whom_when_it_was_admitted() -> None:
+    """Gaps in between or not; the past of a case, which came later, is not among it."""
+    memory = Recent(0)
+    to_a = [("a", each, each) for each in (0, 1, 2, 5, 7)]
+    memory.extend([entry(each) for each in range(8)], [*to_a, ("a", 7, 3), ("b", 6, 6)], [4])
+    assert memory.delivered("a", [0, 1, 2]) == {0, 1, 2}
+    assert memory.delivered("a", [0, 2, 3, 4, 5, 6, 7, 8]) == {0, 2, 5, 7}
+    assert memory.delivered("b", [5, 6, 7]) == {6}
+    assert memory.delivered("c", [0]) == set()
+    memory.clear(8)
+    assert memory.delivered("a", [0, 7]) == set()

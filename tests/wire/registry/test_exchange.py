@@ -58,6 +58,17 @@ async def test_a_whole_case_is_submitted_and_delivered(world: World) -> None:
     assert world.registry.replica.cases[case_id].state == "closed"
 
 
+async def test_an_arrival_of_a_letter_to_others_is_refused(world: World) -> None:
+    """Typed, with the letter in its field, and the same when it comes again."""
+    letter = opening(world.health)
+    at = await world.health.admit(letter)
+    claim = world.market.signer.arrival({at: letter.digest})
+    for (outcome,) in await world.market.submit([claim], [claim]):
+        assert outcome.disposition == service_pb.DISPOSITION_REFUSED
+        assert reason_pb2.Reason.Name(outcome.reason) == "REASON_NOT_ADDRESSED"
+        assert outcome.field == "arrival.letters[0]"
+
+
 async def test_a_submitted_batch_is_answered_again(world: World) -> None:
     """The same outcome for the same letters, over another stream, in another batch."""
     letters = [world.health.opening() for _ in range(3)]

@@ -84,6 +84,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Another registry is the home of this case."""
     REASON_HEAD_UNKNOWN: _Reason.ValueType  # 49
     """The observed head is not one of this ledger, or is later than the letter says it was signed."""
+    REASON_NOT_ADDRESSED: _Reason.ValueType  # 50
+    """An Arrival names a letter that was not addressed to its author. Example: a stranger's letter of another case."""
     REASON_UNKNOWN_PROCEDURE: _Reason.ValueType  # 60
     """The procedure or its version is not in force here."""
     REASON_UNKNOWN_ACT: _Reason.ValueType  # 61
@@ -224,6 +226,8 @@ REASON_WRONG_REGISTRY: Reason.ValueType  # 48
 """Another registry is the home of this case."""
 REASON_HEAD_UNKNOWN: Reason.ValueType  # 49
 """The observed head is not one of this ledger, or is later than the letter says it was signed."""
+REASON_NOT_ADDRESSED: Reason.ValueType  # 50
+"""An Arrival names a letter that was not addressed to its author. Example: a stranger's letter of another case."""
 REASON_UNKNOWN_PROCEDURE: Reason.ValueType  # 60
 """The procedure or its version is not in force here."""
 REASON_UNKNOWN_ACT: Reason.ValueType  # 61
