@@ -13,7 +13,7 @@ from services.common.errors import InvalidField, NotFound, PermissionDenied
 from services.common.permissions import ANY, PermissionTable, Rule
 from services.exchange.authority_lists import has_ended
 from services.exchange.directory import Directory
-from services.exchange.entry_check import check_entry, completed
+from services.exchange.entry_check import check_entry
 from services.exchange.routing import propose
 from services.exchange.trust import instant
 
@@ -51,7 +51,10 @@ class Publish(Protocol):
     """Puts a common entry into the ledger."""
 
     async def __call__(self, entry: entries.CommonEntry, idempotency_key: str = "") -> tuple[int, int]:
-        """Returns version and position, once the entry is durable and applied.
+        """Puts it there, completed by what stands there (`entry_check.completed`).
+
+        Returns:
+            Version and position, once the entry is durable and applied.
 
         Raises:
             Conflict: The key was used before with another entry.
@@ -197,7 +200,6 @@ class DirectoryHandlers:
         """Publishes an entry, where the permission table lets anybody."""
         if self._publish is None:
             raise PermissionDenied("Common entries are published at the registry.")
-        entry = completed(request.entry, self._current())
-        check_entry(entry, self._current())
-        version, position = await self._publish(entry, request.idempotency_key)
+        check_entry(request.entry, self._current())
+        version, position = await self._publish(request.entry, request.idempotency_key)
         return pb.PublishEntryResponse(version=version, position=position)

@@ -262,7 +262,11 @@ class EnrolmentClient:
             raise AlreadyJoined
         path = self.folder / "sign.key"
         if not path.exists():
-            keys.save_private_key(path, keys.generate(KeyRole.SIGN))
+            try:
+                keys.save_private_key(path, keys.generate(KeyRole.SIGN))
+            except FileExistsError:
+                # the key that came first is the one that joins; of the other nobody heard
+                raise AlreadyJoined("Another process joins with this folder right now.") from None
         # the invitation came by a way the operator trusts: its trust root holds from the first call on
         write_file(self.folder / "ca.crt", text.ca.encode(), _PUBLIC)
         return keys.load_sign_key(path)

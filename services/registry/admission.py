@@ -22,8 +22,9 @@ from services.common.bulk import Query, Record, fetch
 from services.common.clock import Clock
 from services.common.errors import Conflict, LiandongError
 from services.common.faults import DATABASE_ERRORS
-from services.exchange import digests, evidence_records
+from services.exchange import evidence_records
 from services.exchange.digests import Leaf
+from services.exchange.directory import Directory
 from services.exchange.keys import BadSignature
 from services.exchange.letters import Letter, from_microseconds
 from services.procedures.case import CaseState
@@ -59,19 +60,29 @@ class Batch:
     first: int = 0
 
 
+Change = Callable[[Directory, datetime], directory_pb.CommonEntry | None]
+"""Gives an entry from the directory below it and the time of its admission; None to publish nothing.
+
+An entry replaces the one before it, so what it takes over from that one is read here, under the head's lock:
+of two replicas that read the same entry ahead, the later would undo what the earlier published.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A common entry to be published by the registry itself.
 
     Attributes:
-        entry: The entry.
+        change: Gives the entry; may raise `LiandongError`.
+        digest: Of what was asked for.
         idempotency_key: Repeating a publication under the same key answers the same; empty for none.
-        make: Makes the signed letter, from the entry's version, the head below it and its admission.
+        make: Makes the signed letter, from the entry, its version, the head below it and its admission.
     """
 
-    entry: directory_pb.CommonEntry
+    change: Change
+    digest: bytes
     idempotency_key: str
-    make: Callable[[int, Head, datetime], tuple[Letter, Signed]]
+    make: Callable[[directory_pb.CommonEntry, int, Head, datetime], tuple[Letter, Signed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,7 @@ class AdmissionSession:
         Raises:
             BadSignature: The key that signed the batch is not valid any more.
             Conflict: The idempotency key of a publication was used with another entry.
+            LiandongError: What a publication's change raised.
         """
         match command:
             case Batch():
@@ -259,8 +271,7 @@ class AdmissionSession:
         return position
 
     def _publish(self, publication: Publication) -> Result:
-        digest = digests.sha256(publication.entry.SerializeToString(deterministic=True))
-        key, group = publication.idempotency_key, self._group
+        digest, key, group = publication.digest, publication.idempotency_key, self._group
         if key:
             known = store.published(self._connection, key)
             noted = next(((row[1], row[2]) for row in group.published if row[0] == key), None)
@@ -269,15 +280,18 @@ class AdmissionSession:
                 if before[0] != digest:
                     raise Conflict(field="idempotency_key")
                 return Admitted(before[1])
+        entry = publication.change(self._directory, self._now)
+        if entry is None:
+            return Admitted(self._directory.position)
         version = self._directory.version + 1
         below = group.head(self._directory.version, self._now_us)
-        letter, signed = publication.make(version, below, self._now)
+        letter, signed = publication.make(entry, version, below, self._now)
         position = self._apply(letter, signed, 0, -1)
         group.common.append((version, position))
         if key:
             group.published.append((key, digest, position, version))
         self._directory = self._directory.apply(
-            publication.entry, version=version, position=position, admitted_at=self._now
+            entry, version=version, position=position, admitted_at=self._now
         )
         self._look()
         return Admitted(position)

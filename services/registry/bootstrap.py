@@ -206,7 +206,7 @@ class Registry:
             authority=self.credentials.authority,
             clock=self.clock,
             current=self._directory,
-            publish=self.publisher.publish,
+            publish=self.publisher.publish_change,
             registry_address=self.address,
             enrolment_address=self.enrolment_address,
         )

@@ -32,6 +32,7 @@ from services.exchange.authority import Authority, PeerKind, PeerName, peer_iden
 from services.exchange.directory import Directory
 from services.exchange.joining import InvitationText, NotKeyHolder, TokenInvalid, join_message, renew_message
 from services.exchange.keys import BadSignature, KeyRole
+from services.registry.admission import Change
 from services.registry.enrolment_store import EnrolmentStore, Invitation, IssuedCertificate
 from services.registry.hosts import checked_hosts, host_of
 from services.registry.membership import joined
@@ -45,8 +46,8 @@ _TOKEN_SIZE: Final = 32
 _MAY_STAY: Final = frozenset({pb.DEPARTMENT_STATUS_ACTIVE, pb.DEPARTMENT_STATUS_SUSPENDED})
 _MAY_JOIN: Final = frozenset({pb.DEPARTMENT_STATUS_LISTED, pb.DEPARTMENT_STATUS_ACTIVE})
 
-Publish = Callable[[pb.CommonEntry], Awaitable[tuple[int, int]]]
-"""Puts a common entry into the ledger and answers its version and position, once it is applied."""
+Publish = Callable[[Change], Awaitable[object]]
+"""Puts the entry that a change gives into the ledger and returns once it is applied (`Publisher`)."""
 
 
 class UnknownDepartment(LiandongError):
@@ -108,7 +109,8 @@ class Enrolment:
         authority: Issues the certificates.
         clock: The registry's clock.
         current: The newest directory.
-        publish: See `Publish`; afterwards `current` shows the entry.
+        publish: See `Publish`; afterwards `current` shows the entry. Two that join at once, also at two
+            replicas, are listed one after the other, each in sight of the one before.
         registry_address: The main port, `host:port`, as departments reach it.
         enrolment_address: The enrolment port.
     """
@@ -132,8 +134,6 @@ class Enrolment:
         self._registry_address = registry_address
         self._enrolment_address = enrolment_address
         self._reserved = (host_of(registry_address), host_of(enrolment_address))
-        # an entry replaces the one before it: two joins that read the same one would lose a key
-        self._publishing = asyncio.Lock()
 
     async def invite(
         self, department: str, lifetime: timedelta = INVITATION_LIFETIME
@@ -147,7 +147,7 @@ class Enrolment:
             UnknownDepartment: It is not in the directory.
             DepartmentInactive: It is suspended or left.
         """
-        self._joinable(department)
+        _joinable(department, self._current())
         token = secrets.token_urlsafe(_TOKEN_SIZE)
         now = self._clock.now()
         invitation = Invitation(token_digest(token), department, now, now + lifetime)
@@ -185,10 +185,11 @@ class Enrolment:
         keys.Ed25519Scheme().verify(request.sign_public_key, request.proof, message)
         hosts = checked_hosts(request.hosts, reserved=self._reserved)
         requested_key(request.tls_request)
-        self._joinable(request.department)
+        directory = self._current()
+        _joinable(request.department, directory)
         sign_key_id = keys.key_id(request.department, KeyRole.SIGN, request.sign_public_key)
-        self._usable(sign_key_id, request.sign_public_key)
-        registry = self._current().registry()
+        _check_usable(sign_key_id, request.sign_public_key, directory)
+        registry = directory.registry()
         if registry is None:
             raise Unavailable
         if not await asyncio.to_thread(self._store.redeem, digest, request.sign_public_key, now):
@@ -249,28 +250,15 @@ class Enrolment:
         except BadSignature as error:
             raise NotKeyHolder from error
 
-    def _usable(self, sign_key_id: str, public_key: bytes) -> None:
-        if self._current().revoked(sign_key_id):
-            raise CertificateRevoked("This sign key was revoked: make a new one and join with it.")
-        known = self._current().trust.keys.get(sign_key_id)
-        if known is not None and (known.valid_until is not None or known.public_key != public_key):
-            # a replaced key could else be put back by repeating the join that once listed it
-            raise NotKeyHolder("This sign key was replaced: make a new one and join with it.")
-
-    def _joinable(self, name: str) -> pb.Department:
-        department = self._current().department(name)
-        if department is None:
-            raise UnknownDepartment
-        if department.status not in _MAY_JOIN:
-            raise DepartmentInactive
-        return department
-
     async def _list(self, request: Join, sign_key_id: str) -> None:
-        async with self._publishing:
-            before = self._joinable(request.department)
-            after = joined(before, sign_key_id, request.sign_public_key, request.issuers, self._clock.now())
-            if after != before:
-                await self._publish(pb.CommonEntry(department=after))
+        def change(directory: Directory, now: datetime) -> pb.CommonEntry | None:
+            # asked again: since `join` looked, another replica may have let a node in, or an operator suspended
+            before = _joinable(request.department, directory)
+            _check_usable(sign_key_id, request.sign_public_key, directory)
+            after = joined(before, sign_key_id, request.sign_public_key, request.issuers, now)
+            return pb.CommonEntry(department=after) if after != before else None
+
+        await self._publish(change)
 
     async def _certify(self, tls_request: bytes, peer: PeerName, hosts: tuple[str, ...]) -> bytes:
         certificate = self._authority.sign_request(tls_request, peer.uri, self._clock.now(), hosts)
@@ -279,6 +267,24 @@ class Enrolment:
         issued = IssuedCertificate(identity.serial, peer.department, kind, identity.not_after, certificate)
         await asyncio.to_thread(self._store.add_certificate, issued)
         return certificate
+
+
+def _joinable(name: str, directory: Directory) -> pb.Department:
+    department = directory.department(name)
+    if department is None:
+        raise UnknownDepartment
+    if department.status not in _MAY_JOIN:
+        raise DepartmentInactive
+    return department
+
+
+def _check_usable(sign_key_id: str, public_key: bytes, directory: Directory) -> None:
+    if directory.revoked(sign_key_id):
+        raise CertificateRevoked("This sign key was revoked: make a new one and join with it.")
+    known = directory.trust.keys.get(sign_key_id)
+    if known is not None and (known.valid_until is not None or known.public_key != public_key):
+        # a replaced key could else be put back by repeating the join that once listed it
+        raise NotKeyHolder("This sign key was replaced: make a new one and join with it.")
 
 
 def peer_name(department: str, kind: str) -> PeerName:

@@ -15,11 +15,13 @@ from uuid_utils import uuid7
 from services.common.db import Database
 from services.common.errors import Conflict, Internal
 from services.exchange import digests, keys
+from services.exchange.directory import Directory
 from services.exchange.directory_handlers import LedgeredEntry
+from services.exchange.entry_check import completed
 from services.exchange.letters import Letter, open_letter, timestamp
 from services.exchange.merkle import BatchTree
 from services.registry import mailboxes
-from services.registry.admission import Admitted, Publication
+from services.registry.admission import Admitted, Change, Publication
 from services.registry.group import Signed
 from services.registry.handlers.exchange import Committer
 from services.registry.ledger import Head
@@ -46,12 +48,28 @@ class Publisher:
         self._committer = committer
 
     async def publish(self, entry: directory_pb.CommonEntry, idempotency_key: str = "") -> tuple[int, int]:
-        """Put an entry into the ledger; returns version and position once it is durable and applied.
+        """Put an entry into the ledger, completed by what stands there before it (`entry_check.completed`).
+
+        Returns:
+            Version and position, once it is durable and applied.
 
         Raises:
             Conflict: The key was used before with another entry.
         """
-        command = publication(self._replica, entry, idempotency_key)
+        return await self._submit(publication(self._replica, entry, idempotency_key))
+
+    async def publish_change(self, change: Change) -> tuple[int, int]:
+        """Put an entry into the ledger that is made under the head's lock, from the one that it replaces.
+
+        Returns:
+            Version and position, once it is durable and applied; of the newest entry if the change made none.
+
+        Raises:
+            LiandongError: What the change raised; nothing was published.
+        """
+        return await self._submit(Publication(change, b"", "", partial(_make, self._replica)))
+
+    async def _submit(self, command: Publication) -> tuple[int, int]:
         (result,) = await self._committer.submit(command)
         if not isinstance(result, Admitted):
             raise Internal(f"A common entry was answered by {result}.")
@@ -89,8 +107,16 @@ class Publisher:
 
 
 def publication(replica: Replica, entry: directory_pb.CommonEntry, idempotency_key: str = "") -> Publication:
-    """The command that publishes an entry, signed by this replica."""
-    return Publication(entry, idempotency_key, partial(_make, replica, entry))
+    """The command that publishes an entry, signed by this replica.
+
+    Its idempotency is by the entry as it was asked for: what completes it may have changed by a repetition.
+    """
+    digest = digests.sha256(entry.SerializeToString(deterministic=True))
+
+    def change(directory: Directory, _now: datetime) -> directory_pb.CommonEntry:
+        return completed(entry, directory)
+
+    return Publication(change, digest, idempotency_key, partial(_make, replica))
 
 
 def _make(

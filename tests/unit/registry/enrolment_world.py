@@ -17,6 +17,7 @@ from services.exchange.authority import Authority, signing_request
 from services.exchange.directory import Directory
 from services.exchange.joining import InvitationText, join_message, renew_message
 from services.exchange.keys import KeyRole
+from services.registry.admission import Change
 from services.registry.enrolment import Enrolment, Join, Renewal
 from services.registry.enrolment_store import EnrolmentStore
 from services.registry.tables import metadata
@@ -60,11 +61,13 @@ class World:
             enrolment_address=self.enrolment_address,
         )
 
-    async def publish(self, entry: pb.CommonEntry) -> tuple[int, int]:
+    async def publish(self, change: Change) -> None:
         """Fails as often as `failures` says, then admits."""
         if self.failures:
             raise self.failures.pop(0)
-        return self.apply(entry)
+        entry = change(self.directory, self.clock.now())
+        if entry is not None:
+            self.apply(entry)
 
     def apply(self, entry: pb.CommonEntry) -> tuple[int, int]:
         version = self.directory.version + 1

@@ -19,7 +19,7 @@ from services.common.db import Database, DatabaseInUse
 from services.exchange import evidence_tables
 from services.registry import ledger, tables
 from services.registry.__main__ import main
-from services.registry.bootstrap import Registry, init
+from services.registry.bootstrap import Registry, _replica, init
 from services.registry.credentials import Credentials
 from tests.builders.departments import HEALTH, REGISTRY, Signer
 from tests.builders.registry import region_entries, registry_settings
@@ -68,6 +68,30 @@ def test_a_registry_is_made_once(database_url: str, tmp_path: Path) -> None:
     year = directory_pb.CommonEntry(calendar=directory_pb.CalendarYear(region="qinghe", year=2031))
     init(settings, [*entries, year])
     assert size(database_url) == before + 1
+
+
+def test_a_departments_entry_made_again_keeps_what_joining_brought(database_url: str, tmp_path: Path) -> None:
+    """The region's file lists no keys; published with another title it takes none away."""
+    settings = registry_settings(database_url, tmp_path)
+    signer = Signer(HEALTH)
+    init(settings, region_entries([signer]))
+    listed = directory_pb.Department(
+        name=HEALTH,
+        title=directory_pb.Title(zh="卫健局", en="Health Bureau"),
+        status=directory_pb.DEPARTMENT_STATUS_LISTED,
+    )
+    credentials = init(settings, [directory_pb.CommonEntry(department=listed)])
+    database = Database(database_url)
+    try:
+        directory = _replica(settings, credentials, database).directory
+    finally:
+        database.close()
+    department = directory.department(HEALTH)
+    assert department is not None
+    assert department.title.en == "Health Bureau"
+    assert directory.active(HEALTH)
+    assert directory.sign_key(signer.key_id, SystemClock().now()) is not None
+    assert directory.issuers(HEALTH)
 
 
 async def test_what_was_not_made_is_not_started(sqlite_url: str, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from services.exchange import keys
 from services.exchange.authority import PeerKind, peer_identity
 from services.exchange.directory_handlers import REGISTRY_RULES, DirectoryHandlers, LedgeredEntry
 from services.exchange.enrolment_client import AlreadyJoined, EnrolmentClient, NotJoined, finish_replacement
+from services.exchange.entry_check import completed
 from services.exchange.joining import InvitationText, NotKeyHolder, TokenInvalid
 from services.exchange.keys import BadSignature, KeyRole
 from services.registry.handlers.enrolment import (
@@ -129,7 +130,8 @@ def directory_handlers(world: World) -> DirectoryHandlers:
 
     async def publish(entry: entries.CommonEntry, idempotency_key: str = "") -> tuple[int, int]:
         del idempotency_key
-        return world.apply(entry)
+        # as the registry does under its ledger's lock
+        return world.apply(completed(entry, world.directory))
 
     return DirectoryHandlers(lambda: world.directory, watch, world.clock, publish)
 
@@ -164,6 +166,26 @@ async def test_a_token_is_used_once(port: Port) -> None:
     assert again.sign_key_id == first.membership.sign_key_id
     with pytest.raises(AlreadyJoined):
         await first.join(invitation)
+
+
+async def test_two_processes_that_join_with_one_folder_leave_one_key(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one whose key came second is told, and asks for nothing."""
+    invitation = await port.invitation()
+    client, generate = port.client("one"), keys.generate
+    first = generate(KeyRole.SIGN)
+
+    def overtaken(role: KeyRole) -> keys.PrivateKey:
+        if role is KeyRole.SIGN:
+            keys.save_private_key(client.folder / "sign.key", first)
+        return generate(role)
+
+    monkeypatch.setattr(keys, "generate", overtaken)
+    with pytest.raises(AlreadyJoined, match="Another process"):
+        await client.join(invitation)
+    member = await port.client("one").join(invitation)
+    assert member.sign_key_id == keys.key_id(HEALTH, KeyRole.SIGN, keys.public_key_bytes(first))
 
 
 async def test_an_expired_token_and_a_foreign_department_are_refused(port: Port) -> None:
