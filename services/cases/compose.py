@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.cases import bodies
 from services.common.errors import InvalidField, LiandongError, LimitExceeded
+from services.exchange import extensions
 from services.exchange.digests import sha256
+from services.exchange.extensions import Schemas
 from services.exchange.letters import CONTENT_LIMIT, LETTER_LIMIT, timestamp
 from services.exchange.session import new_id
 from services.procedures.case import CaseState
 from services.procedures.law import Law
 from services.procedures.model import Act, Procedure
-
-_EXTENSION: Final = "liandong.cases.v1.ExtensionBody"
 
 
 class Refused(LiandongError):
@@ -44,6 +43,7 @@ def compose(
     registry: str,
     state: CaseState | None,
     law: Law,
+    schemas: Schemas,
     now: datetime,
 ) -> Composed:
     """Complete a draft: ids, procedure version, the author's own role, addressees.
@@ -54,11 +54,12 @@ def compose(
         registry: Its home registry.
         state: The case with the author's pending letters, None for a new one.
         law: The common entries as known here.
+        schemas: What bodies of the region's own are checked by.
         now: For what the draft leaves to the clock.
 
     Raises:
         Refused: UNKNOWN_CASE, UNKNOWN_PROCEDURE or UNKNOWN_ACT.
-        InvalidField: The body is not the act's.
+        InvalidField: The body is not the act's, or not what its schema says.
         LimitExceeded: Body or content is larger than that of a letter may be.
         IdentifierInvalid: A subject's identifier has a wrong check digit.
     """
@@ -67,7 +68,7 @@ def compose(
     if act is None:
         raise Refused(f"{procedure.name} has no act {draft.act}.", reason="UNKNOWN_ACT", field="draft.act")
     body_type, body = bodies.body_of(draft)
-    if body_type not in (act.body, _EXTENSION):
+    if body_type not in (act.body, extensions.BODY_TYPE):
         raise InvalidField(f"{act.name} takes a body of {act.body}.", field="draft.body")
     if bodies.titled(body_type):
         name = draft.WhichOneof("body") or ""
@@ -77,6 +78,8 @@ def compose(
             f"The body has {len(body)} bytes, {LETTER_LIMIT} are allowed.",
             field=f"draft.{draft.WhichOneof('body')}",
         )
+    if body_type == extensions.BODY_TYPE:
+        extensions.check_body(draft.extension_body, schemas, "draft.extension_body")
     opens = state is None
     content = pb.ActContent(
         case_id=draft.case_id or new_id(),

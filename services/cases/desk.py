@@ -90,11 +90,12 @@ class DeskSession:
 
     def compose(self, draft: case_service_pb2.ActDraft) -> Composed:
         """Freeze what a draft says; see `compose.compose`."""
-        session = self._session
+        session, directory = self._session, self._session.directory
         state = self.cases.folded(draft.case_id).view if draft.case_id else None
         return compose(
-            draft, self._department, session.department.registry, state, session.directory.law, session.now
-        )
+            draft, self._department, session.department.registry, state, directory.law, directory.schemas,
+            session.now,
+        )  # fmt: skip
 
     def check(self, letter_id: str, composed: Composed, signing: Signing) -> tuple[pb.Header, ActFacts]:
         """The header that a content would be sent under now, and its facts, judged.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from liandong.cases.v1 import bodies_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.cases.entry import Entry
+from services.exchange import extensions
 from services.exchange.letters import facts_of
 from services.exchange.session import DepartmentSession
 from services.procedures.facts import ActFacts
@@ -51,6 +53,9 @@ def act_header(
         ClockSkew: Our clock cannot be trusted to date a letter.
     """
     header = session.header(letter_id, signing.actor, body_type, body, signing.assertions)
+    if body_type == extensions.BODY_TYPE:
+        named = bodies_pb2.ExtensionBody.FromString(body)
+        header.schema_digest = extensions.digest_of(named, session.directory.schemas)
     act = header.act
     act.content = content.SerializeToString()
     if signing.approvals:

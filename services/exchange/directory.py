@@ -157,7 +157,8 @@ class Directory:
                 return replace(self, categories={**self.categories, entry.category.name: entry.category})
             case "extension_schema":
                 schema = entry.extension_schema
-                return replace(self, schemas={**self.schemas, (schema.name, schema.version): schema})
+                # letters were written by it: a version never comes to mean another schema
+                return replace(self, schemas={(schema.name, schema.version): schema, **self.schemas})
             case "registry":
                 return self._with_registry(entry.registry, at)
             case _:

@@ -11,6 +11,7 @@ from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.common.errors import Conflict, InvalidField
 from services.exchange.directory import Directory
+from services.exchange.extensions import check_schema
 from services.exchange.law_entries import law_after_calendar, read_limit, read_procedure
 from services.exchange.trust import moment
 from services.procedures.law import Law, LimitDoesNotFit
@@ -50,7 +51,7 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
 
     Raises:
         InvalidField: It names what the directory does not know, or cannot be read; `field` says where.
-        Conflict: It gives other rules to a procedure's version that is in force.
+        Conflict: It gives another content to a version of a procedure or schema that is in force.
     """
     match entry.WhichOneof("entry"):
         case "department":
@@ -73,6 +74,8 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
             _check_procedure(entry.procedure, directory)
         case "limit":
             _check_limit(entry.limit, directory)
+        case "extension_schema":
+            _check_extension_schema(entry.extension_schema, directory)
         case "outage":
             if entry.outage.until.ToNanoseconds() < entry.outage.since.ToNanoseconds():
                 raise InvalidField("The outage ends before it begins.", field="outage.until")
@@ -117,6 +120,17 @@ def _check_procedure(entry: pb.Procedure, directory: Directory) -> None:
             f"{entry.name} version {entry.version} is in force: cases run under it. Use version"
             f" {entry.version + 1}.",
             field="procedure.version",
+        )
+
+
+def _check_extension_schema(schema: pb.ExtensionSchema, directory: Directory) -> None:
+    check_schema(schema, "extension_schema")
+    known = directory.schemas.get((schema.name, schema.version))
+    if known is not None and known.schema != schema.schema:
+        raise Conflict(
+            f"{schema.name} version {schema.version} is in force: letters were written by it. Use version"
+            f" {schema.version + 1}.",
+            field="extension_schema.version",
         )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.common.errors import LiandongError
+from services.exchange import extensions
 from services.exchange.assertions import Purpose, Verifier
 from services.exchange.digests import content_digest
 from services.exchange.directory import Directory
@@ -146,6 +147,8 @@ def _judge_act(letter: Letter, bench: Bench, signed_at: datetime) -> Answer | No
                 "EVIDENCE_PENDING", "act.content.materials", "Evidence is still on its way.", _SOON_MS
             )
     check_people(letter, bench.verifier(facts.author, directory), signed_at)
+    if extensions.BODY_TYPE in (content.body_type, letter.header.payload_type):
+        extensions.check_payload(letter.envelope.payload, letter.header.schema_digest, directory.schemas)
     refusal = admit(bench.case(facts.case_id), facts, bench.now, directory.law)
     if refusal is None:
         return None

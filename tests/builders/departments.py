@@ -154,6 +154,8 @@ class Signer:
         letter_id: str = "",
         item_code: str = "",
         author: str = "",
+        body_type: str = "liandong.cases.v1.Discovery",
+        schema_digest: bytes = b"",
         **fields: object,
     ) -> Sent:
         """One act; `parties` maps departments to roles."""
@@ -170,7 +172,7 @@ class Signer:
             occurred_at=timestamp(occurred_at or signed - timedelta(hours=1)),
             urgency=pb.URGENCY_ORDINARY,
             materials=[kind if isinstance(kind, pb.Material) else self.material(kind) for kind in materials],
-            body_type="liandong.cases.v1.Discovery",
+            body_type=body_type,
             body_digest=digests.sha256(body),
             item_code=item_code,
             **fields,  # type: ignore[arg-type]
@@ -196,6 +198,7 @@ class Signer:
             suite=SUITE,
             payload_type=content.body_type,
             payload_digest=digests.sha256(body),
+            schema_digest=schema_digest,
             assertion_digests=[digests.sha256(each) for each in assertions],
             actor=pb.Actor(name="张三", subject=f"{role}-1", role=role, service=not by_person),
             signed_at=timestamp(signed),

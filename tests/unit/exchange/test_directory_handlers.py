@@ -162,6 +162,23 @@ def test_a_version_in_force_gets_no_other_rules() -> None:
     assert applied.procedures["case-transfer", 1].entry == TRANSFER
 
 
+def test_a_schemas_version_gets_no_other_text() -> None:
+    """Letters were written by it; the same text again is no change."""
+    first = entries.ExtensionSchema(name="s", version=1, schema="{}")
+    other = entries.ExtensionSchema(name="s", version=1, schema="true")
+    directory = snapshot().apply(
+        entries.CommonEntry(extension_schema=first), version=98, position=98, admitted_at=NOW
+    )
+    check_entry(entries.CommonEntry(extension_schema=first), directory)
+    with pytest.raises(Conflict) as caught:
+        check_entry(entries.CommonEntry(extension_schema=other), directory)
+    assert caught.value.field == "extension_schema.version"
+    applied = directory.apply(
+        entries.CommonEntry(extension_schema=other), version=99, position=99, admitted_at=NOW
+    )
+    assert applied.schemas["s", 1] == first
+
+
 @pytest.mark.parametrize(
     ("entry", "field"),
     [
@@ -185,6 +202,10 @@ def test_a_version_in_force_gets_no_other_rules() -> None:
                 )
             },
             "limit.urgency",
+        ),
+        (
+            {"extension_schema": entries.ExtensionSchema(name="s", version=1, schema="[")},
+            "extension_schema.schema",
         ),
         ({"outage": entries.Outage(since=stamp(NOW), until=Timestamp())}, "outage.until"),
         (
