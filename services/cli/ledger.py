@@ -149,7 +149,15 @@ def _show(output: Output, verdict: Verdict, said: str) -> None:
                 ("ledger", f"{head.log_id}, {say('ledger.epoch', epoch=head.epoch)}"),
                 ("leaves", str(head.size)),
                 ("merkle_root", head.root.hex()),
-                ("continues", ", ".join(str(each.size) for each in verdict.earlier)),
+                ("continues", ", ".join(_earlier(each, head) for each in verdict.earlier)),
             ]
         )
+    )
+
+
+def _earlier(each: Checkpoint, head: Checkpoint) -> str:
+    return (
+        str(each.size)
+        if each.epoch == head.epoch
+        else f"{each.size} ({say('ledger.epoch', epoch=each.epoch)})"
     )

@@ -95,14 +95,18 @@ class Recomputation:
         if self.edge.root != head.root:
             raise BadProof(f"{head.size} leaves do not give the root of the head.")
         for each in self._due:
-            raise BadProof(f"A head of {each.size} leaves was signed before; now there are {head.size}.")
+            raise BadProof(
+                f"A head of {each.size} leaves was signed before in epoch {each.epoch}; now there are {head.size}"
+                f" in epoch {head.epoch}."
+            )
         return tuple(self._earlier)
 
     def _meet(self) -> None:
         while self._due and self._due[0].size == self.edge.size:
             if self._due[0].root != self.edge.root:
                 raise BadProof(
-                    f"The head of {self.edge.size} leaves that was signed before had another root."
+                    f"The head of {self.edge.size} leaves that was signed before, in epoch"
+                    f" {self._due[0].epoch}, had another root."
                 )
             self._due.pop(0)
 
@@ -131,7 +135,7 @@ async def verify_registry(
     """
     note = (await stub.GetHead(pb.GetHeadRequest())).checkpoint
     head = verify_checkpoint(note, log_id, keys)
-    found = Recomputation(_of_epoch(earlier, head))
+    found = Recomputation(_of_ledger(earlier, head))
     while found.edge.size < head.size:
         wanted = min(PAGE, head.size - found.edge.size)
         page = await stub.ListLeaves(pb.ListLeavesRequest(start=found.edge.size, limit=wanted), timeout=60)
@@ -168,7 +172,7 @@ def _verify_rows(connection: Connection, earlier: tuple[Checkpoint, ...], moved:
     written = connection.execute(sa.select(tables.ledger_head.c.root)).scalar_one()
     if written != head.root:
         raise BadProof("The head's root is not that of its right edge.")
-    found = Recomputation(_of_epoch(earlier, head))
+    found = Recomputation(_of_ledger(earlier, head))
     columns = tables.ledger.c
     while found.edge.size < head.size:
         start = found.edge.size
@@ -206,10 +210,10 @@ def _leaf(row: Iterable[Any]) -> Leaf:
     return leaf
 
 
-def _of_epoch(earlier: Iterable[Checkpoint], head: Checkpoint) -> list[Checkpoint]:
+def _of_ledger(earlier: Iterable[Checkpoint], head: Checkpoint) -> list[Checkpoint]:
     known = list(earlier)
     for each in known:
         if each.epoch > head.epoch or each.log_id != head.log_id:
             raise BadProof(f"The head of {each.log_id}, epoch {each.epoch}, is not one of this ledger.")
-    # a new epoch begins a new tree; what was before is its first entry's business
-    return [each for each in known if each.epoch == head.epoch]
+    # those of older epochs too: one that is not continued covers what was lost, which nobody may pass over
+    return known

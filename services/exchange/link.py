@@ -31,10 +31,10 @@ from services.common.clock import Clock
 from services.common.errors import LiandongError, Unavailable
 from services.common.tls import TlsFiles
 from services.exchange.checkpoint import Checkpoint, verify_checkpoint
+from services.exchange.continuity import check_continued, must_be_proved
 from services.exchange.delivered import Delivered, Place
 from services.exchange.department import Department
 from services.exchange.letters import moment
-from services.exchange.merkle import verify_consistency
 from services.exchange.outbox import Outbox, SignedBatch, refused_among
 from services.exchange.session import Command, DepartmentSession
 from services.exchange.verification import Verification
@@ -297,8 +297,9 @@ class Link:
     async def _verified_head(self, stub: Any, response: pb.DeliverResponse) -> Checkpoint:
         """The head of a response: signed by the registry, and continuing the last one that was verified.
 
-        Consistency is proved at reconnection and then once a minute; between, every leaf is proved under
-        its head, and two heads that do not belong together are found at the next proof.
+        Consistency is proved at reconnection, then once a minute, and at once over the beginning of an epoch;
+        between, every leaf is proved under its head, and two heads that do not belong together are found at
+        the next proof.
         """
         department = self._department
         keys = [each.key.public_key for each in department.directory.registries.values()] or [
@@ -307,17 +308,15 @@ class Link:
         head = verify_checkpoint(response.checkpoint, department.log_id, keys)
         known = department.head
         now = self._clock.now()
-        if known is not None and head.epoch == known.epoch:
-            if head.size < known.size:
-                raise Gap("The registry shows an older head than before.")
-            if head.size == known.size and head.root != known.root:
-                raise Gap("The registry shows two heads of one size.")
-            if now - self._checked_at >= _CONSISTENCY_EVERY and known.size:
-                proof = await stub.GetConsistencyProof(
-                    pb.GetConsistencyProofRequest(first_size=known.size, second_size=head.size), timeout=30
-                )
-                verify_consistency(known.size, known.root, head.size, head.root, list(proof.path))
-                self._checked_at = now
+        at_once = must_be_proved(known, head)
+        if known is not None and known.size and (at_once or now - self._checked_at >= _CONSISTENCY_EVERY):
+            proof = await stub.GetConsistencyProof(
+                pb.GetConsistencyProofRequest(first_size=known.size, second_size=head.size), timeout=30
+            )
+            check_continued(known, head, proof.path)
+            self._checked_at = now
+            if head.epoch != known.epoch:
+                _log.warning("link.epoch", department=department.name, epoch=head.epoch, size=head.size)
         return head
 
 

@@ -157,6 +157,8 @@ def checkpoint_vectors() -> dict[str, Any]:
         checkpoint.Checkpoint(LOG, 1, 0, merkle.EMPTY_ROOT),
         checkpoint.Checkpoint(LOG, 1, 100, merkle.BatchTree(leaves).root),
         checkpoint.Checkpoint(LOG, 2, 13, merkle.BatchTree(leaves[:13]).root),
+        # the same tree in the next epoch: another text, another signature
+        checkpoint.Checkpoint(LOG, 2, 100, merkle.BatchTree(leaves).root),
     ]
     return {
         "private_key": SEEDS["registry"].hex(),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.ledger_check import Recomputation
+from services.cli.ledger_check import Recomputation, _of_ledger
 from services.exchange.checkpoint import Checkpoint
 from services.exchange.digests import Leaf
 from services.exchange.merkle import BadProof, BatchTree
@@ -59,7 +59,7 @@ def test_a_rewritten_past_is_seen() -> None:
     """The new root may be signed, the old one was too."""
     old = replace(head(5), root=bytes(32))
     found = Recomputation([old])
-    with pytest.raises(BadProof, match="head of 5 leaves that was signed before had another root"):
+    with pytest.raises(BadProof, match="head of 5 leaves that was signed before, in epoch 1, had another"):
         found.feed(leaves(8))
 
 
@@ -67,8 +67,25 @@ def test_a_shortened_ledger_is_seen() -> None:
     """Nothing recorded vanishes."""
     found = Recomputation([head(9)])
     found.feed(leaves(8))
-    with pytest.raises(BadProof, match="A head of 9 leaves was signed before; now there are 8"):
+    with pytest.raises(BadProof, match="A head of 9 leaves was signed before in epoch 1; now there are 8"):
         found.finish(head(8))
+
+
+def test_heads_of_an_older_epoch_are_continued_or_named() -> None:
+    """A ledger that was opened anew holds what it was opened over; what it lost is never passed over."""
+    now = replace(head(8), epoch=2)
+    assert _of_ledger([head(5), replace(head(8), epoch=2)], now) == [head(5), now]
+    found = Recomputation([head(5)])
+    found.feed(leaves(8))
+    assert found.finish(now) == (head(5),)
+    lost = Recomputation([head(9)])
+    lost.feed(leaves(8))
+    with pytest.raises(BadProof, match=r"signed before in epoch 1; now .* 8 in epoch 2"):
+        lost.finish(now)
+    with pytest.raises(BadProof, match="that was signed before, in epoch 1, had another root"):
+        Recomputation([replace(head(7), root=bytes(32))]).feed(leaves(8))
+    with pytest.raises(BadProof, match="epoch 2, is not one of this ledger"):
+        _of_ledger([now], head(8))
 
 
 def test_leaves_stand_where_they_say() -> None:

@@ -55,6 +55,18 @@ def test_a_signed_head_verifies_and_is_read_back() -> None:
     assert sign_checkpoint(HEAD, KEY) == NOTE
 
 
+def test_the_epoch_is_signed() -> None:
+    """The origin stays the ledger's name; one tree in two epochs is two texts, and neither signs the other."""
+    before = sign_checkpoint(Checkpoint(LOG, 1, HEAD.size, HEAD.root), KEY)
+    assert parse_checkpoint(before).text.splitlines()[:3] == parse_checkpoint(NOTE).text.splitlines()[:3]
+    moved = (
+        parse_checkpoint(before).text.decode().replace("epoch 1", "epoch 2") + "\n" + signature_line(before)
+    )
+    assert parse_checkpoint(moved).checkpoint == HEAD
+    with pytest.raises(BadSignature):
+        verify_checkpoint(moved, LOG, [PUBLIC])
+
+
 def test_an_empty_ledger_has_a_head() -> None:
     """Size 0 is written as 0."""
     head = Checkpoint(LOG, 1, 0, b"\0" * 32)

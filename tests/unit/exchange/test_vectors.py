@@ -96,6 +96,10 @@ def test_heads_are_signed_as_in_the_vectors() -> None:
         assert (head.epoch, head.size, head.root.hex()) == (case["epoch"], case["size"], case["root"])
         (line,) = checkpoint.parse_checkpoint(case["note"]).signatures
         assert line.key_hash.hex() == vectors["key_hash"]
+    # one tree in two epochs: the number is part of what is signed
+    first, second = [case for case in vectors["heads"] if case["size"] == 100]
+    assert (first["root"], first["epoch"], second["epoch"]) == (second["root"], 1, 2)
+    assert first["note"].partition("\n\n")[2] != second["note"].partition("\n\n")[2]
 
 
 def test_assertions_of_the_vectors_are_valid_until_they_expire() -> None:
