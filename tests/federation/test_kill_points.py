@@ -6,146 +6,22 @@ die exactly where it means. Dying is leaving everything as it is: no drain, no a
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from random import Random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from services.cli.demo import district as demo
-from services.cli.demo.district import District, Plan
-from services.common.clock import SystemClock
 from services.exchange import tables
 from services.exchange.outbox import Outbox, SignedBatch
 from services.exchange.session import Command, OutboxItem
-from services.node.bootstrap import HostedDepartment, migrate_department
-from services.node.settings import HostedSettings
-from services.registry.bootstrap import Registry, init
 from services.registry.handlers.exchange import ExchangeHandlers
-from services.registry.region import load_region
-from services.registry.settings import RegistrySettings
 from tests.federation.books import examine, settle
-from tests.federation.correspondent import Correspondent, Journal
-from tests.federation.district import HEALTH, MARKET, REGISTRY, Federation, free_range, until
+from tests.federation.correspondent import Correspondent
+from tests.federation.district import HEALTH, MARKET, until
+from tests.federation.house import House, correct
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("federation")]
-
-HOST = "127.0.0.1"
-
-
-@dataclass
-class House(Federation):
-    """A registry and two nodes in this process.
-
-    Attributes:
-        hosted: The nodes, by department.
-    """
-
-    registry: Registry = field(init=False)
-    settings: RegistrySettings = field(init=False)
-    hosted: dict[str, HostedDepartment] = field(default_factory=dict)
-    journal: Journal = field(default_factory=Journal)
-
-    async def start_registry(self) -> None:
-        """Start it over its data."""
-        self.registry = Registry(self.settings)
-        await self.registry.start()
-
-    async def start_node(self, name: str) -> None:
-        """Start a node over its data, and wait until its link is up."""
-        folder = self.plan.folder / name
-        settings = HostedSettings(
-            name=name,
-            folder=folder,
-            listen=self.parties[name].address,
-            database_url=demo.database(self.plan, name, folder),
-        )
-        await asyncio.to_thread(migrate_department, settings.database)
-        hosted = await asyncio.to_thread(HostedDepartment, settings, SystemClock())
-        await hosted.start()
-        self.hosted[name] = hosted
-        await self.parties[name].ready()
-
-    async def lose_registry(self) -> None:
-        """It dies."""
-        await self.registry.stop(0)
-
-    async def lose_node(self, name: str) -> None:
-        """It dies: nothing is drained, nothing told."""
-        hosted = self.hosted.pop(name)
-        for task in hosted._tasks:
-            task.cancel()
-        await asyncio.gather(*hosted._tasks, return_exceptions=True)
-        await hosted.server.stop(0)
-        if hosted._channel is not None:
-            await hosted._channel.close(None)
-        await hosted._completion.close()
-        await asyncio.to_thread(hosted.department.committer.close)
-        hosted.database.close()
-
-    def correspondent(self, name: str, other: str) -> Correspondent:
-        """A department's client."""
-        return Correspondent(self.parties[name], other, self.journal, Random(0))
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """Registry and nodes, joined and linked."""
-    ports = iter(range(first := free_range(4), first + 4))
-    plan = Plan(tmp_path, departments=2, base_port=0, database_url="")
-    made = House(plan, District(tmp_path))
-    folder = tmp_path / REGISTRY
-    folder.mkdir()
-    made.settings = RegistrySettings(
-        region="qinghe",
-        database_url=demo.database(plan, REGISTRY, folder),
-        data_dir=folder,
-        listen=f"{HOST}:{next(ports)}",
-        enrolment_listen=f"{HOST}:{next(ports)}",
-        replica="replica-1",
-    )
-    region = load_region(demo.REGION_FILE).entries
-    credentials = await asyncio.to_thread(init, made.settings, region)
-    district = made.district
-    district.registry_address = made.settings.listen
-    district.enrolment_address = made.settings.enrolment_listen
-    district.registry_addresses = [made.settings.listen]
-    operator = credentials.operator("test", datetime.now(UTC))
-    await made.start_registry()
-    try:
-        for name in (HEALTH, MARKET):
-            await demo.join(plan, district, operator, name, (name, name), next(ports))
-            await made.start_node(name)
-        yield made
-    finally:
-        for party in district.parties.values():
-            await party.close()
-        for name in list(made.hosted):
-            await made.lose_node(name)
-        await made.lose_registry()
-
-
-@pytest.fixture
-async def sender(house: House) -> AsyncIterator[Correspondent]:
-    """The one whose letters are watched, with a case that was transferred already."""
-    made = house.correspondent(HEALTH, MARKET)
-    await made.bring_evidence()
-    (case_id,) = await made.open_cases(1)
-    await made.transfer(case_id)
-    await settle(house)
-    yield made
-    await made.party.close()
-
-
-async def correct(sender: Correspondent, house: House) -> str:
-    """Send one more letter of the case, to both, and return its id."""
-    (transfer,) = [each for each in house.journal.letters.values() if each.act == "transfer"]
-    (answer,) = await sender.send([sender.draft("correct", transfer.case_id, transfer.letter_id)])
-    return answer.letter_id
 
 
 async def arrived_once(house: House, letter_id: str) -> None:

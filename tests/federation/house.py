@@ -1,0 +1,78 @@
+"""Registry and two nodes in the test's process, so that a test can let one of them die exactly where it means."""
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+
+from services.cli.demo import district as demo
+from services.common.clock import SystemClock
+from services.node.bootstrap import HostedDepartment, migrate_department
+from services.node.settings import HostedSettings
+from services.registry.bootstrap import Registry
+from services.registry.settings import RegistrySettings
+from tests.federation.campaign import Correspondent, Journal
+from tests.federation.district import Federation
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class House(Federation):
+    """A registry and two nodes in this process.
+
+    Attributes:
+        hosted: The nodes, by department.
+    """
+
+    registry: Registry = field(init=False)
+    settings: RegistrySettings = field(init=False)
+    hosted: dict[str, HostedDepartment] = field(default_factory=dict)
+    journal: Journal = field(default_factory=Journal)
+
+    async def start_registry(self) -> None:
+        """Start it over its data."""
+        self.registry = Registry(self.settings)
+        await self.registry.start()
+
+    async def start_node(self, name: str) -> None:
+        """Start a node over its data, and wait until its link is up."""
+        folder = self.plan.folder / name
+        settings = HostedSettings(
+            name=name,
+            folder=folder,
+            listen=self.parties[name].address,
+            database_url=demo.database(self.plan, name, folder),
+        )
+        await asyncio.to_thread(migrate_department, settings.database)
+        hosted = await asyncio.to_thread(HostedDepartment, settings, SystemClock())
+        await hosted.start()
+        self.hosted[name] = hosted
+        await self.parties[name].ready()
+
+    async def lose_registry(self) -> None:
+        """It dies."""
+        await self.registry.stop(0)
+
+    async def lose_node(self, name: str) -> None:
+        """It dies: nothing is drained, nothing told."""
+        hosted = self.hosted.pop(name)
+        for task in hosted._tasks:
+            task.cancel()
+        await asyncio.gather(*hosted._tasks, return_exceptions=True)
+        await hosted.server.stop(0)
+        if hosted._channel is not None:
+            await hosted._channel.close(None)
+        await hosted._completion.close()
+        await asyncio.to_thread(hosted.department.committer.close)
+        hosted.database.close()
+
+    def correspondent(self, name: str, other: str) -> Correspondent:
+        """A department's client."""
+        return Correspondent(self.parties[name], other, self.journal, Random(0))
+
+
+async def correct(sender: Correspondent, house: House) -> str:
+    """Send one more letter of the case, to both, and return its id."""
+    (transfer,) = [each for each in house.journal.letters.values() if each.act == "transfer"]
+    (answer,) = await sender.send([sender.draft("correct", transfer.case_id, transfer.letter_id)])
+    return answer.letter_id
