@@ -6,6 +6,8 @@ case the order of recording holds. A batch takes what is there and never waits f
 flight. The answer only says what became of a letter: an admitted one is folded when its receipt comes
 down in ledger order, so losing an answer loses nothing, and sending again is answered the same.
 
+Nothing goes up before the registry's head was seen to continue what is known here.
+
 Down: deliveries under signed heads. Nothing is believed: checkpoint, place of every leaf, author's
 signature and digests are verified before the node applies anything. A gap ends the stream; it begins
 anew from the cursor that is durable.
@@ -127,7 +129,11 @@ class Link:
         try:
             stub = stubs.ExchangeServiceStub(channel)
             await self.outbox.restart()
-            tasks = [asyncio.ensure_future(self._deliver(stub)), asyncio.ensure_future(self._submit(stub))]
+            trusted = asyncio.Event()
+            tasks = [
+                asyncio.ensure_future(self._deliver(stub, trusted)),
+                asyncio.ensure_future(self._submit(stub, trusted)),
+            ]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -142,7 +148,9 @@ class Link:
 
     # -- up -------------------------------------------------------------------------------------
 
-    async def _submit(self, stub: Any) -> None:
+    async def _submit(self, stub: Any, trusted: asyncio.Event) -> None:
+        # a registry that was restored to less than we saw would refuse for good what was built on it
+        await trusted.wait()
         call = stub.Submit()
         window = asyncio.Semaphore(BATCHES_IN_FLIGHT)
         flying: dict[int, SignedBatch] = {}
@@ -215,7 +223,8 @@ class Link:
 
     # -- down -----------------------------------------------------------------------------------
 
-    async def _deliver(self, stub: Any) -> None:
+    async def _deliver(self, stub: Any, trusted: asyncio.Event) -> None:
+        """Take deliveries; `trusted` is set once the registry's head continues what was seen here."""
         department = self._department
         start = department.cursor
         call = stub.Deliver()
@@ -250,9 +259,12 @@ class Link:
             while True:
                 response = await self._read(call, acknowledging)
                 self._heard(response)
-                if not response.deliveries:
+                if not response.deliveries and trusted.is_set():
                     continue
                 head = await self._verified_head(stub, response)
+                trusted.set()
+                if not response.deliveries:
+                    continue
                 first = response.deliveries[0].previous
                 if Place(first.at, first.position) != received:
                     raise Gap
