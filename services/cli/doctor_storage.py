@@ -123,7 +123,10 @@ def _look_at_node(findings: Findings, connection: Connection, today: date) -> No
 
 def _look_at_registry(findings: Findings, connection: Connection, today: date) -> None:
     head = ledger.read_head(connection)
-    findings.green("head", say("found.head", log_id=head.log_id, size=head.size))
+    if head.held_since_us is None:
+        findings.green("head", say("found.head", log_id=head.log_id, size=head.size))
+    else:
+        findings.yellow("head", say("found.held", log_id=head.log_id, size=head.size), "held")
     payloads = [payload for _, payload, _ in store.common_entries(connection, 0, head.size)]
     _check_calendar(findings, payloads, today)
 

@@ -12,8 +12,9 @@ from services.common import log, telemetry
 from services.common.clock import SystemClock
 from services.common.config import ConfigurationError, load
 from services.common.migrations import migrate
-from services.registry import bootstrap
+from services.registry import bootstrap, restoring
 from services.registry.credentials import Credentials
+from services.registry.ledger import Head
 from services.registry.region import DefectiveRegion, Region, load_region
 from services.registry.settings import RegistrySettings
 
@@ -77,6 +78,48 @@ def certify_operator(
     credentials = Credentials.load(settings.data_dir, settings.name)
     files = credentials.operator(operator, SystemClock().now())
     typer.echo(f"{files.cert}\n{files.key}")
+
+
+@app.command("hold")
+def hold(context: typer.Context, *, config: ConfigFile = None) -> None:
+    """Take no letters, after a restore or for maintenance."""
+    settings = load(RegistrySettings, config or context.obj)
+    clock = SystemClock()
+    _say(
+        "registry.held",
+        bootstrap.at_ledger(settings, lambda connection, _: restoring.hold(connection, clock)),
+    )
+
+
+@app.command("release")
+def release(context: typer.Context, *, config: ConfigFile = None) -> None:
+    """Take letters again, in the same epoch."""
+    settings = load(RegistrySettings, config or context.obj)
+    clock = SystemClock()
+    head = bootstrap.at_ledger(
+        settings, lambda connection, replica: restoring.release(connection, replica, clock)
+    )
+    _say("registry.released", head)
+
+
+@app.command("epoch")
+def open_epoch(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=2)],
+    *,
+    config: ConfigFile = None,
+) -> None:
+    """Take letters again in a new epoch, of a ledger that lost leaves."""
+    settings = load(RegistrySettings, config or context.obj)
+    clock = SystemClock()
+    head = bootstrap.at_ledger(
+        settings, lambda connection, replica: restoring.open_epoch(connection, replica, clock, number)
+    )
+    _say("registry.opened", head)
+
+
+def _say(text: str, head: Head) -> None:
+    typer.echo(say(text, log_id=head.log_id, epoch=head.epoch, size=head.size))
 
 
 def _region(file: Path | None) -> Region | None:

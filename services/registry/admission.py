@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from services.common.bulk import Query, Record, fetch
 from services.common.clock import Clock
-from services.common.errors import Conflict, LiandongError
+from services.common.errors import Conflict, LiandongError, ReadOnly
 from services.common.faults import DATABASE_ERRORS
 from services.exchange import evidence_records
 from services.exchange.digests import Leaf
@@ -41,6 +41,7 @@ _log = structlog.get_logger(__name__)
 
 _INTERNAL_AGAIN_MS: Final = 60_000
 _MESSAGE_KEPT: Final = 500
+_HELD_AGAIN_MS: Final = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ class AdmissionSession:
         """Make anew what judges and effects look at; after each change of the directory."""
         self._bench = Bench(
             registry=self._replica.registry,
+            epoch=self._head.epoch,
             directory=self._directory,
             now=self._now,
             case=self._case,
@@ -170,6 +172,7 @@ class AdmissionSession:
         Raises:
             BadSignature: The key that signed the batch is not valid any more.
             Conflict: The idempotency key of a publication was used with another entry.
+            ReadOnly: The ledger is held, and nothing is published; letters are answered so.
             LiandongError: What a publication's change raised.
         """
         match command:
@@ -203,6 +206,8 @@ class AdmissionSession:
                 results.append(letter)
                 continue
             answer = self._repeat(letter, batch.author, known.get(letter.letter_id))
+            if answer is None and self._head.held_since_us is not None:
+                answer = Answer("READ_ONLY", "", ReadOnly.default_message(), _HELD_AGAIN_MS)
             if answer is None:
                 answer = self._admit(letter, batch, index, first)
                 if isinstance(answer, Admitted):
@@ -280,6 +285,8 @@ class AdmissionSession:
                 if before[0] != digest:
                     raise Conflict(field="idempotency_key")
                 return Admitted(before[1])
+        if self._head.held_since_us is not None:
+            raise ReadOnly(retry_after_ms=_HELD_AGAIN_MS)
         entry = publication.change(self._directory, self._now)
         if entry is None:
             return Admitted(self._directory.position)
@@ -339,8 +346,9 @@ class AdmissionSession:
     def _head_seen_at(self, seen: pb.ObservedHead) -> datetime | None:
         """When the last leaf under an observed head was admitted, None if this ledger never had it."""
         own = self._head
-        # heads that this group makes are not signed yet, so nobody can have seen them
-        if seen.log_id != own.log_id or seen.epoch != own.epoch or seen.size > own.size:
+        # heads that this group makes are not signed yet, so nobody can have seen them; one of an older epoch
+        # is known if what it was over was not lost, as its root shows
+        if seen.log_id != own.log_id or not 1 <= seen.epoch <= own.epoch or seen.size > own.size:
             return None
         if seen.size == 0:
             return from_microseconds(0)

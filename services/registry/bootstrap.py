@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import structlog
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
@@ -52,6 +52,8 @@ from services.registry.replica import Replica
 from services.registry.settings import RegistrySettings
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 VERSION_TABLE: Final = "registry_version"
@@ -102,6 +104,27 @@ def init(
     finally:
         database.close()
     return credentials
+
+
+def at_ledger(settings: RegistrySettings, work: Callable[[Connection, Replica], T]) -> T:
+    """Do something to a ledger in one transaction, as an operator's command; blocks.
+
+    Args:
+        settings: What the operator says.
+        work: Gets the transaction, and the ledger as it was before.
+
+    Raises:
+        ConfigurationError: `init` was not run, or the keys are not usable.
+        DatabaseInUse: On SQLite, the registry runs.
+        LiandongError: The database is not usable, or what the work raised; nothing was changed.
+    """
+    credentials = Credentials.load(settings.data_dir, settings.name)
+    database = Database(settings.database_url, exclusive=_is_sqlite(settings))
+    try:
+        replica = _replica(settings, credentials, database)
+        return database.write(lambda connection: work(connection, replica))
+    finally:
+        database.close()
 
 
 def identity(settings: RegistrySettings, credentials: Credentials) -> directory_pb.CommonEntry:
@@ -174,6 +197,8 @@ class Registry:
     async def _start(self) -> None:
         self.replica = await asyncio.to_thread(_replica, self.settings, self.credentials, self.database)
         self.replica.attach(asyncio.get_running_loop())
+        if self.replica.head.held_since_us is not None:
+            _log.warning("registry.held", size=self.replica.head.size)
         committer = self._committer = _committer(self.database, self.replica, self.clock)
         self.publisher = Publisher(self.database, self.replica, committer)
         self.links = LinkWatch(

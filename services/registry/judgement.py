@@ -47,6 +47,7 @@ class Bench:
 
     Attributes:
         registry: The name of this registry.
+        epoch: The ledger's.
         directory: As of the letter's position.
         now: Its admission, if it is admitted.
         case: Gives a case's state.
@@ -59,6 +60,7 @@ class Bench:
     """
 
     registry: str
+    epoch: int
     directory: Directory
     now: datetime
     case: Callable[[str], CaseState | None]
@@ -116,6 +118,12 @@ def _judge_act(letter: Letter, bench: Bench, signed_at: datetime) -> Answer | No
     directory = bench.directory
     if content.home_registry != bench.registry:
         return Answer("WRONG_REGISTRY", "act.content.home_registry", f"This is {bench.registry}.")
+    act = letter.header.act
+    if act.HasField("based_on") and act.based_on.epoch != bench.epoch:
+        # the same place in both epochs only if it is under a head that this one continues
+        seen = letter.header.observed_head
+        if act.based_on.epoch > bench.epoch or act.based_on.position >= seen.size:
+            return Answer("HEAD_UNKNOWN", "act.based_on", "The position is not one of this ledger's epoch.")
     for field, names in (
         ("recipients", facts.recipients),
         ("copies", facts.copies),

@@ -33,13 +33,14 @@ STORED_EVERY: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The ledger's end: what the next append continues."""
+    """The ledger's end: what the next append continues. Nothing is appended while it is held (`restoring`)."""
 
     log_id: str
     epoch: int
     edge: RightEdge
     common_version: int
     admitted_at_us: int
+    held_since_us: int | None = None
 
     @property
     def size(self) -> int:
@@ -74,19 +75,20 @@ _HEAD_COLUMNS: Final = (
     tables.ledger_head.c.edge,
     tables.ledger_head.c.common_version,
     tables.ledger_head.c.admitted_at_us,
+    tables.ledger_head.c.held_since_us,
 )
 _READ_HEAD: Final = sa.select(*_HEAD_COLUMNS).where(tables.ledger_head.c.id == 1)
 _LOCK_HEAD: Final = Query(
     # clock_timestamp, not now(): a transaction that waited for the lock must not date itself before its wait
-    "SELECT log_id, epoch, edge, common_version, admitted_at_us,"
+    "SELECT log_id, epoch, edge, common_version, admitted_at_us, held_since_us,"
     " (extract(epoch from clock_timestamp()) * 1000000)::bigint FROM ledger_head WHERE id = 1 FOR UPDATE"
 )
 
 
 def read_head(connection: Connection) -> Head:
     """The head, unlocked."""
-    log_id, epoch, edge, version, admitted = connection.execute(_READ_HEAD).one()
-    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted)
+    log_id, epoch, edge, version, admitted, held = connection.execute(_READ_HEAD).one()
+    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted, held)
 
 
 def lock_head(
@@ -105,8 +107,8 @@ def lock_head(
     if connection.dialect.name != "postgresql":
         return read_head(connection).at(microseconds(now)), fetch(connection, *asked)
     ((row,), *found) = fetch(connection, [_LOCK_HEAD], *asked)
-    log_id, epoch, edge, version, admitted, clock = row
-    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted).at(clock), found
+    log_id, epoch, edge, version, admitted, held, clock = row
+    return Head(log_id, epoch, RightEdge.decode(edge), version, admitted, held).at(clock), found
 
 
 _HEADS: Final = Bulk(tables.ledger_head, ["id", "size", "root", "edge", "common_version", "admitted_at_us"])

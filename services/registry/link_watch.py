@@ -8,6 +8,7 @@ people to see how far a node is; delivery starts from where the node itself says
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 
 from services.common.clock import Clock
 from services.common.db import Database
-from services.common.errors import LiandongError
+from services.common.errors import LiandongError, ReadOnly
 from services.exchange.directory import Directory
 from services.registry import links
 from services.registry.links import LinkOutage
@@ -65,16 +66,35 @@ class LinkWatch:
         self._away_after = away_after
         self._silence = silence
         self._streams: Counter[str] = Counter()
+        # back, but with an outage that a held ledger did not take: their rows still say since when they are away
+        self._unnoted: set[str] = set()
         self._places: dict[str, tuple[int, int] | None] = {}
         self._refreshed_at: datetime | None = None
 
     async def connected(self, department: str) -> None:
         """A link came up; returns when an outage that it ends is in the ledger.
 
+        While the ledger is held the outage waits, and with it the note that the link is up: see `settle`.
+
         Raises:
             LiandongError: The outage could not be published or the link not be noted: refuse the stream,
                 the node tries again.
         """
+        try:
+            await self._note(department)
+            self._unnoted.discard(department)
+        except ReadOnly:
+            self._unnoted.add(department)
+        self._streams[department] += 1
+
+    async def settle(self, department: str) -> None:
+        """Bring what a held ledger did not take of `connected`, before letters of the department are judged."""
+        if department in self._unnoted:
+            with contextlib.suppress(ReadOnly):
+                await self._note(department)
+                self._unnoted.discard(department)
+
+    async def _note(self, department: str) -> None:
         now = self._clock.now()
         outage = await asyncio.to_thread(
             self._database.read, lambda each: self._outage(each, department, now)
@@ -85,7 +105,6 @@ class LinkWatch:
         await asyncio.to_thread(
             self._database.write, lambda each: links.connected(each, department, self._replica, now)
         )
-        self._streams[department] += 1
 
     async def seen(self, department: str, place: tuple[int, int]) -> None:
         """The department has everything up to this place of its mailbox."""
@@ -97,6 +116,9 @@ class LinkWatch:
         if self._streams[department] > 0:
             return
         del self._streams[department]
+        if department in self._unnoted:
+            self._unnoted.discard(department)
+            return
         now = self._clock.now()
         await asyncio.to_thread(
             self._database.write, lambda each: links.disconnected(each, department, self._replica, now)
@@ -114,10 +136,12 @@ class LinkWatch:
     async def flush(self) -> None:
         """One round of `run`."""
         now = self._clock.now()
-        places, self._places = self._places, {}
+        # a row that is refreshed forgets since when its department was away
+        places = {name: place for name, place in self._places.items() if name not in self._unnoted}
+        self._places = {name: place for name, place in self._places.items() if name in self._unnoted}
         refresh = self._refreshed_at is None or now - self._refreshed_at >= _REFRESH
         if refresh:
-            places = {**dict.fromkeys(self._streams), **places}
+            places = {**dict.fromkeys(self._streams.keys() - self._unnoted), **places}
         if places:
             await asyncio.to_thread(self._database.write, lambda each: links.seen(each, places, now))
         if refresh:
@@ -130,5 +154,6 @@ class LinkWatch:
     def _tell(self, connection: Connection, now: datetime) -> int:
         directory = self._directory()
         office = directory.office(MECHANISM) or directory.law.registry
-        expected = [name for name in directory.departments if directory.active(name)]
+        active = [name for name in directory.departments if directory.active(name)]
+        expected = [name for name in active if name not in self._unnoted]
         return links.tell_silent(connection, now, self._silence, office, expected)

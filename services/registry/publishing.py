@@ -67,7 +67,7 @@ class Publisher:
         Raises:
             LiandongError: What the change raised; nothing was published.
         """
-        return await self._submit(Publication(change, b"", "", partial(_make, self._replica)))
+        return await self._submit(changing(self._replica, change))
 
     async def _submit(self, command: Publication) -> tuple[int, int]:
         (result,) = await self._committer.submit(command)
@@ -117,6 +117,11 @@ def publication(replica: Replica, entry: directory_pb.CommonEntry, idempotency_k
         return completed(entry, directory)
 
     return Publication(change, digest, idempotency_key, partial(_make, replica))
+
+
+def changing(replica: Replica, change: Change) -> Publication:
+    """The command that publishes what a change gives, signed by this replica."""
+    return Publication(change, b"", "", partial(_make, replica))
 
 
 def _make(

@@ -25,6 +25,7 @@ ledger_head = sa.Table(
     ),
     sa.Column("common_version", sa.BigInteger, nullable=False),
     sa.Column("admitted_at_us", sa.BigInteger, nullable=False),
+    sa.Column("held_since_us", sa.BigInteger, comment="since when nothing is taken; null while letters are"),
 )
 
 ledger = sa.Table(

@@ -10,7 +10,7 @@ from services.node.bootstrap import HostedDepartment, migrate_department
 from services.node.settings import HostedSettings
 from services.registry.bootstrap import Registry
 from services.registry.settings import RegistrySettings
-from tests.federation.campaign import Correspondent, Journal
+from tests.federation.correspondent import Correspondent, Journal
 from tests.federation.district import Federation
 
 HOST = "127.0.0.1"

@@ -45,6 +45,10 @@ class Links(Protocol):
         """A stream of the department begins; returns when an outage that it ends is in the ledger."""
         ...
 
+    async def settle(self, department: str) -> None:
+        """Letters of it are about to be judged; returns at once unless the ledger was held when it came."""
+        ...
+
     async def seen(self, department: str, place: tuple[int, int]) -> None:
         """The department has everything up to this place of its mailbox."""
         ...
@@ -121,6 +125,7 @@ class ExchangeHandlers:
                     else:
                         # milliseconds of work for a full batch, in which deliveries go on
                         batch = await asyncio.to_thread(self._open, author, request)
+                    await self._links.settle(author)
                     answers.put_nowait((request.sequence, batch, self._committer.submit(batch)))
                     await free.acquire()
             finally:

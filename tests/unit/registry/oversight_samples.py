@@ -183,7 +183,7 @@ def put_head(database: Database, size: int) -> None:
 
     def work(connection: sa.Connection) -> None:
         connection.execute(sa.delete(tables.ledger_head))
-        Bulk(tables.ledger_head).insert(connection, [(1, "qinghe", 1, size, b"", b"", 0, 0)])
+        Bulk(tables.ledger_head).insert(connection, [(1, "qinghe", 1, size, b"", b"", 0, 0, None)])
 
     database.write(work)
 
