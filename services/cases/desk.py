@@ -28,9 +28,10 @@ from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, from_microseconds, manifest_roots
 from services.exchange.session import DepartmentSession, new_id
 from services.procedures.admit import admit
+from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
 from services.procedures.facts import ActFacts, Admission
-from services.procedures.fold import arrive, fold
+from services.procedures.fold import fold
 
 _log = structlog.get_logger(__name__)
 

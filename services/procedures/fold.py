@@ -10,7 +10,6 @@ then obligations reopen and open; last, what has opened suspends others.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -60,30 +59,6 @@ def fold(state: CaseState | None, facts: ActFacts, admission: Admission, law: La
     if state is None:
         state = _opened(facts, admission, procedure, law)
     return _Step(state, facts, admission, law, procedure, act).folded()
-
-
-def arrive(state: CaseState, positions: Collection[int], department: str, received_at: datetime) -> Folded:
-    """Notes a recipient's Arrival: the clocks that start on receipt of these letters start.
-
-    A clock event, never a change of the case; a second arrival of the same letter changes nothing.
-    """
-
-    def received(each: Obligation) -> Obligation:
-        if (
-            each.starts_on_receipt
-            and each.received_at is None
-            and each.owed_by == department
-            and each.opened_position in positions
-        ):
-            return replace(each, received_at=received_at)
-        return each
-
-    after = tuple([received(each) for each in state.open_obligations])
-    changed = tuple([new for new, old in zip(after, state.open_obligations, strict=True) if new is not old])
-    kept = {rule: tuple([received(each) for each in closed]) for rule, closed in state.reopenable.items()}
-    if not changed and kept == state.reopenable:
-        return Folded(state)
-    return Folded(replace(state, open_obligations=after, reopenable=kept), changed)
 
 
 def limit_of(state: CaseState, rule: ObligationRule, urgency: Urgency) -> Limit:

@@ -18,9 +18,10 @@ from services.common.bulk import Record
 from services.common.errors import LiandongError
 from services.exchange.directory import Directory
 from services.exchange.letters import DigestMismatch, Letter, attachment_roots, manifest_roots
+from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
 from services.procedures.facts import Admission
-from services.procedures.fold import arrive, fold
+from services.procedures.fold import fold
 from services.procedures.obligation import Obligation
 from services.registry import store
 from services.registry.group import Grant, Group

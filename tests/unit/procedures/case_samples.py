@@ -10,9 +10,10 @@ from pathlib import Path
 from services.procedures import fold as folding
 from services.procedures import loader
 from services.procedures.admit import Refusal, admit
+from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
 from services.procedures.facts import ActFacts, Admission, Approval, Material, Urgency
-from services.procedures.fold import Folded, arrive
+from services.procedures.fold import Folded
 from services.procedures.law import Law
 from services.procedures.model import Procedure
 from services.procedures.obligation import Obligation

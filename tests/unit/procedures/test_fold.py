@@ -6,9 +6,10 @@ import pytest
 
 from services.procedures import case as cases
 from services.procedures.admit import admit
+from services.procedures.arrival import arrive
 from services.procedures.deadlines import due_time
 from services.procedures.facts import Admission, Urgency
-from services.procedures.fold import PENDING_POSITION, NotAdmitted, arrive, fold
+from services.procedures.fold import PENDING_POSITION, NotAdmitted, fold
 from services.procedures.law import Law, LimitDoesNotFit, RegionalLimit, limit_key
 from services.procedures.loader import load_text
 from services.procedures.obligation import Limit, Outcome, Unit

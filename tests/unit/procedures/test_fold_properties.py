@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from services.procedures import case as cases
 from services.procedures.admit import permitted
+from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
 from services.procedures.deadlines import due_time
 from services.procedures.facts import Urgency
-from services.procedures.fold import arrive, fold
+from services.procedures.fold import fold
 from services.procedures.model import EVIDENCE, Procedure
 from tests.unit.procedures.case_samples import (
     HEALTH,
