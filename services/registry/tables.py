@@ -6,9 +6,30 @@ Times are microseconds since 1970 UTC in 64-bit integers, so that both databases
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
+
+
+def _number_key(
+    name: str, kind: type[sa.Integer] = sa.BigInteger, comment: str | None = None
+) -> sa.Column[int]:
+    """A whole number in a primary key that the program gives, never the database."""
+    return sa.Column(name, kind, primary_key=True, autoincrement=False, comment=comment)
+
+
+def _serial() -> sa.Column[int]:
+    """A primary key that the database gives; SQLite counts only what it calls INTEGER."""
+    kind = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    return sa.Column("id", kind, primary_key=True, autoincrement=True)
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """An index over the rows for which a condition holds, on either database."""
+    return {f"{dialect}_where": sa.text(condition) for dialect in ("postgresql", "sqlite")}
+
 
 ledger_head = sa.Table(
     "ledger_head",
@@ -31,7 +52,7 @@ ledger_head = sa.Table(
 ledger = sa.Table(
     "ledger",
     metadata,
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    _number_key("position"),
     sa.Column("letter_id", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False, comment="act, arrival, item, key_grant, erasure, common"),
     sa.Column("author", sa.Text, nullable=False),
@@ -52,24 +73,13 @@ ledger = sa.Table(
     sa.Column("flags", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("letter_id", name="ledger_letter"),
     sa.Index("ledger_case", "case_id", "position"),
-    sa.Index(
-        "ledger_common",
-        "common_version",
-        postgresql_where=sa.text("kind = 'common'"),
-        sqlite_where=sa.text("kind = 'common'"),
-    ),
+    sa.Index("ledger_common", "common_version", **_only("kind = 'common'")),
 )
 
 batches = sa.Table(
     "batches",
     metadata,
-    sa.Column(
-        "batch",
-        sa.BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="position of its first admitted letter",
-    ),
+    _number_key("batch", comment="position of its first admitted letter"),
     sa.Column("suite", sa.SmallInteger, nullable=False),
     sa.Column("key_id", sa.Text, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
@@ -86,14 +96,8 @@ batches = sa.Table(
 ledger_nodes = sa.Table(
     "ledger_nodes",
     metadata,
-    sa.Column(
-        "level",
-        sa.SmallInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="1 and up; level 0 is ledger.leaf_hash",
-    ),
-    sa.Column("node_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    _number_key("level", sa.SmallInteger, comment="1 and up; level 0 is ledger.leaf_hash"),
+    _number_key("node_index"),
     sa.Column("hash", sa.LargeBinary, nullable=False),
 )
 
@@ -113,14 +117,8 @@ mailbox = sa.Table(
     "mailbox",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
-    sa.Column(
-        "at",
-        sa.BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="position that caused the delivery",
-    ),
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    _number_key("at", comment="position that caused the delivery"),
+    _number_key("position"),
 )
 
 cursors = sa.Table(
@@ -162,7 +160,7 @@ obligations = sa.Table(
     metadata,
     sa.Column("case_id", sa.Text, primary_key=True),
     sa.Column("rule", sa.Text, primary_key=True),
-    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    _number_key("ordinal", sa.Integer),
     sa.Column("procedure", sa.Text, nullable=False),
     sa.Column(
         "procedure_version", sa.Integer, nullable=False, comment="with procedure and rule: whose marks apply"
@@ -180,12 +178,7 @@ obligations = sa.Table(
     sa.Column("next_mark", sa.Text, comment="the mark that fires next, such as 80%"),
     sa.Column("next_mark_at_us", sa.BigInteger),
     sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
-    sa.Index(
-        "obligations_mark",
-        "next_mark_at_us",
-        postgresql_where=sa.text("next_mark_at_us IS NOT NULL"),
-        sqlite_where=sa.text("next_mark_at_us IS NOT NULL"),
-    ),
+    sa.Index("obligations_mark", "next_mark_at_us", **_only("next_mark_at_us IS NOT NULL")),
     sa.Index("obligations_owed", "owed_by", "state", "due_at_us", "case_id"),
     sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
     sa.Index("obligations_opened", "opened_position"),
@@ -195,12 +188,8 @@ arrivals = sa.Table(
     "arrivals",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
-    sa.Column(
-        "last_at",
-        sa.BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="all letters to it from first_at to last_at had come; the earliest row counts",
+    _number_key(
+        "last_at", comment="all letters to it from first_at to last_at had come; the earliest row counts"
     ),
     sa.Column("first_at", sa.BigInteger, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False, comment="of the Arrival itself"),
@@ -211,20 +200,14 @@ awaited_receipts = sa.Table(
     "awaited_receipts",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
-    sa.Column(
-        "position",
-        sa.BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="a letter whose receipt starts a clock",
-    ),
+    _number_key("position", comment="a letter whose receipt starts a clock"),
     sa.Column("case_id", sa.Text, nullable=False),
 )
 
 alerts = sa.Table(
     "alerts",
     metadata,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _serial(),
     sa.Column("kind", sa.Text, nullable=False, comment="REMIND, TELL_OFFICE, LINK_DOWN"),
     sa.Column("addressee", sa.Text, nullable=False),
     sa.Column("subject_department", sa.Text, nullable=False),
@@ -246,13 +229,7 @@ alerts = sa.Table(
 flows = sa.Table(
     "flows",
     metadata,
-    sa.Column(
-        "day",
-        sa.Integer,
-        primary_key=True,
-        autoincrement=False,
-        comment="days since 1970 in the region's zone",
-    ),
+    _number_key("day", sa.Integer, comment="days since 1970 in the region's zone"),
     sa.Column("procedure", sa.Text, primary_key=True),
     sa.Column("author", sa.Text, primary_key=True),
     sa.Column("recipient", sa.Text, primary_key=True),
@@ -320,7 +297,7 @@ published = sa.Table(
 evidence_uses = sa.Table(
     "evidence_uses",
     metadata,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _serial(),
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("department", sa.Text, nullable=False, comment="that of the certificate"),
     sa.Column("serial", sa.Text, nullable=False, comment="of the certificate"),
