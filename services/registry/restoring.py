@@ -40,7 +40,7 @@ class WrongEpoch(LiandongError):
 
 def hold(connection: Connection, clock: Clock) -> Head:
     """Take no letters from now on; of a ledger that is held already, since then."""
-    head = ledger.lock_head(connection, clock.now())
+    head, _ = ledger.lock_head(connection, clock.now())
     if head.held_since_us is None:
         # the clock of the head, which never goes back: the outage of this time is told by it
         _set(connection, held_since_us=head.admitted_at_us)
@@ -53,7 +53,8 @@ def release(connection: Connection, replica: Replica, clock: Clock) -> Head:
     Raises:
         NotHeld: It takes letters.
     """
-    since = _held(ledger.lock_head(connection, clock.now()))
+    head, _ = ledger.lock_head(connection, clock.now())
+    since = _held(head)
     _set(connection, held_since_us=None)
     _publish(connection, replica, clock, since, ())
     return ledger.read_head(connection)
@@ -74,7 +75,7 @@ def open_epoch(connection: Connection, replica: Replica, clock: Clock, number: i
         NotHeld: The ledger takes letters.
         WrongEpoch: The next epoch has another number.
     """
-    head = ledger.lock_head(connection, clock.now())
+    head, _ = ledger.lock_head(connection, clock.now())
     since = _held(head)
     if number != head.epoch + 1:
         raise WrongEpoch(f"The ledger is at epoch {head.epoch}; the next one is {head.epoch + 1}.")
@@ -111,6 +112,7 @@ def _publish(
     for entry in entries:
         session.decide(publication(replica, entry))
     session.decide(changing(replica, outage))
+    session.prepare()
     session.flush()
 
 

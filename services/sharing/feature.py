@@ -394,12 +394,7 @@ class SharingFeature:
 
 
 def sharing_of(session: DepartmentSession) -> SharingFeature:
-    """The feature in a session.
-
-    Raises:
-        TypeError: The department was wired without it.
-    """
-    feature = session.features.get(KIND)
-    if not isinstance(feature, SharingFeature):
-        raise TypeError("The department shares no items.")
+    """The feature in a session of a department that was wired with it."""
+    feature = session.features[KIND]
+    assert isinstance(feature, SharingFeature)
     return feature

@@ -1,6 +1,6 @@
 """A registry's admission in process: a fresh ledger with a small region, and departments that write to it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -192,3 +192,16 @@ def bench(url: str, folder: Path, clock: Clock | None = None) -> Iterator[Bench]
         yield made
     finally:
         made.close()
+
+
+def altered(signer: Signer, letter: Sent, alter: Callable[[pb.Header], None]) -> Sent:
+    """The letter with another header, as its author might have signed it."""
+    alter(letter.header)
+    return signer.seal(letter.header, letter.envelope.payload, letter.envelope.assertions)
+
+
+def refused(registry: Bench, letter: Sent) -> Answer:
+    """Why the health commission's letter was not admitted."""
+    (result,) = registry.submit(registry.health, letter)
+    assert isinstance(result, Answer), result
+    return result

@@ -14,7 +14,8 @@ from services.cli.demo.district import District, Plan
 from services.registry.bootstrap import init
 from services.registry.region import load_region
 from services.registry.settings import RegistrySettings
-from tests.federation.campaign import Correspondent, settle
+from tests.federation.books import settle
+from tests.federation.correspondent import Correspondent
 from tests.federation.district import DATABASES, HEALTH, MARKET, REGISTRY, free_range
 from tests.federation.house import HOST, House
 

@@ -12,7 +12,8 @@ from services.exchange.checkpoint import parse_checkpoint
 from services.registry import restoring
 from services.registry import tables as registry_tables
 from services.registry.bootstrap import at_ledger
-from tests.federation.campaign import Correspondent, settle
+from tests.federation.books import settle
+from tests.federation.correspondent import Correspondent
 from tests.federation.district import HEALTH, MARKET, REGISTRY, until
 from tests.federation.house import House, correct
 

@@ -60,7 +60,7 @@ async def test_a_whole_case_is_submitted_and_delivered(world: World) -> None:
 
 async def test_an_arrival_of_a_letter_to_others_is_refused(world: World) -> None:
     """Typed, with the letter in its field, and the same when it comes again."""
-    letter = opening(world.health)
+    letter = world.health.opening()
     at = await world.health.admit(letter)
     claim = world.market.signer.arrival({at: letter.digest})
     for (outcome,) in await world.market.submit([claim], [claim]):
