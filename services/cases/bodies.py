@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 from liandong.cases.v1 import bodies_pb2, case_service_pb2
 from stdnum.cn import ric, uscc
 
@@ -22,7 +23,6 @@ _FIELDS: Final[dict[str, Any]] = {
 _SEARCHED: Final = ("title", "facts", "result", "grounds", "text")
 _UNSEARCHED: Final = frozenset({"liandong.cases.v1.ProgressReport", "liandong.cases.v1.SignFor"})
 """Frequent bodies without names: indexing each of their words would cost more than the letter itself."""
-_TITLED: Final = frozenset({"liandong.cases.v1.Discovery", "liandong.cases.v1.TransferLetter"})
 _TEXT_LIMIT: Final = 2_000
 
 
@@ -45,7 +45,7 @@ def parse_body(body_type: str, payload: bytes) -> Message | None:
     if field is None:
         return None
     try:
-        message: Message = getattr(bodies_pb2, field.message_type.name).FromString(payload)
+        message: Message = GetMessageClass(field.message_type).FromString(payload)
     except DecodeError:
         return None
     return message
@@ -66,9 +66,10 @@ def title_of(body: Message) -> str:
     return str(getattr(body, "title", ""))
 
 
-def titled(body_type: str) -> bool:
-    """Whether bodies of this type name the case and its subjects."""
-    return body_type in _TITLED
+def names_subjects(body_type: str) -> bool:
+    """Whether bodies of this type name subjects."""
+    field = _FIELDS.get(body_type)
+    return field is not None and "subjects" in field.message_type.fields_by_name
 
 
 def searched(body_type: str) -> bool:

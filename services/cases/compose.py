@@ -70,7 +70,7 @@ def compose(
     body_type, body = bodies.body_of(draft)
     if body_type not in (act.body, extensions.BODY_TYPE):
         raise InvalidField(f"{act.name} takes a body of {act.body}.", field="draft.body")
-    if bodies.titled(body_type):
+    if bodies.names_subjects(body_type):
         name = draft.WhichOneof("body") or ""
         bodies.check_subjects(getattr(draft, name).subjects, f"draft.{name}.subjects")
     if len(body) > LETTER_LIMIT:
@@ -107,6 +107,7 @@ def compose(
         content.requested_limit.CopyFrom(draft.requested_limit)
     if opens and act.by[0] in procedure.roles and all(each.department != author for each in draft.parties):
         content.parties.add(role=act.by[0], department=author)
+    _copy_in(content, author, act, state)
     if not draft.recipients:
         _address(content, author, state)
     if content.ByteSize() > CONTENT_LIMIT:
@@ -137,9 +138,18 @@ def _procedure(draft: case_service_pb2.ActDraft, state: CaseState | None, law: L
     return found
 
 
+def _copy_in(content: pb.ActContent, author: str, act: Act, state: CaseState | None) -> None:
+    """Copy in whom the rule names, unless the draft addresses or copies them already."""
+    names = [each.department for each in content.parties if each.role in act.copies]
+    names += [name for role in act.copies for name in (state.parties.get(role, ()) if state else ())]
+    told = {author, *content.recipients, *(each.department for each in content.copies)}
+    content.copies.extend(pb.Copy(department=name) for name in dict.fromkeys(names) if name not in told)
+
+
 def _address(content: pb.ActContent, author: str, state: CaseState | None) -> None:
     """Address the act to the other parties, named now or before; to the office only once it was called."""
     names = [each.department for each in content.parties]
     if state is not None:
         names += state.members
-    content.recipients.extend(dict.fromkeys(name for name in names if name != author))
+    others = {author, *(each.department for each in content.copies)}
+    content.recipients.extend(dict.fromkeys(name for name in names if name not in others))

@@ -26,6 +26,7 @@ from services.exchange.assertions import ContentMismatch, Purpose
 from services.exchange.digests import content_digest, sha256
 from services.exchange.letters import from_microseconds, timestamp_us
 from services.exchange.session import DepartmentSession, new_id
+from services.procedures.admit import missing_approvals
 from services.procedures.model import Act
 
 OPEN: Final = "OPEN"
@@ -212,13 +213,13 @@ class Drafts:
     def show(self, draft: Draft, actor: ActorFacts) -> Shown:
         """A draft with what it still needs, judged as of now."""
         act = self._act(draft)
-        given = {approval.role for approval, _ in draft.approvals}
+        missing = missing_approvals(act, ((each.role, each.subject) for each, _ in draft.approvals))
         finding: LiandongError | None = None
         try:
             self._desk.check(draft.letter_id, draft.composed(act), self._signing(draft, actor))
         except LiandongError as error:
             finding = error
-        return Shown(draft, act, tuple(role for role in act.approved_by if role not in given), finding)
+        return Shown(draft, act, missing, finding)
 
     def open(self, letter_id: str) -> Draft:
         """A draft that can still be changed.

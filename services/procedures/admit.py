@@ -6,6 +6,7 @@ act is admitted and marked (docs/time.md), except an extension of what is alread
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,6 +79,8 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
         refusal = _content_refused(state, facts, act, procedure)
     if refusal is None and (state is None or facts.parties or facts.recipients or _opens(procedure, act)):
         refusal = _parties_refused(state, facts, act, procedure, parties, law)
+    if refusal is None and act.copies:
+        refusal = _copies_refused(facts, act, parties)
     if refusal is None and state is not None:
         refusal = _extension_refused(state, facts, act, procedure, now, law)
     return refusal
@@ -115,8 +118,9 @@ def _why_not(
         return "URGENCY_NOT_PERMITTED"
     if act.at_most is not None:
         done = state.counts.get(count_key(act, role, department, parties), 0)
-        return "TOO_OFTEN" if done >= act.at_most else ""
-    return ""
+        if done >= act.at_most:
+            return "TOO_OFTEN"
+    return "OBLIGATION_OPEN" if act.not_while and _waits_for(act, state) else ""
 
 
 def _author_refused(
@@ -166,6 +170,8 @@ def _moment_refused(state: CaseState, facts: ActFacts, act: Act, parties: Partie
             return Refusal(
                 "TOO_OFTEN", "act", f"{act.name} was done {done} times, {act.at_most} is the most."
             )
+    if act.not_while and (owed := _waits_for(act, state)):
+        return Refusal("OBLIGATION_OPEN", "act", f"{act.name} must wait until {owed} is met.")
     return None
 
 
@@ -195,11 +201,25 @@ def _content_refused(
             if kind not in present:
                 return Refusal("MATERIAL_MISSING", "materials", f"{act.name} needs material of kind {kind}.")
     if act.approved_by:
-        given = {each.role for each in facts.approvals}
-        for role in act.approved_by:
-            if role not in given:
-                return Refusal("APPROVAL_MISSING", "approvals", f"{act.name} needs approval by {role}.")
+        for role in missing_approvals(act, ((each.role, each.subject) for each in facts.approvals)):
+            return Refusal("APPROVAL_MISSING", "approvals", f"{act.name} needs approval by {role}.")
     return None
+
+
+def missing_approvals(act: Act, given: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Roles in which a person has still to approve; a role that is asked for twice takes two persons.
+
+    Args:
+        act: The act.
+        given: Role and person of each approval.
+    """
+    persons = Counter(role for role, _ in set(given))
+    return tuple((Counter(act.approved_by) - persons).elements())
+
+
+def _waits_for(act: Act, state: CaseState) -> str:
+    """The open obligation that has to be met first, empty if there is none."""
+    return next((each.rule for each in state.open_obligations if each.rule in act.not_while), "")
 
 
 def _opens(procedure: Procedure, act: Act) -> bool:
@@ -234,6 +254,21 @@ def _parties_refused(
         if department not in members:
             return Refusal("PARTY_INVALID", "recipients", f"{department} has no role in the case.")
     return _directory_refused([*facts.parties, *facts.copies], law)
+
+
+def _copies_refused(facts: ActFacts, act: Act, parties: Parties) -> Refusal | None:
+    """Whether everyone is copied in whom the rule names."""
+    for role in act.copies:
+        holders = parties.get(role, ())
+        if not holders:
+            return Refusal(
+                "PARTY_INVALID", "parties", f"Nobody is the {role}, who gets a copy of {act.name}."
+            )
+        for department in holders:
+            if department not in (facts.author, *facts.copies, *facts.recipients):
+                message = f"{act.name} goes to {department} as well, which is the {role}."
+                return Refusal("COPY_MISSING", "copies", message)
+    return None
 
 
 def _directory_refused(named: Iterable[str], law: Law) -> Refusal | None:

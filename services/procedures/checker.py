@@ -75,6 +75,8 @@ def _check_act(procedure: Procedure, act: Act, text: Text) -> None:
     _known(act.approved_by, PERSON_ROLES, defects.UnknownPersonRole, (*at, "approved_by"), text)
     _known(act.requires, HEADER_FIELDS, defects.NotAHeaderField, (*at, "requires"), text)
     _known(act.reopens, procedure.obligations, defects.UnknownObligation, (*at, "reopens"), text)
+    _known(act.not_while, procedure.obligations, defects.UnknownObligation, (*at, "not_while"), text)
+    _known(act.copies, procedure.roles, defects.UnknownRole, (*at, "copies"), text)
     if act.becomes is not None and act.becomes not in procedure.states:
         text.complain(defects.UnknownState, (*at, "becomes"), act.becomes)
     if not act.by or not act.in_states:

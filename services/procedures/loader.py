@@ -27,6 +27,7 @@ _TOP: Final = frozenset((
 _ACT: Final = frozenset((
     "title", "occurred_at", "body", "by", "in", "becomes", "only", "approved_by", "needs", "requires",
     "at_most", "names", "reopens", "opens_case", "evidence_may_follow", "must_see_latest", "numbered",
+    "copies", "not_while",
 ))
 _OBLIGATION: Final = frozenset((
     "title", "owed_by", "opens_on", "from", "starts_on", "discharged_by", "lapses_on", "within",
@@ -179,7 +180,7 @@ def _act(text: Text, name: str, fields: Fields) -> Act:
         in_states=frozenset(_needed(text, fields, "in", at)),
         becomes=text.text(fields, "becomes", at, required=False) or None,
         only=frozenset(text.urgency(word, (*at, "only", word)) for word in text.words(fields, "only", at)),
-        approved_by=text.words(fields, "approved_by", at),
+        approved_by=text.words(fields, "approved_by", at, repeated=True),
         needs=text.words(fields, "needs", at),
         requires=text.words(fields, "requires", at),
         at_most=text.number(fields, "at_most", at),
@@ -189,6 +190,8 @@ def _act(text: Text, name: str, fields: Fields) -> Act:
         evidence_may_follow=text.flag(fields, "evidence_may_follow", at),
         must_see_latest=text.flag(fields, "must_see_latest", at),
         numbered=text.flag(fields, "numbered", at, default=True),
+        copies=text.words(fields, "copies", at),
+        not_while=text.words(fields, "not_while", at),
     )
 
 

@@ -104,8 +104,8 @@ class Text:
         value = self.scalar(fields[key], (*at, key), "bool", "true or false")
         return default if value is None else value.lower() in ("true", "yes", "on")
 
-    def words(self, fields: Fields, key: str, at: At) -> tuple[str, ...]:
-        """A list of words; a single word stands for a list of one."""
+    def words(self, fields: Fields, key: str, at: At, *, repeated: bool = False) -> tuple[str, ...]:
+        """A list of words; a single word stands for a list of one. None stands twice, unless `repeated`."""
         if key not in fields:
             return ()
         node, here = fields[key], (*at, key)
@@ -117,7 +117,7 @@ class Text:
             word = self.scalar(item, here, "str", "a list of words")
             if word is not None:
                 self.lines[(*here, word)] = item.start_mark.line + 1
-                if word in words:
+                if word in words and not repeated:
                     self.complain(defects.DuplicateKey, (*here, word))
                 words.append(word)
         return tuple(words)

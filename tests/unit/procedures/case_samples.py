@@ -20,19 +20,18 @@ from services.procedures.obligation import Obligation
 from tests.unit.procedures.deadline_samples import NATIONAL, at
 
 TOWN, HEALTH, MARKET, JUSTICE = "town.qinghe", "health.qinghe", "market.qinghe", "justice.qinghe"
+POLICE, PROCURATORATE = "police.qinghe", "procuratorate.qinghe"
 ROOT = bytes(range(32))
 SHIPPED: Mapping[str, Procedure] = {each.name: each for each in loader.load_all(Path(loader.__file__).parent)}
 LAW = (
     Law(registry="registry.qinghe", version=1)
     .with_procedures(tuple(SHIPPED.values()))
     .with_calendar(NATIONAL)
-    .with_office("case-transfer", JUSTICE)
-    .with_office("jurisdiction-dispute", JUSTICE)
-    .with_department(TOWN)
-    .with_department(HEALTH)
-    .with_department(MARKET)
-    .with_department(JUSTICE)
 )
+for _procedure in SHIPPED:
+    LAW = LAW.with_office(_procedure, JUSTICE)
+for _department in (TOWN, HEALTH, MARKET, JUSTICE, POLICE, PROCURATORATE):
+    LAW = LAW.with_department(_department)
 MONDAY = at("2026-03-02 09:00")
 PARTIES = {TOWN: "sender", HEALTH: "receiver"}
 
@@ -46,8 +45,8 @@ class Refused(AssertionError):
 
 
 def approvals(*roles: str) -> tuple[Approval, ...]:
-    """One approval in each role."""
-    return tuple(Approval(role, f"person-{role}", MONDAY) for role in roles)
+    """One approval in each role, each by another person."""
+    return tuple(Approval(role, f"person-{role}-{index}", MONDAY) for index, role in enumerate(roles))
 
 
 def materials(*kinds: str, announced: Sequence[str] = ()) -> tuple[Material, ...]:

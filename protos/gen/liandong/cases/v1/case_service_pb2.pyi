@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from liandong.cases.v1 import bodies_pb2 as _bodies_pb2
+from liandong.cases.v1 import referral_bodies_pb2 as _referral_bodies_pb2
 from liandong.exchange.v1 import envelope_pb2 as _envelope_pb2
 from liandong.exchange.v1 import exchange_service_pb2 as _exchange_service_pb2
 from liandong.exchange.v1 import reason_pb2 as _reason_pb2
@@ -89,6 +90,14 @@ class ActDraft(_message.Message):
     DISPUTE_STATEMENT_FIELD_NUMBER: _builtins.int
     DISPUTE_DECISION_FIELD_NUMBER: _builtins.int
     EXTENSION_BODY_FIELD_NUMBER: _builtins.int
+    REFERRAL_REPORT_FIELD_NUMBER: _builtins.int
+    REFERRAL_DECISION_FIELD_NUMBER: _builtins.int
+    REFERRAL_LETTER_FIELD_NUMBER: _builtins.int
+    REFERRAL_PASSED_ON_FIELD_NUMBER: _builtins.int
+    FILING_DECISION_FIELD_NUMBER: _builtins.int
+    REFERRAL_OBJECTION_FIELD_NUMBER: _builtins.int
+    PROCURATORIAL_NOTICE_FIELD_NUMBER: _builtins.int
+    ITEMS_HANDED_OVER_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case; empty to open a new one."""
     procedure: _builtins.str
@@ -209,6 +218,38 @@ class ActDraft(_message.Message):
     def extension_body(self) -> _bodies_pb2.ExtensionBody:
         """A body of the region's own"""
 
+    @_builtins.property
+    def referral_report(self) -> _referral_bodies_pb2.ReferralReport:
+        """report, in a referral"""
+
+    @_builtins.property
+    def referral_decision(self) -> _referral_bodies_pb2.ReferralDecision:
+        """decide, decline"""
+
+    @_builtins.property
+    def referral_letter(self) -> _referral_bodies_pb2.ReferralLetter:
+        """refer"""
+
+    @_builtins.property
+    def referral_passed_on(self) -> _referral_bodies_pb2.ReferralPassedOn:
+        """pass-on"""
+
+    @_builtins.property
+    def filing_decision(self) -> _referral_bodies_pb2.FilingDecision:
+        """file, refuse, uphold, explain"""
+
+    @_builtins.property
+    def referral_objection(self) -> _referral_bodies_pb2.ReferralObjection:
+        """ask-review, ask-supervision"""
+
+    @_builtins.property
+    def procuratorial_notice(self) -> _referral_bodies_pb2.ProcuratorialNotice:
+        """ask-reasons, order-filing, end-supervision"""
+
+    @_builtins.property
+    def items_handed_over(self) -> _referral_bodies_pb2.ItemsHandedOver:
+        """hand-over"""
+
     def __init__(
         self,
         *,
@@ -247,12 +288,20 @@ class ActDraft(_message.Message):
         dispute_statement: _bodies_pb2.DisputeStatement | None = ...,
         dispute_decision: _bodies_pb2.DisputeDecision | None = ...,
         extension_body: _bodies_pb2.ExtensionBody | None = ...,
+        referral_report: _referral_bodies_pb2.ReferralReport | None = ...,
+        referral_decision: _referral_bodies_pb2.ReferralDecision | None = ...,
+        referral_letter: _referral_bodies_pb2.ReferralLetter | None = ...,
+        referral_passed_on: _referral_bodies_pb2.ReferralPassedOn | None = ...,
+        filing_decision: _referral_bodies_pb2.FilingDecision | None = ...,
+        referral_objection: _referral_bodies_pb2.ReferralObjection | None = ...,
+        procuratorial_notice: _referral_bodies_pb2.ProcuratorialNotice | None = ...,
+        items_handed_over: _referral_bodies_pb2.ItemsHandedOver | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "body", b"body", "closing", b"closing", "correction", b"correction", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_statement", b"dispute_statement", "extension_body", b"extension_body", "immediate_notice", b"immediate_notice", "material_request", b"material_request", "material_supply", b"material_supply", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_letter", b"outcome_letter", "progress_report", b"progress_report", "recall", b"recall", "requested_limit", b"requested_limit", "settlement", b"settlement", "sign_for", b"sign_for", "transfer_letter", b"transfer_letter"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "body", b"body", "closing", b"closing", "correction", b"correction", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_statement", b"dispute_statement", "extension_body", b"extension_body", "filing_decision", b"filing_decision", "immediate_notice", b"immediate_notice", "items_handed_over", b"items_handed_over", "material_request", b"material_request", "material_supply", b"material_supply", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_letter", b"outcome_letter", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "recall", b"recall", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "settlement", b"settlement", "sign_for", b"sign_for", "transfer_letter", b"transfer_letter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "act", b"act", "amended_letter", b"amended_letter", "area_code", b"area_code", "body", b"body", "case_id", b"case_id", "closing", b"closing", "copies", b"copies", "correction", b"correction", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_statement", b"dispute_statement", "extension_body", b"extension_body", "immediate_notice", b"immediate_notice", "item_code", b"item_code", "linked_cases", b"linked_cases", "material_request", b"material_request", "material_supply", b"material_supply", "materials", b"materials", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_code", b"outcome_code", "outcome_letter", b"outcome_letter", "parties", b"parties", "procedure", b"procedure", "progress_report", b"progress_report", "reason_code", b"reason_code", "recall", b"recall", "recipients", b"recipients", "requested_limit", b"requested_limit", "settlement", b"settlement", "sign_for", b"sign_for", "sub_unit", b"sub_unit", "transfer_letter", b"transfer_letter", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "act", b"act", "amended_letter", b"amended_letter", "area_code", b"area_code", "body", b"body", "case_id", b"case_id", "closing", b"closing", "copies", b"copies", "correction", b"correction", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_statement", b"dispute_statement", "extension_body", b"extension_body", "filing_decision", b"filing_decision", "immediate_notice", b"immediate_notice", "item_code", b"item_code", "items_handed_over", b"items_handed_over", "linked_cases", b"linked_cases", "material_request", b"material_request", "material_supply", b"material_supply", "materials", b"materials", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_code", b"outcome_code", "outcome_letter", b"outcome_letter", "parties", b"parties", "procedure", b"procedure", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "reason_code", b"reason_code", "recall", b"recall", "recipients", b"recipients", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "settlement", b"settlement", "sign_for", b"sign_for", "sub_unit", b"sub_unit", "transfer_letter", b"transfer_letter", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["discovery", "immediate_notice", "oral_transfer", "transfer_letter", "sign_for", "material_request", "material_supply", "acceptance_notice", "dispute", "settlement", "progress_report", "outcome_letter", "recall", "correction", "closing", "dispute_statement", "dispute_decision", "extension_body"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["discovery", "immediate_notice", "oral_transfer", "transfer_letter", "sign_for", "material_request", "material_supply", "acceptance_notice", "dispute", "settlement", "progress_report", "outcome_letter", "recall", "correction", "closing", "dispute_statement", "dispute_decision", "extension_body", "referral_report", "referral_decision", "referral_letter", "referral_passed_on", "filing_decision", "referral_objection", "procuratorial_notice", "items_handed_over"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

@@ -132,6 +132,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A case of that id exists already."""
     REASON_PREDECESSOR_REFUSED: _Reason.ValueType  # 82
     """An act that came before this one in the author's outbox was refused, and this one no longer fits."""
+    REASON_OBLIGATION_OPEN: _Reason.ValueType  # 83
+    """The act has to wait until an obligation of the case is met."""
+    REASON_COPY_MISSING: _Reason.ValueType  # 84
+    """The rule names a department that gets a copy, and the letter does not copy it in."""
     REASON_CLOCK_AHEAD: _Reason.ValueType  # 100
     """Retry: the letter is dated later than the registry's clock allows."""
     REASON_EVIDENCE_PENDING: _Reason.ValueType  # 101
@@ -274,6 +278,10 @@ REASON_CASE_EXISTS: Reason.ValueType  # 81
 """A case of that id exists already."""
 REASON_PREDECESSOR_REFUSED: Reason.ValueType  # 82
 """An act that came before this one in the author's outbox was refused, and this one no longer fits."""
+REASON_OBLIGATION_OPEN: Reason.ValueType  # 83
+"""The act has to wait until an obligation of the case is met."""
+REASON_COPY_MISSING: Reason.ValueType  # 84
+"""The rule names a department that gets a copy, and the letter does not copy it in."""
 REASON_CLOCK_AHEAD: Reason.ValueType  # 100
 """Retry: the letter is dated later than the registry's clock allows."""
 REASON_EVIDENCE_PENDING: Reason.ValueType  # 101
