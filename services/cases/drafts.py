@@ -126,6 +126,8 @@ class Drafts:
     def approve(self, letter_id: str, digest: bytes, role: str, actor: ActorFacts) -> Shown:
         """Note an approval; the assertion must be for approving exactly this content.
 
+        Of more persons in one role than the act asks for, the last to approve stand.
+
         Raises:
             NotFound: No such draft is open.
             ContentMismatch: The digest asked for or asserted is not the draft's.
@@ -138,11 +140,21 @@ class Drafts:
             raise RoleNotPermitted("A system of the department cannot approve.", field="role")
         if role not in actor.roles:
             raise RoleNotPermitted(f"The assertion does not give the role {role}.", field="role")
-        if len({approval.role for approval, _ in draft.approvals} | {role}) > _APPROVALS:
+        asked = max(1, self._act(draft).approved_by.count(role))
+        others = [
+            each.subject for each, _ in draft.approvals if each.role == role and each.subject != actor.subject
+        ]
+        replaced = [actor.subject, *others[: max(0, len(others) + 1 - asked)]]
+        kept = [each for each, _ in draft.approvals if each.role != role or each.subject not in replaced]
+        if len(kept) >= _APPROVALS:
             raise LimitExceeded(f"A letter has at most {_APPROVALS} approvals.", field="role")
         approvals = tables.approvals
         self._connection.execute(
-            approvals.delete().where(approvals.c.letter_id == letter_id, approvals.c.role == role)
+            approvals.delete().where(
+                approvals.c.letter_id == letter_id,
+                approvals.c.role == role,
+                approvals.c.subject.in_(replaced),
+            )
         )
         self._connection.execute(
             approvals.insert().values(

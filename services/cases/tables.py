@@ -98,7 +98,7 @@ approvals = sa.Table(
     metadata,
     sa.Column("letter_id", sa.Text, primary_key=True),
     sa.Column("role", sa.Text, primary_key=True),
-    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("approved_at_us", sa.BigInteger, nullable=False),
     sa.Column("assertion", sa.LargeBinary, nullable=False, comment="compact JWS over the content digest"),

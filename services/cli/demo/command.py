@@ -1,4 +1,4 @@
-"""`liandong demo`: build the district, play the transfer, verify the ledger, stay up."""
+"""`liandong demo`: build the district, play the transfer or scenarios, verify the ledger, stay up."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,6 +17,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from services.cli import texts
 from services.cli.demo.district import District, Plan, build
 from services.cli.demo.processes import ProcessFailed
+from services.cli.demo.programme import chosen, play_all
+from services.cli.demo.scenario import BadScenario, Scenario
+from services.cli.demo.stage import ScenarioFailed
 from services.cli.demo.story import Step, Story, StoryFailed
 from services.cli.demo.verify import verify_registry
 from services.common.errors import LiandongError
@@ -60,8 +64,15 @@ def demo(
         str,
         typer.Option(help="PostgreSQL URL with {name} for the database of each part; SQLite files if empty."),
     ] = "",
+    scenario: Annotated[
+        str, typer.Option(help="Play this scenario, or `all`, in place of the transfer.")
+    ] = "",
 ) -> None:
-    """Start a whole district on loopback and play a real transfer in it."""
+    """Start a whole district on loopback and play a real transfer, or scenarios, in it."""
+    try:
+        scenarios = chosen(scenario) if scenario else []
+    except BadScenario as error:
+        raise typer.BadParameter(str(error), param_hint="--scenario") from None
     with contextlib.ExitStack() as stack:
         folder = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liandong-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,14 +81,16 @@ def demo(
             departments=departments,
             base_port=base_port,
             database_url=database_url,
-            first=_FIRST,
+            first=tuple(
+                dict.fromkeys([*_FIRST, *sorted(each for one in scenarios for each in one.departments)])
+            ),
             own_process=(_SENDER, _RECEIVER),
             gateway=True,
         )
-        raise typer.Exit(asyncio.run(_run(plan, once=once, language=texts.language())))
+        raise typer.Exit(asyncio.run(_run(plan, scenarios, once=once, language=texts.language())))
 
 
-async def _run(plan: Plan, *, once: bool, language: str) -> int:
+async def _run(plan: Plan, scenarios: Sequence[Scenario], *, once: bool, language: str) -> int:
     console = Console()
     words = _WORDS[language]
     stop = asyncio.Event()
@@ -87,7 +100,10 @@ async def _run(plan: Plan, *, once: bool, language: str) -> int:
     district: District | None = None
     try:
         district = await _build(console, plan, words)
-        await _play(console, district, words, language)
+        if scenarios:
+            await play_all(console, scenarios, district.parties, language)
+        else:
+            await _play(console, district, words, language)
         size, root = await verify_registry(district.registry_address, district.parties[_SENDER].tls)
         console.print(words["verified"].format(size=size, root=root.hex()[:16]), style="bold green")
         if once:
@@ -103,7 +119,7 @@ async def _run(plan: Plan, *, once: bool, language: str) -> int:
             district.check()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1)
-    except (ProcessFailed, StoryFailed, LiandongError, TimeoutError) as error:
+    except (ProcessFailed, StoryFailed, ScenarioFailed, LiandongError, TimeoutError) as error:
         console.print(f"{type(error).__name__}: {error}", style="bold red")
         return 1
     finally:

@@ -36,7 +36,10 @@ _ROLES: Final = (
     ("principal", "主要负责人"),
     ("liaison", "联络员"),
     ("auditor", "审计员"),
+    ("officer", "执法人员"),
+    ("officer-2", "执法人员"),
 )
+"""People of every department; where two hold a role, the second is keyed by its number."""
 _FAMILY_NAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"
 _GIVEN_NAMES: Final = ("文博", "晓云", "建国", "思远", "丽华", "志强", "雨桐", "海燕")
 
@@ -246,7 +249,7 @@ def _people(name: str, title: str) -> dict[str, Person]:
     seed = sum(name.encode())
     people = {
         role: Person(
-            role,
+            role.partition("-2")[0],
             _FAMILY_NAMES[(seed + index * 5) % len(_FAMILY_NAMES)]
             + _GIVEN_NAMES[(seed + index * 3) % len(_GIVEN_NAMES)],
             f"{role}@{name}",

@@ -90,7 +90,7 @@ class Party:
         return self.channel
 
     def assertion(self, role: str, digest: bytes | None = None, purpose: Purpose = Purpose.ACT) -> bytes:
-        """What the issuer says about the person of a role, for five minutes from now."""
+        """What the issuer says about a person, named by role, for five minutes from now."""
         person = self.people[role]
         now = datetime.now(UTC).replace(microsecond=0)
         return issue(
@@ -100,7 +100,7 @@ class Party:
                 subject=person.subject,
                 name=person.name,
                 audience=self.name,
-                roles=(role,),
+                roles=(person.role,),
                 acr="demo",
                 issued_at=now,
                 expires_at=now + _LIFETIME,
@@ -145,14 +145,16 @@ class Party:
             )
         return answer.draft  # type: ignore[no-any-return]
 
-    async def approve(self, draft: pb.DraftView, role: str) -> pb.DraftView:
-        """Approve a draft in a role."""
+    async def approve(self, draft: pb.DraftView, person: str) -> pb.DraftView:
+        """Have a person, named by role, approve a draft."""
         with remote_errors():
             answer = await self.cases.ApproveLetter(
                 pb.ApproveLetterRequest(
-                    letter_id=draft.letter_id, content_digest=draft.content_digest, role=role
+                    letter_id=draft.letter_id,
+                    content_digest=draft.content_digest,
+                    role=self.people[person].role,
                 ),
-                metadata=self.actor(role, draft.content_digest, Purpose.APPROVE),
+                metadata=self.actor(person, draft.content_digest, Purpose.APPROVE),
                 timeout=30,
             )
         return answer.draft  # type: ignore[no-any-return]

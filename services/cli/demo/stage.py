@@ -1,0 +1,247 @@
+"""Plays a scenario over real nodes, and holds what comes of each act against what the scenario says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.json_format import ParseDict, ParseError
+from liandong.cases.v1 import case_service_pb2 as cases
+from liandong.exchange.v1 import envelope_pb2 as envelopes
+from liandong.exchange.v1 import exchange_service_pb2 as exchange
+from liandong.exchange.v1 import reason_pb2
+
+from services import procedures
+from services.cli.demo.party import Party
+from services.cli.demo.scenario import Scenario, Step
+from services.cli.demo.story import evidence_material
+from services.common.errors import LiandongError
+from services.exchange.letters import timestamp
+from services.procedures.loader import load_all
+from services.procedures.model import Act, Procedure
+
+_FIELDS: Final = {
+    field.message_type.full_name: field.name  # type: ignore[union-attr]  # every choice is a message
+    for field in cases.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields
+}
+_AGREE_S: Final = 30.0
+_OPEN: Final = ("OPEN", "OVERDUE")
+_MET: Final = ("ON_TIME", "EXCUSED", "TRANSMITTED_LATE")
+
+
+class ScenarioFailed(Exception):
+    """What came of a step is not what the scenario says; the message names scenario, step and act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A step that came out as it must.
+
+    Attributes:
+        number: Of the step, from 1.
+        party: Who acted.
+        act: The act, as the procedure declares it.
+        refused: The reason, empty if it was admitted.
+        position: Its place in the ledger, None if it was refused.
+        due: What is now open in the case: title of the obligation, limit, due time.
+        step: As the scenario has it.
+    """
+
+    number: int
+    party: Party
+    act: Act
+    refused: str
+    position: int | None
+    due: tuple[cases.ObligationView, ...]
+    step: Step
+
+
+@dataclass(slots=True)
+class Result:
+    """What a scenario came to: a line of the table."""
+
+    scenario: Scenario
+    source: tuple[str, ...]
+    acts: int = 0
+    refused: int = 0
+    obligations: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def met(self) -> int:
+        """Obligations discharged in time, and those that lapsed unjudged left out."""
+        return sum(self.obligations[each] for each in _MET)
+
+    @property
+    def missed(self) -> int:
+        """Obligations discharged late, or open past their time."""
+        return self.obligations["LATE"] + self.obligations["OVERDUE"]
+
+
+class Stage:
+    """Plays one scenario.
+
+    Args:
+        scenario: What is played.
+        parties: The departments by name.
+        tell: Takes each step when it came out as it must.
+    """
+
+    def __init__(
+        self, scenario: Scenario, parties: Mapping[str, Party], tell: Callable[[Played], None]
+    ) -> None:
+        self._scenario = scenario
+        self._parties = parties
+        self._tell = tell
+        known = {each.name: each for each in load_all(Path(procedures.__path__[0]))}
+        self._procedures = {label: known[cast.procedure] for label, cast in scenario.cases.items()}
+        self._case_ids: dict[str, str] = {}
+        self._letters: dict[tuple[str, str], str] = {}
+        self._inside: dict[str, set[str]] = {}
+
+    async def play(self) -> Result:
+        """Play all of it.
+
+        Raises:
+            ScenarioFailed: A step came out otherwise.
+        """
+        sources = dict.fromkeys(each for one in self._procedures.values() for each in one.source)
+        result = Result(self._scenario, tuple(sources))
+        for number, step in enumerate(self._scenario.steps, start=1):
+            try:
+                played = await self._step(number, step)
+            except (ScenarioFailed, LiandongError, TimeoutError) as error:
+                place = f"{self._scenario.scenario}, step {number}, {step.act} by {step.by}"
+                raise ScenarioFailed(f"{place}: {error}") from error
+            result.acts += not played.refused
+            result.refused += bool(played.refused)
+            self._tell(played)
+        for label, case_id in self._case_ids.items():
+            party = self._party(label, next(iter(self._inside[label])))
+            result.obligations.update(each.state for each in (await party.case(case_id)).obligations)
+        return result
+
+    # -- one step -------------------------------------------------------------------------------
+
+    async def _step(self, number: int, step: Step) -> Played:
+        party, procedure = self._party(step.case, step.by), self._procedures[step.case]
+        act = procedure.acts.get(step.act)
+        if act is None:
+            raise ScenarioFailed(f"{procedure.name} has no such act")
+        draft = await self._draft(step, party, act, procedure)
+        roles = act.approved_by if step.approvals is None else step.approvals
+        try:
+            prepared = await party.prepare(draft)
+            for person in _persons(roles):
+                prepared = await party.approve(prepared, person)
+            answer = await party.send(prepared)
+        except LiandongError as error:
+            return self._refused(number, step, party, act, error)
+        letter = await party.settled(answer)
+        if letter.disposition != exchange.DISPOSITION_ADMITTED:
+            reason = reason_pb2.Reason.Name(letter.reason).removeprefix("REASON_")
+            return self._refused(number, step, party, act, LiandongError(letter.message, reason=reason))
+        if step.refused:
+            raise ScenarioFailed(f"it was admitted; {step.refused} was to be the answer")
+        case_id, position = answer.case_id, letter.position.position
+        self._case_ids[step.case] = case_id
+        self._letters[step.case, step.act] = answer.letter_id
+        self._inside.setdefault(step.case, set()).update((step.by, *step.names))
+        views = await self._agree(step.case, position)
+        view = views[step.by]
+        self._compare(step, view)
+        due = tuple(each for each in view.obligations if each.state in _OPEN)
+        return Played(number, party, act, "", position, due, step)
+
+    async def _draft(self, step: Step, party: Party, act: Act, procedure: Procedure) -> cases.ActDraft:
+        cast = self._scenario.cases[step.case]
+        case_id = self._case_ids.get(step.case, "")
+        draft = cases.ActDraft(
+            case_id=case_id,
+            procedure="" if case_id else procedure.name,
+            act=step.act,
+            parties=[envelopes.Party(role=role, department=cast.roles[role]) for role in step.names],
+            recipients=[cast.roles[role] for role in step.to],
+            outcome_code=step.outcome_code,
+            reason_code=step.reason_code,
+            item_code=step.item_code,
+            area_code=step.area_code,
+            linked_cases=[
+                envelopes.LinkedCase(case_id=self._case_ids[label], relation=relation)
+                for label, relation in step.links.items()
+            ],
+        )
+        if step.urgency:
+            draft.urgency = envelopes.Urgency.Value(f"URGENCY_{step.urgency.upper()}")
+        if step.limit_days:
+            draft.requested_limit.CopyFrom(timestamp(datetime.now(UTC) + timedelta(days=step.limit_days)))
+        if step.amends:
+            draft.amended_letter = self._letters[step.case, step.amends]
+        name = _FIELDS.get(act.body)
+        if name is None:
+            raise ScenarioFailed(f"no draft can hold a body of {act.body}")
+        try:
+            ParseDict({name: step.body}, draft)
+        except ParseError as error:
+            raise ScenarioFailed(f"body: {error}") from error
+        getattr(draft, name).SetInParent()
+        for kind in act.needs if step.materials is None else step.materials:
+            title = f"{act.title.zh}：{kind}"
+            draft.materials.append(await evidence_material(party, kind, title))
+        return draft
+
+    def _refused(self, number: int, step: Step, party: Party, act: Act, error: LiandongError) -> Played:
+        if error.reason != step.refused:
+            raise ScenarioFailed(f"{error.reason} {error.field}: {error.message}")
+        return Played(number, party, act, error.reason, None, (), step)
+
+    # -- afterwards -----------------------------------------------------------------------------
+
+    async def _agree(self, label: str, position: int) -> dict[str, cases.CaseView]:
+        """The case at everyone who is in it, once all have this letter and the same state."""
+        case_id = self._case_ids[label]
+        inside = sorted(self._inside[label])
+        deadline = asyncio.get_running_loop().time() + _AGREE_S
+        for role in inside:
+            await self._party(label, role).reached(case_id, position)
+        while True:
+            found = [await self._party(label, role).case(case_id) for role in inside]
+            if len({each.state_digest for each in found}) == 1:
+                return dict(zip(inside, found, strict=True))
+            if asyncio.get_running_loop().time() > deadline:
+                raise ScenarioFailed("the nodes do not fold to the same state")
+            await asyncio.sleep(0.05)
+
+    def _compare(self, step: Step, view: cases.CaseView) -> None:
+        then = step.then
+        if then.state and view.state != then.state:
+            raise ScenarioFailed(f"the case is {view.state}, not {then.state}")
+        open_now = {each.rule: each.limit for each in view.obligations if each.state in _OPEN}
+        for rule, limit in then.due.items():
+            if open_now.get(rule) != limit:
+                raise ScenarioFailed(f"{rule} is {open_now.get(rule, 'not open')}, not due in {limit}")
+        for rule in then.gone:
+            if rule in open_now:
+                raise ScenarioFailed(f"{rule} is still open")
+        newest = {each.rule: each for each in sorted(view.obligations, key=lambda one: one.ordinal)}
+        for rule in then.met:
+            if rule not in newest or newest[rule].state not in _MET:
+                state = newest[rule].state if rule in newest else "not there"
+                raise ScenarioFailed(f"{rule} is {state}, not met")
+
+    def _party(self, label: str, role: str) -> Party:
+        return self._parties[self._scenario.cases[label].roles[role]]
+
+
+def _persons(roles: Sequence[str]) -> list[str]:
+    """Who approves: for a role that is asked for twice two persons, `officer` and `officer-2`."""
+    seen: Counter[str] = Counter()
+    persons = []
+    for role in roles:
+        seen[role] += 1
+        persons.append(role if seen[role] == 1 else f"{role}-{seen[role]}")
+    return persons
