@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "evidence": "evidence",
     "directory": "directory",
     "calendar": "calendar",
+    "procedure": "procedure",
     "oversight": "oversight",
     "ledger": "ledger",
     "dossier": "dossier",
