@@ -17,16 +17,16 @@ from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.cases import materials, store
+from services.cases.acts import SendActs
 from services.cases.casebook import Casebook
 from services.cases.compose import Composed, Refused, compose
 from services.cases.entry import Entry, Recorded, fold_pending, overlay
 from services.cases.indexing import Index
 from services.cases.signing import Signing, act_header
-from services.common.errors import Conflict
 from services.exchange.delivered import Delivered
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, from_microseconds, manifest_roots
-from services.exchange.session import DepartmentSession, new_id
+from services.exchange.session import Command, DepartmentSession, new_id
 from services.procedures.admit import admit
 from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
@@ -69,17 +69,29 @@ class DeskSession:
         self.cases = Casebook(desk.known, session)
         self._index = Index()
         self._pairs: list[tuple[str, str]] = []
-        self._keys: dict[str, tuple[bytes, Recorded]] = {}
+        self._keys: dict[str, tuple[bytes, Recorded] | None] = {}
         self._recalculate = False
         self._folded: dict[int, str] = {}
         self._moves_evidence = False
 
     # -- own acts -------------------------------------------------------------------------------
 
-    def answered(self, keys: Sequence[str]) -> dict[str, tuple[bytes, Recorded]]:
-        """What was answered before under these idempotency keys: request digest and answer."""
-        found = store.answered(self._session.connection, [key for key in keys if key not in self._keys])
-        return found | {key: self._keys[key] for key in keys if key in self._keys}
+    def foresee(self, commands: Sequence[Command]) -> None:
+        """Read the cases of all acts that are to be sent, and what was answered before under their keys."""
+        sending = [each for each in commands if isinstance(each, SendActs)]
+        if sending:
+            self.cases.preload([one.draft.case_id for each in sending for one in each.requests])
+            self._read_answers([key for each in sending for key in each.keys])
+
+    def answered(self, key: str) -> tuple[bytes, Recorded] | None:
+        """What was answered before under an idempotency key: request digest and answer."""
+        if key not in self._keys:
+            self._read_answers([key])
+        return self._keys[key]
+
+    def _read_answers(self, keys: Sequence[str]) -> None:
+        asked = dict.fromkeys(key for key in keys if key not in self._keys)
+        self._keys |= {**asked, **store.answered(self._session.connection, list(asked))}
 
     def sent(self, letter_id: str) -> Recorded:
         """What became of a letter that was recorded before."""
@@ -313,14 +325,3 @@ class DeskSession:
     def discard(self) -> None:
         """Nothing was kept, or nobody knows."""
         self._desk.known.clear()
-
-
-def replayed(known: tuple[bytes, Recorded], request_digest: bytes) -> Recorded:
-    """The stored answer to a repeated request.
-
-    Raises:
-        Conflict: The key was used with another request.
-    """
-    if known[0] != request_digest:
-        raise Conflict(field="idempotency_key")
-    return known[1]

@@ -160,6 +160,7 @@ class Drafts:
             approvals.insert().values(
                 letter_id=letter_id, role=role, subject=actor.subject, name=actor.name,
                 approved_at_us=microseconds(self._session.now), assertion=actor.token,
+                certificate=actor.assertion.certificate,
             )
         )  # fmt: skip
         return self.show(self.open(letter_id), actor)
@@ -304,7 +305,7 @@ def _approvals(connection: Connection, letter_id: str) -> tuple[tuple[pb.Approva
         (
             pb.Approval(
                 role=row.role, subject=row.subject, name=row.name, approved_at=timestamp_us(row.approved_at_us),
-                assertion_digest=sha256(row.assertion),
+                assertion_digest=sha256(row.assertion), certificate=row.certificate,
             ),
             row.assertion,
         )

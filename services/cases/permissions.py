@@ -6,10 +6,12 @@ from typing import Final
 
 from services.cases.handlers.reading import READING_RULES
 from services.common.permissions import PermissionTable, Rule
+from services.procedures.checker import PERSON_ROLES
 
 _SERVICE: Final = "/liandong.cases.v1.CaseService"
 _CALLERS: Final = frozenset({"gateway", "system"})
-_APPROVERS: Final = frozenset({"section-head", "legal-reviewer", "leader-in-charge", "principal"})
+_APPROVERS: Final = PERSON_ROLES - {"clerk", "registry-clerk"}
+"""Whoever a procedure may ask for; who draws up an act does not approve it."""
 _WRITERS: Final = frozenset(
     {
         "clerk",

@@ -102,6 +102,7 @@ approvals = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("approved_at_us", sa.BigInteger, nullable=False),
     sa.Column("assertion", sa.LargeBinary, nullable=False, comment="compact JWS over the content digest"),
+    sa.Column("certificate", sa.Text, nullable=False, server_default="", comment="an officer's"),
 )
 
 search = sa.Table(

@@ -29,7 +29,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -57,6 +57,10 @@ _log = structlog.get_logger(__name__)
 
 class Session(Protocol[C_contra, R_co]):
     """One attempt of one group, over one connection."""
+
+    def begin(self, commands: Sequence[C_contra], /) -> None:
+        """The commands of the group, in order: what they all need can be read at once."""
+        ...
 
     def decide(self, command: C_contra, /) -> R_co:
         """Decide one command, in sight of those before it, and note what to write.
@@ -241,6 +245,7 @@ class GroupCommitter(Generic[C, R]):
         def work(connection: Connection) -> None:
             session = self._factory(connection)
             sessions.append(session)
+            session.begin([entry.command for entry in group])
             for entry in group:
                 entry.result = entry.error = None
                 try:

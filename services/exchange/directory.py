@@ -22,6 +22,7 @@ from services.exchange.law_entries import (
     law_after_calendar,
     law_after_department,
     law_after_limit,
+    law_after_officer,
     law_after_outage,
     read_procedure,
 )
@@ -57,6 +58,7 @@ class Directory:
         procedures: By name and version, the unusable ones too.
         limits: By procedure, obligation, urgency and beginning in microseconds.
         outages: In ledger order.
+        officers: By number of the certificate.
         categories: By name.
         schemas: By name and version.
         registries: By key id.
@@ -77,6 +79,7 @@ class Directory:
     procedures: Mapping[tuple[str, int], PublishedProcedure] = field(default_factory=dict)
     limits: Mapping[tuple[str, str, str, int], pb.RegionalLimit] = field(default_factory=dict)
     outages: tuple[pb.Outage, ...] = ()
+    officers: Mapping[str, pb.OfficerCertificate] = field(default_factory=dict)
     categories: Mapping[str, pb.Category] = field(default_factory=dict)
     schemas: Mapping[tuple[str, int], pb.ExtensionSchema] = field(default_factory=dict)
     registries: Mapping[str, pb.RegistryIdentity] = field(default_factory=dict)
@@ -159,6 +162,13 @@ class Directory:
                 schema = entry.extension_schema
                 # letters were written by it: a version never comes to mean another schema
                 return replace(self, schemas={(schema.name, schema.version): schema, **self.schemas})
+            case "officer":
+                officer = entry.officer
+                return replace(
+                    self,
+                    officers={**self.officers, officer.number: officer},
+                    law=law_after_officer(self.law, officer),
+                )
             case "registry":
                 return self._with_registry(entry.registry, at)
             case _:

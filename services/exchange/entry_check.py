@@ -74,6 +74,8 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
             _check_procedure(entry.procedure, directory)
         case "limit":
             _check_limit(entry.limit, directory)
+        case "officer":
+            _check_officer(entry.officer, directory)
         case "extension_schema":
             _check_extension_schema(entry.extension_schema, directory)
         case "outage":
@@ -121,6 +123,16 @@ def _check_procedure(entry: pb.Procedure, directory: Directory) -> None:
             f" {entry.version + 1}.",
             field="procedure.version",
         )
+
+
+def _check_officer(entry: pb.OfficerCertificate, directory: Directory) -> None:
+    _known(directory, entry.department, "officer.department")
+    since, until = moment(entry, "valid_from"), moment(entry, "valid_until")
+    if since is None or until is None or until <= since:
+        raise InvalidField("The certificate ends before it begins.", field="officer.valid_until")
+    known = directory.officers.get(entry.number)
+    if known is not None and (known.department, known.subject) != (entry.department, entry.subject):
+        raise Conflict(f"{entry.number} is the certificate of {known.name}.", field="officer.number")
 
 
 def _check_extension_schema(schema: pb.ExtensionSchema, directory: Directory) -> None:

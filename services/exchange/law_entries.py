@@ -14,7 +14,7 @@ from services.exchange.authority_lists import AuthorityLists
 from services.exchange.trust import instant, moment
 from services.procedures.calendar import Calendar, CalendarYear
 from services.procedures.facts import ActFacts, Urgency
-from services.procedures.law import ACTIVE, LEFT, LISTED, SUSPENDED, Law, RegionalLimit
+from services.procedures.law import ACTIVE, LEFT, LISTED, SUSPENDED, Law, Officer, RegionalLimit
 from services.procedures.loader import load_text
 from services.procedures.model import Procedure
 from services.procedures.source import parse_limit
@@ -114,6 +114,18 @@ def law_after_limit(law: Law, entry: pb.RegionalLimit, admitted_at: datetime) ->
         return law if limit is None else law.with_limit(limit)
     except ValueError:
         return law
+
+
+def law_after_officer(law: Law, entry: pb.OfficerCertificate) -> Law:
+    """The law after an officer's certificate."""
+    since, until = moment(entry, "valid_from"), moment(entry, "valid_until")
+    if since is None or until is None:
+        return law
+    return law.with_officer(
+        Officer(
+            entry.number, entry.department, entry.subject, since, until, tuple(entry.scope), entry.suspended
+        )
+    )
 
 
 def law_after_outage(law: Law, entry: pb.Outage) -> Law:

@@ -202,7 +202,12 @@ def facts_of(header: pb.Header, content: pb.ActContent) -> ActFacts:
         else (),
         approvals=tuple(
             [
-                Approval(each.role, each.subject, moment(each.approved_at, "act.approvals.approved_at"))
+                Approval(
+                    each.role,
+                    each.subject,
+                    moment(each.approved_at, "act.approvals.approved_at"),
+                    each.certificate,
+                )
                 for each in act.approvals
             ]
         )

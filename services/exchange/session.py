@@ -77,6 +77,10 @@ class OutboxItem(NamedTuple):
 class Feature(Protocol):
     """What a kind of letters means here; one for each attempt of a commit group."""
 
+    def foresee(self, commands: Sequence[Command]) -> None:
+        """The commands of the group: what they all need can be read at once."""
+        ...
+
     def deliver(self, delivered: Delivered) -> None:
         """Fold an admitted letter of another party, or the receipt of an own one.
 
@@ -147,6 +151,11 @@ class DepartmentSession:
         self._refused: list[str] = []
         self._audit: list[Record] = []
         self.features = {kind: factory(self) for kind, factory in department.features.items()}
+
+    def begin(self, commands: Sequence[Command]) -> None:
+        """Let the features read for all commands of the group at once."""
+        for feature in self.features.values():
+            feature.foresee(commands)
 
     def decide(self, command: Command) -> Any:
         """Run one command of the group."""

@@ -116,7 +116,9 @@ def serial_number(text: str) -> str:
     return text.replace(":", "").lower().lstrip("0") or "0"
 
 
-def moment(message: pb.PublicKey | pb.Authority | pb.RegionalLimit, name: str) -> datetime | None:
+def moment(
+    message: pb.PublicKey | pb.Authority | pb.RegionalLimit | pb.OfficerCertificate, name: str
+) -> datetime | None:
     """An optional timestamp field, None if it is absent or no time of the calendar."""
     if not message.HasField(name):  # type: ignore[arg-type]
         return None

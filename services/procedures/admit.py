@@ -17,7 +17,7 @@ from services.procedures.deadlines import extension_allowed
 from services.procedures.facts import ActFacts
 from services.procedures.fold import raised
 from services.procedures.law import ACTIVE, LISTED, Law
-from services.procedures.model import AMENDED_AUTHOR, AUTHOR, OFFICE, Act, Procedure
+from services.procedures.model import AMENDED_AUTHOR, AUTHOR, OFFICE, OFFICER, Act, Procedure
 from services.procedures.parties import Parties, acting_role, count_key, parties_after, with_office
 
 
@@ -79,6 +79,8 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
         refusal = _content_refused(state, facts, act, procedure)
     if refusal is None and (state is None or facts.parties or facts.recipients or _opens(procedure, act)):
         refusal = _parties_refused(state, facts, act, procedure, parties, law)
+    if refusal is None and OFFICER in act.approved_by:
+        refusal = _officers_refused(facts, law)
     if refusal is None and act.copies:
         refusal = _copies_refused(facts, act, parties)
     if refusal is None and state is not None:
@@ -254,6 +256,25 @@ def _parties_refused(
         if department not in members:
             return Refusal("PARTY_INVALID", "recipients", f"{department} has no role in the case.")
     return _directory_refused([*facts.parties, *facts.copies], law)
+
+
+def _officers_refused(facts: ActFacts, law: Law) -> Refusal | None:
+    """Whether each officer held a good certificate when approving, where the department lists any."""
+    listed = law.officers.get(facts.author)
+    if listed is None:
+        return None
+    for index, each in enumerate(facts.approvals):
+        if each.role != OFFICER:
+            continue
+        officer = listed.get(each.certificate)
+        problem = (
+            officer.problem(each.subject, facts.item_code, each.approved_at)
+            if officer
+            else f"{each.certificate or 'No certificate'} is not listed for {facts.author}."
+        )
+        if problem:
+            return Refusal("OFFICER_NOT_CERTIFIED", f"approvals[{index}].certificate", problem)
+    return None
 
 
 def _copies_refused(facts: ActFacts, act: Act, parties: Parties) -> Refusal | None:

@@ -33,11 +33,12 @@ class Material:
 
 @record(frozen=True, slots=True)
 class Approval:
-    """One approval of the content: the role it was given in, the person's stable id, when."""
+    """One approval of the content: the role it was given in, the person's stable id, when, an officer's certificate."""
 
     role: str
     subject: str
     approved_at: datetime
+    certificate: str = ""
 
 
 @record(frozen=True, slots=True)

@@ -78,6 +78,34 @@ def region_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Officer:
+    """The certificate of an enforcement officer.
+
+    `scope` are beginnings of item codes; empty holds for every matter. `valid_until` is exclusive.
+    """
+
+    number: str
+    department: str
+    subject: str
+    valid_from: datetime
+    valid_until: datetime
+    scope: tuple[str, ...] = ()
+    suspended: bool = False
+
+    def problem(self, subject: str, item_code: str, at: datetime) -> str:
+        """Why it does not carry a person's act at a time; empty if it does."""
+        if self.subject != subject:
+            return f"{self.number} is another officer's certificate."
+        if not self.valid_from <= at < self.valid_until:
+            return f"{self.number} was not valid then."
+        if self.suspended:
+            return f"{self.number} is suspended."
+        if self.scope and item_code and not item_code.startswith(self.scope):
+            return f"{self.number} is not for {item_code}."
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Law:
     """What everyone judges a letter by.
 
@@ -88,6 +116,8 @@ class Law:
             empty no directory is known and no department is questioned.
         sub_units: (department, sub-unit) pairs that may stand as author.
         outages: Department to its ledgered link outages; the key "" holds for all.
+        officers: Department to its officers' certificates by number. Of a department that lists none no
+            officer is questioned.
         withdrawn: (name, version) of procedures that open no more cases; running ones go on.
         authority: Extension point of the directory: flags of missing authority for an act. Flags are
             recorded and refuse nothing.
@@ -103,6 +133,7 @@ class Law:
     departments: Mapping[str, str] = field(default_factory=dict)
     sub_units: frozenset[tuple[str, str]] = frozenset()
     outages: Mapping[str, Outages] = field(default_factory=dict)
+    officers: Mapping[str, Mapping[str, Officer]] = field(default_factory=dict)
     authority: Callable[[ActFacts], tuple[str, ...]] | None = None
 
     @property
@@ -215,6 +246,11 @@ class Law:
         """Adds a link outage; one of the same beginning is replaced, so that its end can be entered."""
         kept = tuple(each for each in self.outages.get(department, ()) if each[0] != since)
         return replace(self, outages={**self.outages, department: (*kept, (since, until))})
+
+    def with_officer(self, officer: Officer) -> Law:
+        """Lists an officer's certificate, in place of what stood under its number."""
+        listed = {**self.officers.get(officer.department, {}), officer.number: officer}
+        return replace(self, officers={**self.officers, officer.department: listed})
 
     def with_authority(self, flags: Callable[[ActFacts], tuple[str, ...]]) -> Law:
         """Attaches the directory's judgement of authority."""

@@ -18,6 +18,9 @@ AMENDED_AUTHOR: Final = "amended-author"
 OFFICE: Final = "office"
 """The role whose holder is data of the region (common entry `office`), not of the case."""
 
+OFFICER: Final = "officer"
+"""The role of persons who approve under a certificate of their own."""
+
 RECEIVER: Final = "receiver"
 """The role per whose holder `at_most` counts."""
 

@@ -8,13 +8,11 @@ commit, and a head is published, and so can be signed, only after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 import structlog
-from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
@@ -24,11 +22,11 @@ from services.common.errors import Conflict, LiandongError, ReadOnly
 from services.common.faults import DATABASE_ERRORS
 from services.exchange import evidence_records
 from services.exchange.digests import Leaf
-from services.exchange.directory import Directory
 from services.exchange.keys import BadSignature
 from services.exchange.letters import Letter, from_microseconds
 from services.procedures.case import CaseState
 from services.registry import effects, ledger, store
+from services.registry.commands import Admitted, Batch, Command, Publication, Refresh, Result
 from services.registry.effects import Docket
 from services.registry.group import Group, Signed
 from services.registry.judgement import Answer, Bench, judge
@@ -42,64 +40,6 @@ _log = structlog.get_logger(__name__)
 _INTERNAL_AGAIN_MS: Final = 60_000
 _MESSAGE_KEPT: Final = 500
 _HELD_AGAIN_MS: Final = 30_000
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Letters of one department, signed together and opened.
-
-    Attributes:
-        author: The department of the certificate that submitted them.
-        letters: What became of opening each: the letter, or why it is none.
-        signed: The batch as its author signed it.
-        first: Where these letters begin in it; above 0 only where a batch was taken apart.
-    """
-
-    author: str
-    letters: tuple[Letter | Answer, ...]
-    signed: Signed
-    first: int = 0
-
-
-Change = Callable[[Directory, datetime], directory_pb.CommonEntry | None]
-"""Gives an entry from the directory below it and the time of its admission; None to publish nothing.
-
-An entry replaces the one before it, so what it takes over from that one is read here, under the head's lock:
-of two replicas that read the same entry ahead, the later would undo what the earlier published.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A common entry to be published by the registry itself.
-
-    Attributes:
-        change: Gives the entry; may raise `LiandongError`.
-        digest: Of what was asked for.
-        idempotency_key: Repeating a publication under the same key answers the same; empty for none.
-        make: Makes the signed letter, from the entry, its version, the head below it and its admission.
-    """
-
-    change: Change
-    digest: bytes
-    idempotency_key: str
-    make: Callable[[directory_pb.CommonEntry, int, Head, datetime], tuple[Letter, Signed]]
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """Take over what other replicas appended, or what a commit in doubt may have kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A letter's place."""
-
-    position: int
-
-
-Result = Admitted | Answer
-Command = Batch | Publication | Refresh
 
 
 class AdmissionSession:
@@ -118,6 +58,8 @@ class AdmissionSession:
         self._is_locked = False
         self._is_begun = False
         self._answers: dict[str, tuple[bytes, Result]] = {}
+        self._asked: set[str] = set()
+        self._known: dict[str, Known] = {}
 
     def _take(self, head: Head) -> None:
         """Begin at a head: with what is remembered if that is as of it, else with what is read anew."""
@@ -132,7 +74,6 @@ class AdmissionSession:
             self._directory, positions = catch_up(self._connection, replica.directory, head)
         self._foreign_common = list(enumerate(positions, start=replica.directory.version + 1))
         self._group = Group(head)
-        self._earlier: set[str] = set()
         self._read: dict[str, CaseState | None] = {}
         self._look()
 
@@ -164,6 +105,23 @@ class AdmissionSession:
         self._is_locked = True
         return found
 
+    def begin(self, commands: Sequence[Command]) -> None:
+        """Lock the head if anything may be appended, and read for all batches at once."""
+        if any(not isinstance(each, Refresh) for each in commands):
+            self._ask([each for each in commands if isinstance(each, Batch)])
+
+    def _ask(self, batches: Iterable[Batch]) -> None:
+        """Read what was answered before to the letters of these batches, and their cases."""
+        letters = [each for batch in batches for each in batch.letters if isinstance(each, Letter)]
+        asked = {each.letter_id for each in letters}
+        asked |= {each.facts.predecessor for each in letters if each.facts and each.facts.predecessor}
+        asked -= self._asked
+        if asked or not self._is_locked:
+            self._asked |= asked
+            found = self._lock(*store.asking_answers(self._connection, sorted(asked)))
+            self._known.update(store.answers(*found))
+            self._load_cases(letters)
+
     # -- deciding -------------------------------------------------------------------------------
 
     def decide(self, command: Command) -> tuple[Result, ...]:
@@ -187,17 +145,10 @@ class AdmissionSession:
                 return ()
 
     def _decide(self, batch: Batch) -> tuple[Result, ...]:
-        letters = [each for each in batch.letters if isinstance(each, Letter)]
-        asked = {each.letter_id for each in letters}
-        asked |= {each.facts.predecessor for each in letters if each.facts and each.facts.predecessor}
-        known = store.answers(
-            *self._lock(*store.asking_answers(self._connection, sorted(asked - self._answers.keys())))
-        )
+        self._ask([batch])
         key_id = batch.signed.proof.key_id
         if self._directory.sign_key(key_id, self._now) is None:
             raise BadSignature(f"{key_id} is not valid any more.", field="proof.key_id")
-        self._earlier |= known.keys()
-        self._load_cases(letters)
         first = -1
         results: list[Result] = []
         for index, letter in enumerate(batch.letters, start=batch.first):
@@ -205,7 +156,7 @@ class AdmissionSession:
                 # it has no id that could be trusted, so its refusal is not stored but found again
                 results.append(letter)
                 continue
-            answer = self._repeat(letter, batch.author, known.get(letter.letter_id))
+            answer = self._repeat(letter, batch.author, self._known.get(letter.letter_id))
             if answer is None and self._head.held_since_us is not None:
                 answer = Answer("READ_ONLY", "", ReadOnly.default_message(), _HELD_AGAIN_MS)
             if answer is None:
@@ -331,7 +282,7 @@ class AdmissionSession:
         return state
 
     def _answered(self, letter_id: str) -> bool:
-        return letter_id in self._answers or letter_id in self._earlier
+        return letter_id in self._answers or letter_id in self._known
 
     def _evidence_missing(self, author: str, roots: Sequence[bytes]) -> Collection[bytes]:
         # what the author itself brought: nobody sends what they cannot show

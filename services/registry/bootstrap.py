@@ -32,7 +32,8 @@ from services.exchange.evidence_handlers import EvidenceHandlers
 from services.exchange.evidence_records import EvidenceRecords
 from services.exchange.evidence_store import FolderStore
 from services.registry import ledger
-from services.registry.admission import AdmissionSession, Command, Result
+from services.registry.admission import AdmissionSession
+from services.registry.commands import Command, Result
 from services.registry.credentials import Credentials
 from services.registry.enrolment import Enrolment
 from services.registry.enrolment_store import EnrolmentStore

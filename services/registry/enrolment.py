@@ -32,7 +32,7 @@ from services.exchange.authority import Authority, PeerKind, PeerName, peer_iden
 from services.exchange.directory import Directory
 from services.exchange.joining import InvitationText, NotKeyHolder, TokenInvalid, join_message, renew_message
 from services.exchange.keys import BadSignature, KeyRole
-from services.registry.admission import Change
+from services.registry.commands import Change
 from services.registry.enrolment_store import EnrolmentStore, Invitation, IssuedCertificate
 from services.registry.hosts import checked_hosts, host_of
 from services.registry.membership import joined

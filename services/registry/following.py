@@ -16,7 +16,7 @@ import structlog
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.registry import ledger, store
-from services.registry.admission import Refresh
+from services.registry.commands import Refresh
 from services.registry.handlers.exchange import Committer
 from services.registry.replica import Replica
 

@@ -14,7 +14,7 @@ from services.exchange.directory import Directory
 from services.exchange.keys import BadSignature, KeyRole
 from services.exchange.letters import Letter
 from services.exchange.merkle import BadProof, BatchTree
-from services.registry.admission import Batch
+from services.registry.commands import Batch
 from services.registry.group import Signed
 from services.registry.judgement import Answer
 from services.registry.recent import BatchProof

@@ -166,7 +166,7 @@ def _judge_act(letter: Letter, bench: Bench, signed_at: datetime) -> Answer | No
 def _field_path(field: str) -> str:
     if field in ("author", "actor"):
         return field
-    if field in ("approvals", "based_on", "predecessor"):
+    if field.partition("[")[0] in ("approvals", "based_on", "predecessor"):
         return f"act.{field}"
     if field == "actor_certificate":
         return "actor.certificate"
@@ -196,7 +196,8 @@ def check_people(letter: Letter, verifier: Verifier, signed_at: datetime) -> Non
                 "No assertion stands behind the approval.", reason="ACTOR_MISSING", field=field
             )
         claims = verifier.verify(token, moment(approval.approved_at, field), digest, Purpose.APPROVE)
-        if claims.service or claims.subject != approval.subject or approval.role not in claims.roles:
+        given = (claims.subject, claims.certificate) == (approval.subject, approval.certificate)
+        if claims.service or not given or approval.role not in claims.roles:
             raise LiandongError(
                 "The assertion does not give this approval.", reason="ROLE_NOT_PERMITTED", field=field
             )

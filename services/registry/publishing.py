@@ -21,7 +21,7 @@ from services.exchange.entry_check import completed
 from services.exchange.letters import Letter, open_letter, timestamp
 from services.exchange.merkle import BatchTree
 from services.registry import mailboxes
-from services.registry.admission import Admitted, Change, Publication
+from services.registry.commands import Admitted, Change, Publication
 from services.registry.group import Signed
 from services.registry.handlers.exchange import Committer
 from services.registry.ledger import Head

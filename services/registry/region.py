@@ -28,7 +28,7 @@ _TOP: Final = frozenset(
     ["region", "title", "calendar", "departments", "offices", "duties", "matters", "categories", "limits"]
 )
 _DEPARTMENT: Final = frozenset(
-    ["title", "level", "parent", "number_word", "credit_code", "sections", "sub_units", "people"]
+    ["title", "level", "parent", "number_word", "credit_code", "sections", "sub_units", "people", "officers"]
 )
 _LEVELS: Final = {
     "city": pb.LEVEL_CITY, "district": pb.LEVEL_DISTRICT, "town": pb.LEVEL_TOWN, "village": pb.LEVEL_VILLAGE,
@@ -202,6 +202,10 @@ def _departments(text: Text, top: Fields) -> Iterator[Draft]:
         for each, person in people.items():
             here = (*at, "people", each)
             yield here, pb.CommonEntry(person=_person(text, person, here, at[-1], sections))
+        officers = text.mapping(fields["officers"], (*at, "officers")) if "officers" in fields else {}
+        for number, officer in officers.items():
+            here = (*at, "officers", number)
+            yield here, pb.CommonEntry(officer=_officer(text, officer, here, at[-1]))
 
 
 def _person(text: Text, node: yaml.Node, at: At, department: str, sections: object) -> pb.Person:
@@ -217,6 +221,20 @@ def _person(text: Text, node: yaml.Node, at: At, department: str, sections: obje
         section=section,
         telephone=text.text(fields, "telephone", at, required=False),
         mechanisms=text.words(fields, "mechanisms", at),
+    )
+
+
+def _officer(text: Text, node: yaml.Node, at: At, department: str) -> pb.OfficerCertificate:
+    fields = text.mapping(node, at, frozenset(["person", "name", "scope", "from", "until", "suspended"]))
+    return pb.OfficerCertificate(
+        number=at[-1],
+        department=department,
+        subject=text.text(fields, "person", at),
+        name=text.text(fields, "name", at),
+        scope=text.words(fields, "scope", at),
+        valid_from=_date(text, fields, "from", at),
+        valid_until=_date(text, fields, "until", at),
+        suspended=text.flag(fields, "suspended", at),
     )
 
 

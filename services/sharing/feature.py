@@ -21,7 +21,7 @@ from services.exchange.delivered import Delivered
 from services.exchange.digests import Leaf
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, moment
-from services.exchange.session import RECORDED, DepartmentSession, new_id
+from services.exchange.session import RECORDED, Command, DepartmentSession, new_id
 from services.sharing import attachments, store
 from services.sharing.sharing import (
     ACT_NAMES,
@@ -102,6 +102,9 @@ class SharingFeature:
         self._standing: list[Item] = []
         self._gone: list[str] = []
         self._terms: dict[str, set[str]] = {}
+
+    def foresee(self, commands: Sequence[Command]) -> None:
+        """People's requests come one by one."""
 
     # -- own letters ----------------------------------------------------------------------------
 

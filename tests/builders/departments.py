@@ -106,14 +106,16 @@ class Signer:
         *,
         service: bool = False,
         audience: str = "",
+        subject: str = "",
+        certificate: str = "",
     ) -> bytes:
-        """An assertion by the department's issuer; bound to a content if one is given."""
+        """An assertion by the department's issuer; bound to a content, or its digest, if one is given."""
         now = self.clock.now().replace(microsecond=0)
         return issue(
             self.issuer_key,
             Claims(
                 issuer=self.issuer,
-                subject=f"{role}-1",
+                subject=subject or f"{role}-1",
                 name="张三",
                 audience=audience or self.name,
                 roles=(role,),
@@ -121,9 +123,10 @@ class Signer:
                 issued_at=now,
                 expires_at=now + timedelta(minutes=5),
                 token_id=new_id(),
-                content_digest=None if content is None else digests.content_digest(content),
+                content_digest=_digest_of(content),
                 purpose=purpose,
                 service=service,
+                certificate=certificate,
             ),
         )
 
@@ -286,3 +289,9 @@ class Signer:
             actor=pb.Actor(name="node", subject="node", role="node", service=True),
             signed_at=timestamp(self.clock.now()),
         )
+
+
+def _digest_of(content: bytes | None) -> bytes | None:
+    if content is None or len(content) == digests.DIGEST_SIZE:
+        return content
+    return digests.content_digest(content)

@@ -16,8 +16,8 @@ from services.common.committer import GroupCommitter
 from services.common.db import Database
 from services.exchange import evidence_tables
 from services.procedures.loader import load
-from services.registry.admission import Admitted, Command, Result
 from services.registry.bootstrap import _committer, _replica, init
+from services.registry.commands import Admitted, Command, Result
 from services.registry.credentials import Credentials
 from services.registry.intake import open_batch
 from services.registry.judgement import Answer

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import exchange_service_pb2, reason_pb2
 
-from services.cases.desk import DeskSession, replayed
+from services.cases.acts import SendActs
+from services.cases.desk import DeskSession
 from services.cases.drafts import Drafts, Shown
 from services.cases.entry import Recorded
-from services.cases.signing import Signing
 from services.common.clock import Clock
 from services.common.errors import ActorInvalid, LiandongError, RoleNotPermitted
 from services.exchange import actors
@@ -24,7 +24,8 @@ from services.exchange.session import DepartmentSession
 
 T = TypeVar("T")
 
-_REQUESTS_IN_FLIGHT: Final = 4
+_REQUESTS_IN_FLIGHT: Final = 32
+"""Requests of a stream in the writer's queue: enough that small ones share a commit."""
 
 
 class WritingHandlers:
@@ -102,7 +103,7 @@ class WritingHandlers:
     async def SendAct(self, request: pb.SendActRequest, context: object) -> pb.SendActResponse:
         """Prepare, sign and record in one step."""
         actor = _system()
-        (result,) = await self._department.run(_send_acts([request], actor))
+        (result,) = await self._department.run(SendActs.of([request], actor))
         if isinstance(result, LiandongError):
             raise result
         return pb.SendActResponse(answer=self._answer(result))
@@ -124,7 +125,7 @@ class WritingHandlers:
                         actor = _renewed(actor, ActorFacts(assertion, request.assertion))
                     else:
                         self._department.verifier.verify(actor.token, now)
-                    command = _send_acts(request.acts, actor)
+                    command = SendActs.of(request.acts, actor)
                     await waiting.put((request.sequence, self._department.committer.submit(command)))
             finally:
                 await waiting.put(None)
@@ -176,37 +177,6 @@ class WritingHandlers:
         if recorded.reason:
             answer.reason = reason_pb2.Reason.Value(f"REASON_{recorded.reason}")
         return answer
-
-
-def _send_acts(
-    requests: Sequence[pb.SendActRequest], actor: ActorFacts
-) -> Callable[[DepartmentSession], list[Recorded | LiandongError]]:
-    """A command that records acts, each alone: one that is refused stops none of the others."""
-    keys = [f"{actor.subject}:{each.idempotency_key}" for each in requests]
-    request_digests = [sha256(each.SerializeToString(deterministic=True)) for each in requests]
-    signing = Signing(actor.header(), (actor.token,))
-
-    def command(session: DepartmentSession) -> list[Recorded | LiandongError]:
-        desk = session.features["act"]
-        assert isinstance(desk, DeskSession)
-        desk.cases.preload([each.draft.case_id for each in requests])
-        known = desk.answered(keys)
-        results: list[Recorded | LiandongError] = []
-        for request, key, digest in zip(requests, keys, request_digests, strict=True):
-            try:
-                if key in known:
-                    results.append(replayed(known[key], digest))
-                    continue
-                composed = desk.compose(request.draft)
-                recorded = desk.record(composed, signing, key=key, request_digest=digest)
-                known[key] = (digest, recorded)
-                session.audit("SendAct", recorded.case_id, recorded.letter_id)
-                results.append(recorded)
-            except LiandongError as error:
-                results.append(error)
-        return results
-
-    return command
 
 
 def _system() -> ActorFacts:

@@ -38,8 +38,9 @@ _ROLES: Final = (
     ("auditor", "审计员"),
     ("officer", "执法人员"),
     ("officer-2", "执法人员"),
+    ("officer-3", "执法人员"),
 )
-"""People of every department; where two hold a role, the second is keyed by its number."""
+"""People of every department; where several hold a role, all but the first are keyed by their number."""
 _FAMILY_NAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"
 _GIVEN_NAMES: Final = ("文博", "晓云", "建国", "思远", "丽华", "志强", "雨桐", "海燕")
 
@@ -247,15 +248,13 @@ def _new_issuer(path: Path) -> Ed25519PrivateKey:
 def _people(name: str, title: str) -> dict[str, Person]:
     """People with plausible names, the same at each start."""
     seed = sum(name.encode())
-    people = {
-        role: Person(
-            role.partition("-2")[0],
-            _FAMILY_NAMES[(seed + index * 5) % len(_FAMILY_NAMES)]
-            + _GIVEN_NAMES[(seed + index * 3) % len(_GIVEN_NAMES)],
-            f"{role}@{name}",
-        )
-        for index, (role, _) in enumerate(_ROLES)
-    }
+    people = {}
+    for index, (key, _) in enumerate(_ROLES):
+        role = key.rstrip("-0123456789")
+        family = _FAMILY_NAMES[(seed + index * 5) % len(_FAMILY_NAMES)]
+        given = _GIVEN_NAMES[(seed + index * 3) % len(_GIVEN_NAMES)]
+        certificate = f"{key}@{name}" if role == "officer" else ""
+        people[key] = Person(role, family + given, f"{key}@{name}", certificate=certificate)
     people["system"] = Person("system", f"{title}业务系统", f"system@{name}", service=True)
     return people
 

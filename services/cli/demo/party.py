@@ -35,6 +35,7 @@ class Person:
     name: str
     subject: str
     service: bool = False
+    certificate: str = ""
 
 
 @dataclass(slots=True)
@@ -108,6 +109,7 @@ class Party:
                 content_digest=digest,
                 purpose=purpose,
                 service=person.service,
+                certificate=person.certificate,
             ),
         )
 

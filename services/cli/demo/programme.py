@@ -22,15 +22,19 @@ _WORDS: Final = {
         "refused": "被拒绝：",
         "due": "应办：",
         "title": "各项机制",
-        "columns": ("编号", "机制", "行为", "被拒绝", "按时办结", "逾期", "依据"),
     },
     "en": {
         "position": "position",
         "refused": "refused:",
         "due": "now due:",
         "title": "The mechanisms",
-        "columns": ("row", "mechanism", "acts", "refused", "met", "missed", "source"),
     },
+}
+
+
+_COLUMNS: Final = {
+    "zh": ("编号", "机制", "行为", "被拒绝", "按时办结", "逾期", "依据"),
+    "en": ("row", "mechanism", "acts", "refused", "met", "missed", "source"),
 }
 
 
@@ -77,7 +81,7 @@ async def play_all(
     for scenario in scenarios:
         console.rule(f"{scenario.mechanism}  {scenario.title[index]}")
         results.append(await Stage(scenario, parties, tell).play())
-    table = Table(*words["columns"], title=words["title"])
+    table = Table(*_COLUMNS[language], title=words["title"])
     for each in results:
         scenario = each.scenario
         table.add_row(

@@ -144,7 +144,9 @@ class Stage:
         letter = await party.settled(answer)
         if letter.disposition != exchange.DISPOSITION_ADMITTED:
             reason = reason_pb2.Reason.Name(letter.reason).removeprefix("REASON_")
-            return self._refused(number, step, party, act, LiandongError(letter.message, reason=reason))
+            return self._refused(
+                number, step, party, act, LiandongError("It was refused by the registry.", reason=reason)
+            )
         if step.refused:
             raise ScenarioFailed(f"it was admitted; {step.refused} was to be the answer")
         case_id, position = answer.case_id, letter.position.position

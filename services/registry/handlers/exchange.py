@@ -19,7 +19,7 @@ from services.common.errors import Internal, InvalidField, LiandongError, NotFou
 from services.exchange import letters
 from services.exchange.digests import Leaf
 from services.registry import mailboxes
-from services.registry.admission import Batch, Command, Result
+from services.registry.commands import Batch, Command, Result
 from services.registry.delivery import Delivery
 from services.registry.intake import authenticate_people, halves, open_batch
 from services.registry.judgement import Answer

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 
 import psycopg
@@ -35,6 +35,7 @@ class Ledger:
     def __init__(self) -> None:
         self.next: int | None = None
         self.groups: list[int] = []
+        self.begun: list[list[str]] = []
         self.discarded = 0
         self.before_prepare: Hook = lambda _session: None
         self.before_flush: Hook = lambda _session: None
@@ -55,6 +56,9 @@ class Numbering:
         # the cache must never differ from what is stored
         assert ledger.next is None or ledger.next == (highest or 0) + 1
         self.next = (highest or 0) + 1
+
+    def begin(self, commands: Sequence[str]) -> None:
+        self.ledger.begun.append(list(commands))
 
     def decide(self, command: str) -> int:
         if command == "unknown":
@@ -337,3 +341,16 @@ async def test_two_writers_lose_nothing(postgresql_url: str) -> None:
     numbers = [answer for answer in answers if isinstance(answer, int)]
     assert sorted(numbers) == list(range(1, 21))
     database.close()
+
+
+async def test_a_group_is_announced_before_it_is_decided(
+    committer: GroupCommitter[str, int], ledger: Ledger
+) -> None:
+    """All its commands, in order, so that what they need can be read at once."""
+    ledger.hold.clear()
+    first = committer.submit("a")
+    await taken(committer)
+    rest = [committer.submit(each) for each in ("b", "c", "d")]
+    ledger.hold.set()
+    await asyncio.gather(first, *rest)
+    assert ledger.begun == [["a"], ["b", "c", "d"]]

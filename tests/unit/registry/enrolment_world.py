@@ -17,7 +17,7 @@ from services.exchange.authority import Authority, signing_request
 from services.exchange.directory import Directory
 from services.exchange.joining import InvitationText, join_message, renew_message
 from services.exchange.keys import KeyRole
-from services.registry.admission import Change
+from services.registry.commands import Change
 from services.registry.enrolment import Enrolment, Join, Renewal
 from services.registry.enrolment_store import EnrolmentStore
 from services.registry.tables import metadata

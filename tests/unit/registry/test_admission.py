@@ -13,8 +13,8 @@ from services.common.clock import from_microseconds
 from services.common.errors import Conflict
 from services.exchange import evidence_records
 from services.exchange.keys import BadSignature
-from services.registry import admission, judgement, ledger, tables
-from services.registry.admission import Admitted, Refresh
+from services.registry import admission, commands, judgement, ledger, tables
+from services.registry.commands import Admitted, Refresh
 from services.registry.intake import halves
 from services.registry.judgement import Answer
 from tests.builders.departments import HEALTH, JUSTICE, MARKET, WATER, Sent, new_id, root_of
@@ -326,7 +326,7 @@ def test_a_batch_taken_apart_stays_provable(registry: Bench) -> None:
     """Half of a batch is admitted under the signature over the whole."""
     letters = [registry.health.act(new_id(), "register", parties={HEALTH: "sender"}) for _ in range(5)]
     whole = registry.open(HEALTH, registry.health.batch(*letters))
-    assert isinstance(whole, admission.Batch)
+    assert isinstance(whole, commands.Batch)
     first, second = halves(whole)
     registry.committer.submit_blocking(first, timeout=20)
     results = registry.committer.submit_blocking(second, timeout=20)

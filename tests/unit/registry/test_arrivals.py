@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.registry import store, tables
-from services.registry.admission import Admitted
+from services.registry.commands import Admitted
 from services.registry.judgement import Answer
 from tests.builders.departments import HEALTH, MARKET, WATER, Signer, new_id
 from tests.builders.registry import CATEGORY, Bench

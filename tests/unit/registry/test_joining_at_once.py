@@ -9,7 +9,7 @@ from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.exchange.directory import Directory
 from services.exchange.joining import InvitationText, NotKeyHolder
-from services.registry.admission import Refresh
+from services.registry.commands import Refresh
 from services.registry.credentials import Credentials
 from services.registry.enrolment import DepartmentInactive, Enrolment
 from services.registry.enrolment_store import EnrolmentStore

@@ -12,7 +12,7 @@ from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 from services.exchange.assertions import Purpose
 from services.exchange.digests import sha256
 from services.exchange.letters import timestamp
-from services.registry.admission import Admitted
+from services.registry.commands import Admitted
 from tests.builders.departments import HEALTH, MARKET, WATER, Sent, Signer, new_id, root_of
 from tests.builders.registry import CATEGORY, Bench, altered, bench, bring_evidence, refused
 

@@ -11,7 +11,7 @@ from liandong.directory.v1 import common_entry_pb2 as directory_pb
 
 from services.exchange import merkle
 from services.registry import ledger, mailboxes
-from services.registry.admission import Admitted, Refresh
+from services.registry.commands import Admitted, Refresh
 from services.registry.following import Follower
 from services.registry.recent import Place
 from tests.builders.departments import HEALTH, MARKET, new_id

@@ -12,7 +12,7 @@ from services.exchange import merkle
 from services.exchange.checkpoint import verify_checkpoint
 from services.exchange.keys import public_key_bytes
 from services.registry import ledger, mailboxes, restoring
-from services.registry.admission import Admitted, Refresh
+from services.registry.commands import Admitted, Refresh
 from services.registry.ledger import Head
 from services.registry.link_watch import LinkWatch
 from services.registry.links import LinkOutage

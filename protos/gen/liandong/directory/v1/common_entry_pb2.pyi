@@ -187,6 +187,7 @@ class CommonEntry(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     EXTENSION_SCHEMA_FIELD_NUMBER: _builtins.int
     REGISTRY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def department(self) -> Global___Department:
         """A department; key: name."""
@@ -239,6 +240,10 @@ class CommonEntry(_message.Message):
     def registry(self) -> Global___RegistryIdentity:
         """An identity of the registry itself: its signing key; key: key id."""
 
+    @_builtins.property
+    def officer(self) -> Global___OfficerCertificate:
+        """An enforcement officer's certificate; key: number."""
+
     def __init__(
         self,
         *,
@@ -255,12 +260,13 @@ class CommonEntry(_message.Message):
         category: Global___Category | None = ...,
         extension_schema: Global___ExtensionSchema | None = ...,
         registry: Global___RegistryIdentity | None = ...,
+        officer: Global___OfficerCertificate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["department", "person", "authority", "duty", "office", "calendar", "procedure", "limit", "revocation", "outage", "category", "extension_schema", "registry"]  # noqa: Y015
+    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["department", "person", "authority", "duty", "office", "calendar", "procedure", "limit", "revocation", "outage", "category", "extension_schema", "registry", "officer"]  # noqa: Y015
     _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_entry) -> _WhichOneofReturnType_entry | None: ...
 
@@ -513,6 +519,64 @@ class Person(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Person: _TypeAlias = Person  # noqa: Y015
+
+@_typing.final
+class OfficerCertificate(_message.Message):
+    """The certificate of an enforcement officer (行政执法证). Acts that need officers are refused to a department that
+    lists any, unless each of them holds one that was good when they approved.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """Its number."""
+    department: _builtins.str
+    """The department."""
+    subject: _builtins.str
+    """The issuer's id of the person, as in their assertions."""
+    name: _builtins.str
+    """Name."""
+    suspended: _builtins.bool
+    """Suspended until an entry says otherwise."""
+    @_builtins.property
+    def scope(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Item codes, or their beginnings, that it is for; empty: all of the department's."""
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """Good from this time on."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Good before this time."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        department: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        name: _builtins.str = ...,
+        scope: _abc.Iterable[_builtins.str] | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        suspended: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "name", b"name", "number", b"number", "scope", b"scope", "subject", b"subject", "suspended", b"suspended", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerCertificate: _TypeAlias = OfficerCertificate  # noqa: Y015
 
 @_typing.final
 class Authority(_message.Message):

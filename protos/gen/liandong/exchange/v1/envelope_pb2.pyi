@@ -755,6 +755,7 @@ class Approval(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     APPROVED_AT_FIELD_NUMBER: _builtins.int
     ASSERTION_DIGEST_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     """The role approved in."""
     name: _builtins.str
@@ -763,6 +764,8 @@ class Approval(_message.Message):
     """The issuer's id of the person."""
     assertion_digest: _builtins.bytes
     """SHA-256 of the assertion behind it."""
+    certificate: _builtins.str
+    """An officer's certificate number, as the assertion gives it."""
     @_builtins.property
     def approved_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -775,10 +778,11 @@ class Approval(_message.Message):
         subject: _builtins.str = ...,
         approved_at: _timestamp_pb2.Timestamp | None = ...,
         assertion_digest: _builtins.bytes = ...,
+        certificate: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approved_at", b"approved_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_at", b"approved_at", "assertion_digest", b"assertion_digest", "name", b"name", "role", b"role", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_at", b"approved_at", "assertion_digest", b"assertion_digest", "certificate", b"certificate", "name", b"name", "role", b"role", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
