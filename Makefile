@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup demo test test-deploy fmt lint types protos protos-check bench soak image lock clean
+.PHONY: help setup demo test test-deploy fmt lint types protos protos-check docs bench soak image lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -56,6 +56,9 @@ protos-check: protos ## Fail if the committed stubs are stale or the contract br
 	@tag=$$(git describe --tags --abbrev=0 2>/dev/null); \
 	if [ -n "$$tag" ]; then cd protos && ../$(BIN)/buf breaking --against "../.git#tag=$$tag,subdir=protos"; \
 	else echo "no tag yet: nothing to compare with"; fi
+
+docs: $(STAMP) ## Write the pages that are made from data
+	$(BIN)/liandong procedure page > docs/mechanisms.md
 
 bench: $(STAMP) ## Measure the way of a letter
 	$(BIN)/liandong bench --json $(ARGS)

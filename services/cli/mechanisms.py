@@ -77,8 +77,8 @@ def _plays(scenario: Scenario, procedure: Procedure) -> bool:
 def _section(procedure: Procedure, scenarios: Sequence[Scenario], known: Mapping[str, Procedure]) -> str:
     roles = ", ".join(f"{title.zh} ({title.en})" for title in procedure.roles.values())
     parts = [
-        f'<a id="{procedure.name}"></a>\n\n## {procedure.title.zh} · {procedure.title.en}\n',
-        f"`{procedure.name}` version {procedure.version}. Source: {', '.join(procedure.source)}. Roles: {roles}.\n",
+        f"## {procedure.name}\n",
+        f"**{procedure.title.zh}** · {procedure.title.en}, version {procedure.version}. Source: {', '.join(procedure.source)}. Roles: {roles}.\n",
         f"```mermaid\n{diagram(procedure)}```\n",
         "| act | by | in | needs | approved by |\n|---|---|---|---|---|\n"
         + "".join(_act(procedure, act) for act in procedure.acts.values()),
