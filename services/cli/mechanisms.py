@@ -76,9 +76,10 @@ def _plays(scenario: Scenario, procedure: Procedure) -> bool:
 
 def _section(procedure: Procedure, scenarios: Sequence[Scenario], known: Mapping[str, Procedure]) -> str:
     roles = ", ".join(f"{title.zh} ({title.en})" for title in procedure.roles.values())
+    title = f"**{procedure.title.zh}** · {procedure.title.en}, version {procedure.version}."
     parts = [
         f"## {procedure.name}\n",
-        f"**{procedure.title.zh}** · {procedure.title.en}, version {procedure.version}. Source: {', '.join(procedure.source)}. Roles: {roles}.\n",
+        f"{title} Source: {', '.join(procedure.source)}. Roles: {roles}.\n",
         f"```mermaid\n{diagram(procedure)}```\n",
         "| act | by | in | needs | approved by |\n|---|---|---|---|---|\n"
         + "".join(_act(procedure, act) for act in procedure.acts.values()),
