@@ -298,6 +298,7 @@ class DeskSession:
             self._moves_evidence = True
 
     def _read_body(self, entry: Entry, content: pb.ActContent, payload: bytes, number: str) -> Entry:
+        self._index.link(content)
         title = self._index.read(content.case_id, content.body_type, payload, number)
         return replace(entry, title=title) if title and title != entry.title else entry
 

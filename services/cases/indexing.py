@@ -1,9 +1,10 @@
-"""What cases are found by: subjects and search terms, read from the bodies of their letters."""
+"""What cases are found by: links to each other, and subjects and search terms from the bodies of their letters."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
 from services.cases import bodies, store
@@ -15,6 +16,11 @@ class Index:
     def __init__(self) -> None:
         self._subjects: list[tuple[Any, ...]] = []
         self._terms: dict[tuple[str, str], str] = {}
+        self._links: list[tuple[str, str, str]] = []
+
+    def link(self, content: pb.ActContent) -> None:
+        """Note the cases that an act names."""
+        self._links += [(content.case_id, each.case_id, each.relation) for each in content.linked_cases]
 
     def read(self, case_id: str, body_type: str, payload: bytes, number: str) -> str:
         """Note what a letter tells of its case; returns the title it gives, empty if none."""
@@ -44,6 +50,7 @@ class Index:
     def flush(self, connection: Connection) -> None:
         """Write."""
         store.write_subjects(connection, self._subjects)
+        store.write_links(connection, self._links)
         store.write_terms(
             connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
         )

@@ -145,6 +145,14 @@ def _beyond(after: Place) -> sa.ColumnElement[bool]:
     )
 
 
+class Link(NamedTuple):
+    """A case beside another; `outgoing` where that one names it."""
+
+    case_id: str
+    relation: str
+    outgoing: bool
+
+
 def rows_of(connection: Connection, case_ids: Collection[str]) -> dict[str, CaseRow]:
     """Cases by id, as a list shows them."""
     rows = [CaseRow._make(row) for row in _ROWS.select_in(connection, "case_id", case_ids)]
@@ -159,6 +167,22 @@ def parties_of(connection: Connection, case_ids: Collection[str]) -> dict[str, P
     ):
         found.setdefault(case_id, []).append((role, department))
     return found
+
+
+def links_of(connection: Connection, case_id: str) -> list[tuple[Link, CaseRow | None]]:
+    """The cases beside a case, each as it stands here, None if it is not."""
+    links = tables.case_links.c
+    rows = connection.execute(
+        sa.select(links.case_id, links.linked, links.relation)
+        .where(sa.or_(links.case_id == case_id, links.linked == case_id))
+        .order_by(links.case_id, links.linked, links.relation)
+    )
+    found = [
+        Link(linked if naming == case_id else naming, relation, naming == case_id)
+        for naming, linked, relation in rows
+    ]
+    known = rows_of(connection, {each.case_id for each in found})
+    return [(each, known.get(each.case_id)) for each in found]
 
 
 def pending_of(connection: Connection, case_ids: Collection[str]) -> dict[str, int]:

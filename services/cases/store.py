@@ -27,6 +27,7 @@ PARTIES: Final = Bulk(tables.case_parties)
 OBLIGATIONS: Final = Bulk(tables.obligations)
 SUBJECTS: Final = Bulk(tables.subjects)
 TERMS: Final = Bulk(tables.search)
+LINKS: Final = Bulk(tables.case_links)
 _STORED: Final = Bulk(tables.cases, ["case_id", "title", "folded"])
 _ACTS: Final = Bulk(exchange_tables.letters, ["case_id", "position", "act"])
 _ANSWERS: Final = Bulk(
@@ -156,6 +157,11 @@ def write_subjects(connection: Connection, rows: Sequence[Record]) -> None:
 def write_terms(connection: Connection, rows: Sequence[Record]) -> None:
     """Insert search terms; what was found first stays."""
     TERMS.upsert(connection, rows, ["term", "case_id"])
+
+
+def write_links(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert links between cases: the one that names, the one that is named, the relation."""
+    LINKS.upsert(connection, rows, ["case_id", "linked", "relation"])
 
 
 def awaiting_receipt(

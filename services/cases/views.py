@@ -11,7 +11,7 @@ from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2, exchange_service_pb2, reason_pb2
 
 from services.cases.entry import Entry
-from services.cases.queries import CaseRow, Parties
+from services.cases.queries import CaseRow, Link, Parties
 from services.common.clock import microseconds
 from services.common.errors import NotFound
 from services.exchange import letters
@@ -36,6 +36,7 @@ def case_view(
     law: Law,
     obligations: Iterable[Obligation],
     subjects: Sequence[bodies_pb2.Subject],
+    links: Iterable[pb.CaseLink],
     now: datetime,
 ) -> pb.CaseView:
     """A case with own pending letters on top, and what may be done next and why not."""
@@ -66,6 +67,7 @@ def case_view(
         subjects=subjects,
         state_digest=sha256(cases.dumps(admitted)) if admitted else b"",
         closed=procedure is not None and state.state in procedure.final,
+        links=links,
     )
     for each in permitted(state, department, law):
         assert procedure is not None
@@ -79,6 +81,16 @@ def case_view(
             needs=act.needs,
             approved_by=act.approved_by,
         )
+    return view
+
+
+def link_view(link: Link, known: CaseRow | None, law: Law) -> pb.CaseLink:
+    """A case beside another."""
+    view = pb.CaseLink(case_id=link.case_id, relation=link.relation, outgoing=link.outgoing)
+    if known is not None:
+        procedure = law.newest(known.procedure)
+        view.procedure, view.state = known.procedure, known.state
+        view.closed = procedure is not None and known.state in procedure.final
     return view
 
 

@@ -64,7 +64,31 @@ def case_overview(
         obligations=[obligation_view(row, directory, now) for row in obligations],
         # what the fold wrote is its canonical encoding: a node that folds the same has the same digest
         state_digest=hashlib.sha256(found.folded).digest(),
+        links=_links(connection, scope, case_id),
     )
+
+
+def _links(connection: Connection, scope: Scope, case_id: str) -> list[pb.CaseLink]:
+    """Cases beside a case; those out of the caller's sight are left out."""
+    links, other = tables.case_links.c, tables.cases.c
+    beside = sa.case((links.case_id == case_id, links.linked), else_=links.case_id)
+    rows = connection.execute(
+        sa.select(links.case_id, links.relation, other.case_id.label("other"), other.closed, other.folded)
+        .join(tables.cases, other.case_id == beside)
+        .where(sa.or_(links.case_id == case_id, links.linked == case_id))
+        .order_by(other.case_id, links.relation)
+    )
+    found = []
+    for row in rows:
+        state = cases.loads(row.folded)
+        if scope.sees_case(state.procedure, state.members):
+            found.append(
+                pb.CaseLink(
+                    case_id=row.other, relation=row.relation, outgoing=row.case_id == case_id,
+                    procedure=state.procedure, state=state.state, closed=row.closed,
+                )
+            )  # fmt: skip
+    return found
 
 
 def parse_act(header: bytes) -> tuple[envelope_pb2.Header, envelope_pb2.ActContent]:

@@ -91,6 +91,8 @@ def apply_act(letter: Letter, docket: Docket) -> str:
         group.parties += [
             (facts.case_id, name, role) for role, names in state.parties.items() for name in names
         ]
+    if content.linked_cases:
+        group.links += [(facts.case_id, each.case_id, each.relation) for each in content.linked_cases]
     for each in folded.changed:
         if each.starts_on_receipt and each.received_at is None and each.opened_position == position:
             group.awaited.append((each.owed_by, position, facts.case_id))

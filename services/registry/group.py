@@ -69,6 +69,7 @@ class Group:
         self.grants: list[Grant] = []
         self.obligations: list[Record] = []
         self.parties: list[Record] = []
+        self.links: list[Record] = []
         self.awaited: list[Record] = []
         self.received: list[tuple[str, int]] = []
         self.arrivals: list[Record] = []
@@ -170,6 +171,7 @@ class Group:
         store.OBLIGATIONS.upsert(
             connection, self.obligations, ["case_id", "rule", "ordinal"], _OBLIGATION_CHANGES
         )
+        store.LINKS.upsert(connection, self.links, ["case_id", "linked", "relation"])
         store.AWAITED.upsert(connection, self.awaited, ["department", "position"])
 
     def _write_subscriptions(self, connection: Connection) -> None:

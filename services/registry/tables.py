@@ -155,6 +155,15 @@ case_parties = sa.Table(
     sa.Index("case_parties_department", "department", "case_id"),
 )
 
+case_links = sa.Table(
+    "case_links",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True, comment="the case that names the other"),
+    sa.Column("linked", sa.Text, primary_key=True),
+    sa.Column("relation", sa.Text, primary_key=True),
+    sa.Index("case_links_linked", "linked"),
+)
+
 obligations = sa.Table(
     "obligations",
     metadata,

@@ -91,6 +91,7 @@ class ReadingHandlers:
                 law,
                 queries.obligations_of(connection, case_id),
                 queries.subjects_of(connection, case_id),
+                [views.link_view(*each, law) for each in queries.links_of(connection, case_id)],
                 now,
             )
 

@@ -6,8 +6,10 @@ import pytest
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.cases.v1.bodies_pb2 import SignFor
 from liandong.exchange.v1 import exchange_service_pb2, reason_pb2
+from liandong.exchange.v1.envelope_pb2 import ActContent, LinkedCase
 
 from services.cases.handlers.reading import ReadingHandlers
+from services.cases.indexing import Index
 from services.common.errors import NotFound
 from services.exchange.digests import letter_digest
 from services.procedures import case as cases
@@ -42,6 +44,28 @@ async def test_a_case_shows_state_parties_and_what_may_be_done(
     admitted = market.desk.known[case_id].admitted
     assert admitted is not None
     assert case.state_digest == sha256(cases.dumps(admitted)).digest()
+
+
+async def test_links_are_shown_from_both_sides(
+    market: Node, reading: ReadingHandlers, ledger: Ledger
+) -> None:
+    """The case that is named knows the one that names it; of one that is not here only the id is told."""
+    parent, _ = ledger.transferred()
+    child = new_id()
+    market.take()
+    index = Index()
+    naming = LinkedCase(case_id=parent, relation="parent")
+    index.link(ActContent(case_id=child, linked_cases=[naming]))
+    market.database.write(index.flush)
+    market.act_as("clerk")
+    (link,) = (await case_of(reading, parent)).links
+    assert (link.case_id, link.relation, link.outgoing, link.procedure) == (child, "parent", False, "")
+    other, _ = ledger.transferred()
+    market.take()
+    index.link(ActContent(case_id=parent, linked_cases=[LinkedCase(case_id=other, relation="same")]))
+    market.database.write(index.flush)
+    links = (await case_of(reading, parent)).links
+    assert [(each.state, each.outgoing) for each in links if each.relation == "same"] == [("sent", True)]
 
 
 async def test_pending_letters_lie_on_top(market: Node, reading: ReadingHandlers, ledger: Ledger) -> None:

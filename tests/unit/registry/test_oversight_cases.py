@@ -79,3 +79,25 @@ async def test_a_case_of_others_does_not_exist(database: Database, handlers: Ove
             await handlers.GetCaseOverview(pb.GetCaseOverviewRequest(case_id=case_id(number)), CONTEXT)
         messages.add(refused.value.message)
     assert len(messages) == 1
+
+
+async def test_links_are_shown_to_those_who_may_know_of_them(
+    database: Database, handlers: OversightHandlers
+) -> None:
+    """From both sides; a case out of the caller's sight is not told of."""
+    for number in (1, 2, 3):
+        put_case(database, number)
+    put(
+        database,
+        tables.case_links,
+        [(case_id(2), case_id(1), "parent"), (case_id(1), case_id(3), "referral")],
+    )
+    call_as(RECEIVER)
+    response = await handlers.GetCaseOverview(pb.GetCaseOverviewRequest(case_id=case_id(1)), CONTEXT)
+    assert [(each.case_id, each.relation, each.outgoing) for each in response.links] == [
+        (case_id(2), "parent", False),
+        (case_id(3), "referral", True),
+    ]
+    assert {(each.procedure, each.state, each.closed) for each in response.links} == {
+        ("relay", "sent", False)
+    }

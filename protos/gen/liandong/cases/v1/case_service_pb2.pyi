@@ -980,6 +980,7 @@ class CaseView(_message.Message):
     SUBJECTS_FIELD_NUMBER: _builtins.int
     STATE_DIGEST_FIELD_NUMBER: _builtins.int
     CLOSED_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Its id."""
     procedure: _builtins.str
@@ -1026,6 +1027,10 @@ class CaseView(_message.Message):
     def subjects(self) -> _containers.RepeatedCompositeFieldContainer[_bodies_pb2.Subject]:
         """Whom it concerns."""
 
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseLink]:
+        """Cases that it names, and cases that name it."""
+
     def __init__(
         self,
         *,
@@ -1047,14 +1052,57 @@ class CaseView(_message.Message):
         subjects: _abc.Iterable[_bodies_pb2.Subject] | None = ...,
         state_digest: _builtins.bytes = ...,
         closed: _builtins.bool = ...,
+        links: _abc.Iterable[Global___CaseLink] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "admitted_state", b"admitted_state", "case_id", b"case_id", "closed", b"closed", "last_position", b"last_position", "obligations", b"obligations", "opened_at", b"opened_at", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "procedure_version", b"procedure_version", "state", b"state", "state_digest", b"state_digest", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "subjects", b"subjects", "title", b"title", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "admitted_state", b"admitted_state", "case_id", b"case_id", "closed", b"closed", "last_position", b"last_position", "links", b"links", "obligations", b"obligations", "opened_at", b"opened_at", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "procedure_version", b"procedure_version", "state", b"state", "state_digest", b"state_digest", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "subjects", b"subjects", "title", b"title", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseView: _TypeAlias = CaseView  # noqa: Y015
+
+@_typing.final
+class CaseLink(_message.Message):
+    """A case beside another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    RELATION_FIELD_NUMBER: _builtins.int
+    OUTGOING_FIELD_NUMBER: _builtins.int
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The other case."""
+    relation: _builtins.str
+    """What the case that is named is to the one that names it, such as `parent`."""
+    outgoing: _builtins.bool
+    """This case names the other; else the other names this one."""
+    procedure: _builtins.str
+    """The other's procedure, if it is known here."""
+    state: _builtins.str
+    """Its state, likewise."""
+    closed: _builtins.bool
+    """It is over."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        relation: _builtins.str = ...,
+        outgoing: _builtins.bool = ...,
+        procedure: _builtins.str = ...,
+        state: _builtins.str = ...,
+        closed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed", b"closed", "outgoing", b"outgoing", "procedure", b"procedure", "relation", b"relation", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseLink: _TypeAlias = CaseLink  # noqa: Y015
 
 @_typing.final
 class PermittedAct(_message.Message):

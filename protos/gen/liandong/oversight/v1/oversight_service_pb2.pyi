@@ -397,6 +397,7 @@ class GetCaseOverviewResponse(_message.Message):
     ACTS_FIELD_NUMBER: _builtins.int
     OBLIGATIONS_FIELD_NUMBER: _builtins.int
     STATE_DIGEST_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case."""
     procedure: _builtins.str
@@ -419,6 +420,10 @@ class GetCaseOverviewResponse(_message.Message):
     def obligations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObligationView]:
         """All obligations."""
 
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseLink]:
+        """Cases that it names, and cases that name it, as far as the caller may know of them."""
+
     def __init__(
         self,
         *,
@@ -430,14 +435,57 @@ class GetCaseOverviewResponse(_message.Message):
         acts: _abc.Iterable[Global___ActView] | None = ...,
         obligations: _abc.Iterable[Global___ObligationView] | None = ...,
         state_digest: _builtins.bytes = ...,
+        links: _abc.Iterable[Global___CaseLink] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "case_id", b"case_id", "obligations", b"obligations", "parties", b"parties", "procedure", b"procedure", "procedure_version", b"procedure_version", "state", b"state", "state_digest", b"state_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "case_id", b"case_id", "links", b"links", "obligations", b"obligations", "parties", b"parties", "procedure", b"procedure", "procedure_version", b"procedure_version", "state", b"state", "state_digest", b"state_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCaseOverviewResponse: _TypeAlias = GetCaseOverviewResponse  # noqa: Y015
+
+@_typing.final
+class CaseLink(_message.Message):
+    """A case beside another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    RELATION_FIELD_NUMBER: _builtins.int
+    OUTGOING_FIELD_NUMBER: _builtins.int
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The other case."""
+    relation: _builtins.str
+    """What the case that is named is to the one that names it, such as `parent`."""
+    outgoing: _builtins.bool
+    """This case names the other; else the other names this one."""
+    procedure: _builtins.str
+    """The other's procedure."""
+    state: _builtins.str
+    """Its state."""
+    closed: _builtins.bool
+    """It is over."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        relation: _builtins.str = ...,
+        outgoing: _builtins.bool = ...,
+        procedure: _builtins.str = ...,
+        state: _builtins.str = ...,
+        closed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed", b"closed", "outgoing", b"outgoing", "procedure", b"procedure", "relation", b"relation", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseLink: _TypeAlias = CaseLink  # noqa: Y015
 
 @_typing.final
 class PartyView(_message.Message):
