@@ -39,6 +39,9 @@ _ROLES: Final = (
     ("officer", "执法人员"),
     ("officer-2", "执法人员"),
     ("officer-3", "执法人员"),
+    ("head", "领导小组组长"),
+    ("deputy-head", "领导小组副组长"),
+    ("director", "办公室主任"),
 )
 """People of every department; where several hold a role, all but the first are keyed by their number."""
 _FAMILY_NAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"
