@@ -10,7 +10,14 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from liandong.cases.v1 import bodies_pb2 as _bodies_pb2
+from liandong.cases.v1 import complaint_bodies_pb2 as _complaint_bodies_pb2
+from liandong.cases.v1 import joint_bodies_pb2 as _joint_bodies_pb2
+from liandong.cases.v1 import meeting_bodies_pb2 as _meeting_bodies_pb2
+from liandong.cases.v1 import plan_bodies_pb2 as _plan_bodies_pb2
 from liandong.cases.v1 import referral_bodies_pb2 as _referral_bodies_pb2
+from liandong.cases.v1 import sampling_bodies_pb2 as _sampling_bodies_pb2
+from liandong.cases.v1 import supervision_bodies_pb2 as _supervision_bodies_pb2
+from liandong.cases.v1 import support_bodies_pb2 as _support_bodies_pb2
 from liandong.exchange.v1 import envelope_pb2 as _envelope_pb2
 from liandong.exchange.v1 import exchange_service_pb2 as _exchange_service_pb2
 from liandong.exchange.v1 import reason_pb2 as _reason_pb2
@@ -98,6 +105,83 @@ class ActDraft(_message.Message):
     REFERRAL_OBJECTION_FIELD_NUMBER: _builtins.int
     PROCURATORIAL_NOTICE_FIELD_NUMBER: _builtins.int
     ITEMS_HANDED_OVER_FIELD_NUMBER: _builtins.int
+    DISCIPLINE_CLUE_FIELD_NUMBER: _builtins.int
+    CLUE_DISPOSITION_FIELD_NUMBER: _builtins.int
+    SUPPORT_EXTENSION_FIELD_NUMBER: _builtins.int
+    SUPPORT_REFUSAL_FIELD_NUMBER: _builtins.int
+    ASSISTANCE_REQUEST_FIELD_NUMBER: _builtins.int
+    ASSISTANCE_ARRIVAL_FIELD_NUMBER: _builtins.int
+    ASSISTANCE_RESULT_FIELD_NUMBER: _builtins.int
+    APPRAISAL_REQUEST_FIELD_NUMBER: _builtins.int
+    APPRAISAL_CONCLUSION_FIELD_NUMBER: _builtins.int
+    ENFORCEMENT_DISPUTE_OPENING_FIELD_NUMBER: _builtins.int
+    DISPUTE_MEASURES_FIELD_NUMBER: _builtins.int
+    ENFORCEMENT_SETTLEMENT_FIELD_NUMBER: _builtins.int
+    DELEGATION_LETTER_FIELD_NUMBER: _builtins.int
+    DELEGATION_PUBLICATION_FIELD_NUMBER: _builtins.int
+    DELEGATION_SUPERVISION_FIELD_NUMBER: _builtins.int
+    DELEGATION_ENDING_FIELD_NUMBER: _builtins.int
+    RESULT_USE_REQUEST_FIELD_NUMBER: _builtins.int
+    RESULT_USE_REPLY_FIELD_NUMBER: _builtins.int
+    COMPLAINT_RECORD_FIELD_NUMBER: _builtins.int
+    COMPLAINT_TRANSFER_FIELD_NUMBER: _builtins.int
+    THREE_PARTY_CALL_FIELD_NUMBER: _builtins.int
+    CONTACT_RECORD_FIELD_NUMBER: _builtins.int
+    JOINT_HANDLING_FIELD_NUMBER: _builtins.int
+    MEDIATION_REFERRAL_FIELD_NUMBER: _builtins.int
+    MEDIATION_RESULT_FIELD_NUMBER: _builtins.int
+    COMPLAINT_ANSWER_FIELD_NUMBER: _builtins.int
+    RETURN_VISIT_FIELD_NUMBER: _builtins.int
+    REASONED_NOTICE_FIELD_NUMBER: _builtins.int
+    JOINT_ACTION_PROPOSAL_FIELD_NUMBER: _builtins.int
+    JOINT_ACTION_PLAN_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_LIST_FIELD_NUMBER: _builtins.int
+    INSPECTION_RECORD_FIELD_NUMBER: _builtins.int
+    CASE_BRANCH_FIELD_NUMBER: _builtins.int
+    JOINT_ACTION_OUTCOME_FIELD_NUMBER: _builtins.int
+    JOINT_ACTION_REPORT_FIELD_NUMBER: _builtins.int
+    MEETING_TOPICS_FIELD_NUMBER: _builtins.int
+    MEETING_NOTICE_FIELD_NUMBER: _builtins.int
+    MEETING_REPLY_FIELD_NUMBER: _builtins.int
+    MEETING_RECORD_FIELD_NUMBER: _builtins.int
+    MEETING_MINUTES_FIELD_NUMBER: _builtins.int
+    RESOLUTION_TASK_FIELD_NUMBER: _builtins.int
+    COORDINATION_REQUEST_FIELD_NUMBER: _builtins.int
+    COURT_DATA_FIELD_NUMBER: _builtins.int
+    COORDINATION_MEMORANDUM_FIELD_NUMBER: _builtins.int
+    HAZARD_NOTICE_FIELD_NUMBER: _builtins.int
+    LICENSING_CLUE_FIELD_NUMBER: _builtins.int
+    HISTORICAL_MATTER_FIELD_NUMBER: _builtins.int
+    SUPERVISED_LISTING_FIELD_NUMBER: _builtins.int
+    SUPERVISION_OPINION_FIELD_NUMBER: _builtins.int
+    SUPERVISION_PUBLICATION_FIELD_NUMBER: _builtins.int
+    SUPERVISION_CHECK_FIELD_NUMBER: _builtins.int
+    INSPECTION_PLAN_FIELD_NUMBER: _builtins.int
+    INSPECTION_VISIT_FIELD_NUMBER: _builtins.int
+    SUPERVISION_FINDINGS_FIELD_NUMBER: _builtins.int
+    RECTIFICATION_REPORT_FIELD_NUMBER: _builtins.int
+    SUPERVISION_PLAN_FIELD_NUMBER: _builtins.int
+    ACCOUNTABILITY_CASE_FIELD_NUMBER: _builtins.int
+    INTERVIEW_NOTICE_FIELD_NUMBER: _builtins.int
+    INTERVIEW_MINUTES_FIELD_NUMBER: _builtins.int
+    TRACE_RESULT_FIELD_NUMBER: _builtins.int
+    REVIEW_NOTICE_FIELD_NUMBER: _builtins.int
+    FILE_SAMPLE_FIELD_NUMBER: _builtins.int
+    FILE_SCORES_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_PLAN_FIELD_NUMBER: _builtins.int
+    TASK_BREAKDOWN_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_STAGE_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_REPORT_FIELD_NUMBER: _builtins.int
+    CONTINGENCY_PLAN_FIELD_NUMBER: _builtins.int
+    PLAN_EVALUATION_FIELD_NUMBER: _builtins.int
+    TRIGGERED_EVALUATION_FIELD_NUMBER: _builtins.int
+    DRILL_PLAN_FIELD_NUMBER: _builtins.int
+    DRILL_RECORD_FIELD_NUMBER: _builtins.int
+    RANDOM_PLAN_FIELD_NUMBER: _builtins.int
+    DRAW_NOTICE_FIELD_NUMBER: _builtins.int
+    DRAW_RESULT_FIELD_NUMBER: _builtins.int
+    RANDOM_RESULTS_FIELD_NUMBER: _builtins.int
+    RANDOM_HANDED_ON_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case; empty to open a new one."""
     procedure: _builtins.str
@@ -250,6 +334,314 @@ class ActDraft(_message.Message):
     def items_handed_over(self) -> _referral_bodies_pb2.ItemsHandedOver:
         """hand-over"""
 
+    @_builtins.property
+    def discipline_clue(self) -> _support_bodies_pb2.DisciplineClue:
+        """report, send, in a referral to the discipline body"""
+
+    @_builtins.property
+    def clue_disposition(self) -> _support_bodies_pb2.ClueDisposition:
+        """take-on, refuse, of a clue"""
+
+    @_builtins.property
+    def support_extension(self) -> _support_bodies_pb2.SupportExtension:
+        """extend"""
+
+    @_builtins.property
+    def support_refusal(self) -> _support_bodies_pb2.SupportRefusal:
+        """refuse, decline"""
+
+    @_builtins.property
+    def assistance_request(self) -> _support_bodies_pb2.AssistanceRequest:
+        """ask, call"""
+
+    @_builtins.property
+    def assistance_arrival(self) -> _support_bodies_pb2.AssistanceArrival:
+        """arrive"""
+
+    @_builtins.property
+    def assistance_result(self) -> _support_bodies_pb2.AssistanceResult:
+        """help"""
+
+    @_builtins.property
+    def appraisal_request(self) -> _support_bodies_pb2.AppraisalRequest:
+        """request"""
+
+    @_builtins.property
+    def appraisal_conclusion(self) -> _support_bodies_pb2.AppraisalConclusion:
+        """conclude, explain"""
+
+    @_builtins.property
+    def enforcement_dispute_opening(self) -> _support_bodies_pb2.EnforcementDisputeOpening:
+        """open, open-against-holder"""
+
+    @_builtins.property
+    def dispute_measures(self) -> _support_bodies_pb2.DisputeMeasures:
+        """Urgent measures in a dispute over enforcement"""
+
+    @_builtins.property
+    def enforcement_settlement(self) -> _support_bodies_pb2.EnforcementSettlement:
+        """Minutes, proposal or decision in a dispute over enforcement"""
+
+    @_builtins.property
+    def delegation_letter(self) -> _support_bodies_pb2.DelegationLetter:
+        """offer, renew, of a delegation"""
+
+    @_builtins.property
+    def delegation_publication(self) -> _support_bodies_pb2.DelegationPublication:
+        """publish"""
+
+    @_builtins.property
+    def delegation_supervision(self) -> _support_bodies_pb2.DelegationSupervision:
+        """supervise, demand"""
+
+    @_builtins.property
+    def delegation_ending(self) -> _support_bodies_pb2.DelegationEnding:
+        """end, resign, hand-over"""
+
+    @_builtins.property
+    def result_use_request(self) -> _support_bodies_pb2.ResultUseRequest:
+        """send, of findings"""
+
+    @_builtins.property
+    def result_use_reply(self) -> _support_bodies_pb2.ResultUseReply:
+        """reply, report-use, undo"""
+
+    @_builtins.property
+    def complaint_record(self) -> _complaint_bodies_pb2.ComplaintRecord:
+        """register, submit: a complaint"""
+
+    @_builtins.property
+    def complaint_transfer(self) -> _complaint_bodies_pb2.ComplaintTransfer:
+        """transfer, assign, contest, divert-to-supervision, pass-up: a complaint"""
+
+    @_builtins.property
+    def three_party_call(self) -> _complaint_bodies_pb2.ThreePartyCall:
+        """call-three"""
+
+    @_builtins.property
+    def contact_record(self) -> _complaint_bodies_pb2.ContactRecord:
+        """contact"""
+
+    @_builtins.property
+    def joint_handling(self) -> _complaint_bodies_pb2.JointHandling:
+        """join"""
+
+    @_builtins.property
+    def mediation_referral(self) -> _complaint_bodies_pb2.MediationReferral:
+        """mediate"""
+
+    @_builtins.property
+    def mediation_result(self) -> _complaint_bodies_pb2.MediationResult:
+        """end-mediation"""
+
+    @_builtins.property
+    def complaint_answer(self) -> _complaint_bodies_pb2.ComplaintAnswer:
+        """answer, to a complainant"""
+
+    @_builtins.property
+    def return_visit(self) -> _complaint_bodies_pb2.ReturnVisit:
+        """visit, redo"""
+
+    @_builtins.property
+    def reasoned_notice(self) -> _joint_bodies_pb2.ReasonedNotice:
+        """What says what and why, and no more"""
+
+    @_builtins.property
+    def joint_action_proposal(self) -> _joint_bodies_pb2.JointActionProposal:
+        """apply, initiate, appoint-lead"""
+
+    @_builtins.property
+    def joint_action_plan(self) -> _joint_bodies_pb2.JointActionPlan:
+        """plan"""
+
+    @_builtins.property
+    def participant_list(self) -> _joint_bodies_pb2.ParticipantList:
+        """enrol, begin"""
+
+    @_builtins.property
+    def inspection_record(self) -> _joint_bodies_pb2.InspectionRecord:
+        """record, of an inspection"""
+
+    @_builtins.property
+    def case_branch(self) -> _joint_bodies_pb2.CaseBranch:
+        """branch"""
+
+    @_builtins.property
+    def joint_action_outcome(self) -> _joint_bodies_pb2.JointActionOutcome:
+        """outcome, of one participant"""
+
+    @_builtins.property
+    def joint_action_report(self) -> _joint_bodies_pb2.JointActionReport:
+        """report, of a joint action"""
+
+    @_builtins.property
+    def meeting_topics(self) -> _meeting_bodies_pb2.MeetingTopics:
+        """collect, propose, settle, state-opinion"""
+
+    @_builtins.property
+    def meeting_notice(self) -> _meeting_bodies_pb2.MeetingNotice:
+        """convene, invite, postpone"""
+
+    @_builtins.property
+    def meeting_reply(self) -> _meeting_bodies_pb2.MeetingReply:
+        """attend, excuse"""
+
+    @_builtins.property
+    def meeting_record(self) -> _meeting_bodies_pb2.MeetingRecord:
+        """hold"""
+
+    @_builtins.property
+    def meeting_minutes(self) -> _meeting_bodies_pb2.MeetingMinutes:
+        """issue"""
+
+    @_builtins.property
+    def resolution_task(self) -> _meeting_bodies_pb2.ResolutionTask:
+        """assign, a resolution"""
+
+    @_builtins.property
+    def coordination_request(self) -> _meeting_bodies_pb2.CoordinationRequest:
+        """request, resubmit"""
+
+    @_builtins.property
+    def court_data(self) -> _meeting_bodies_pb2.CourtData:
+        """share-data"""
+
+    @_builtins.property
+    def coordination_memorandum(self) -> _meeting_bodies_pb2.CoordinationMemorandum:
+        """settle, escalate, instruct"""
+
+    @_builtins.property
+    def hazard_notice(self) -> _complaint_bodies_pb2.HazardNotice:
+        """notify, of a hazard"""
+
+    @_builtins.property
+    def licensing_clue(self) -> _complaint_bodies_pb2.LicensingClue:
+        """send, a clue"""
+
+    @_builtins.property
+    def historical_matter(self) -> _complaint_bodies_pb2.HistoricalMatter:
+        """consult, hand-over"""
+
+    @_builtins.property
+    def supervised_listing(self) -> _supervision_bodies_pb2.SupervisedListing:
+        """propose, list, list-jointly"""
+
+    @_builtins.property
+    def supervision_opinion(self) -> _supervision_bodies_pb2.SupervisionOpinion:
+        """Statements, requests and answers in oversight"""
+
+    @_builtins.property
+    def supervision_publication(self) -> _supervision_bodies_pb2.SupervisionPublication:
+        """publish, in oversight"""
+
+    @_builtins.property
+    def supervision_check(self) -> _supervision_bodies_pb2.SupervisionCheck:
+        """check, pass, fail, in oversight"""
+
+    @_builtins.property
+    def inspection_plan(self) -> _supervision_bodies_pb2.InspectionPlan:
+        """assign, announce, in an inspection"""
+
+    @_builtins.property
+    def inspection_visit(self) -> _supervision_bodies_pb2.InspectionVisit:
+        """visit"""
+
+    @_builtins.property
+    def supervision_findings(self) -> _supervision_bodies_pb2.SupervisionFindings:
+        """Reports with proposals"""
+
+    @_builtins.property
+    def rectification_report(self) -> _supervision_bodies_pb2.RectificationReport:
+        """rectify"""
+
+    @_builtins.property
+    def supervision_plan(self) -> _supervision_bodies_pb2.SupervisionPlan:
+        """begin, of a year's supervision"""
+
+    @_builtins.property
+    def accountability_case(self) -> _supervision_bodies_pb2.AccountabilityCase:
+        """open, in accountability"""
+
+    @_builtins.property
+    def interview_notice(self) -> _supervision_bodies_pb2.InterviewNotice:
+        """summon, summon-higher"""
+
+    @_builtins.property
+    def interview_minutes(self) -> _supervision_bodies_pb2.InterviewMinutes:
+        """interview"""
+
+    @_builtins.property
+    def trace_result(self) -> _supervision_bodies_pb2.TraceResult:
+        """trace-result"""
+
+    @_builtins.property
+    def review_notice(self) -> _sampling_bodies_pb2.ReviewNotice:
+        """notify, in a review of files"""
+
+    @_builtins.property
+    def file_sample(self) -> _sampling_bodies_pb2.FileSample:
+        """sample"""
+
+    @_builtins.property
+    def file_scores(self) -> _sampling_bodies_pb2.FileScores:
+        """score, rescore"""
+
+    @_builtins.property
+    def campaign_plan(self) -> _plan_bodies_pb2.CampaignPlan:
+        """plan, of a campaign"""
+
+    @_builtins.property
+    def task_breakdown(self) -> _plan_bodies_pb2.TaskBreakdown:
+        """break-down"""
+
+    @_builtins.property
+    def campaign_stage(self) -> _plan_bodies_pb2.CampaignStage:
+        """Stages of a campaign"""
+
+    @_builtins.property
+    def campaign_report(self) -> _plan_bodies_pb2.CampaignReport:
+        """report, complete, in a campaign"""
+
+    @_builtins.property
+    def contingency_plan(self) -> _plan_bodies_pb2.ContingencyPlan:
+        """issue, revise"""
+
+    @_builtins.property
+    def plan_evaluation(self) -> _plan_bodies_pb2.PlanEvaluation:
+        """evaluate, assess"""
+
+    @_builtins.property
+    def triggered_evaluation(self) -> _plan_bodies_pb2.TriggeredEvaluation:
+        """trigger"""
+
+    @_builtins.property
+    def drill_plan(self) -> _plan_bodies_pb2.DrillPlan:
+        """plan, of a drill"""
+
+    @_builtins.property
+    def drill_record(self) -> _plan_bodies_pb2.DrillRecord:
+        """hold, feed-back"""
+
+    @_builtins.property
+    def random_plan(self) -> _sampling_bodies_pb2.RandomPlan:
+        """plan, of random inspections"""
+
+    @_builtins.property
+    def draw_notice(self) -> _sampling_bodies_pb2.DrawNotice:
+        """announce-draw"""
+
+    @_builtins.property
+    def draw_result(self) -> _sampling_bodies_pb2.DrawResult:
+        """draw"""
+
+    @_builtins.property
+    def random_results(self) -> _sampling_bodies_pb2.RandomResults:
+        """result, result-violation"""
+
+    @_builtins.property
+    def random_handed_on(self) -> _sampling_bodies_pb2.RandomHandedOn:
+        """hand-on, of a random inspection"""
+
     def __init__(
         self,
         *,
@@ -296,12 +688,89 @@ class ActDraft(_message.Message):
         referral_objection: _referral_bodies_pb2.ReferralObjection | None = ...,
         procuratorial_notice: _referral_bodies_pb2.ProcuratorialNotice | None = ...,
         items_handed_over: _referral_bodies_pb2.ItemsHandedOver | None = ...,
+        discipline_clue: _support_bodies_pb2.DisciplineClue | None = ...,
+        clue_disposition: _support_bodies_pb2.ClueDisposition | None = ...,
+        support_extension: _support_bodies_pb2.SupportExtension | None = ...,
+        support_refusal: _support_bodies_pb2.SupportRefusal | None = ...,
+        assistance_request: _support_bodies_pb2.AssistanceRequest | None = ...,
+        assistance_arrival: _support_bodies_pb2.AssistanceArrival | None = ...,
+        assistance_result: _support_bodies_pb2.AssistanceResult | None = ...,
+        appraisal_request: _support_bodies_pb2.AppraisalRequest | None = ...,
+        appraisal_conclusion: _support_bodies_pb2.AppraisalConclusion | None = ...,
+        enforcement_dispute_opening: _support_bodies_pb2.EnforcementDisputeOpening | None = ...,
+        dispute_measures: _support_bodies_pb2.DisputeMeasures | None = ...,
+        enforcement_settlement: _support_bodies_pb2.EnforcementSettlement | None = ...,
+        delegation_letter: _support_bodies_pb2.DelegationLetter | None = ...,
+        delegation_publication: _support_bodies_pb2.DelegationPublication | None = ...,
+        delegation_supervision: _support_bodies_pb2.DelegationSupervision | None = ...,
+        delegation_ending: _support_bodies_pb2.DelegationEnding | None = ...,
+        result_use_request: _support_bodies_pb2.ResultUseRequest | None = ...,
+        result_use_reply: _support_bodies_pb2.ResultUseReply | None = ...,
+        complaint_record: _complaint_bodies_pb2.ComplaintRecord | None = ...,
+        complaint_transfer: _complaint_bodies_pb2.ComplaintTransfer | None = ...,
+        three_party_call: _complaint_bodies_pb2.ThreePartyCall | None = ...,
+        contact_record: _complaint_bodies_pb2.ContactRecord | None = ...,
+        joint_handling: _complaint_bodies_pb2.JointHandling | None = ...,
+        mediation_referral: _complaint_bodies_pb2.MediationReferral | None = ...,
+        mediation_result: _complaint_bodies_pb2.MediationResult | None = ...,
+        complaint_answer: _complaint_bodies_pb2.ComplaintAnswer | None = ...,
+        return_visit: _complaint_bodies_pb2.ReturnVisit | None = ...,
+        reasoned_notice: _joint_bodies_pb2.ReasonedNotice | None = ...,
+        joint_action_proposal: _joint_bodies_pb2.JointActionProposal | None = ...,
+        joint_action_plan: _joint_bodies_pb2.JointActionPlan | None = ...,
+        participant_list: _joint_bodies_pb2.ParticipantList | None = ...,
+        inspection_record: _joint_bodies_pb2.InspectionRecord | None = ...,
+        case_branch: _joint_bodies_pb2.CaseBranch | None = ...,
+        joint_action_outcome: _joint_bodies_pb2.JointActionOutcome | None = ...,
+        joint_action_report: _joint_bodies_pb2.JointActionReport | None = ...,
+        meeting_topics: _meeting_bodies_pb2.MeetingTopics | None = ...,
+        meeting_notice: _meeting_bodies_pb2.MeetingNotice | None = ...,
+        meeting_reply: _meeting_bodies_pb2.MeetingReply | None = ...,
+        meeting_record: _meeting_bodies_pb2.MeetingRecord | None = ...,
+        meeting_minutes: _meeting_bodies_pb2.MeetingMinutes | None = ...,
+        resolution_task: _meeting_bodies_pb2.ResolutionTask | None = ...,
+        coordination_request: _meeting_bodies_pb2.CoordinationRequest | None = ...,
+        court_data: _meeting_bodies_pb2.CourtData | None = ...,
+        coordination_memorandum: _meeting_bodies_pb2.CoordinationMemorandum | None = ...,
+        hazard_notice: _complaint_bodies_pb2.HazardNotice | None = ...,
+        licensing_clue: _complaint_bodies_pb2.LicensingClue | None = ...,
+        historical_matter: _complaint_bodies_pb2.HistoricalMatter | None = ...,
+        supervised_listing: _supervision_bodies_pb2.SupervisedListing | None = ...,
+        supervision_opinion: _supervision_bodies_pb2.SupervisionOpinion | None = ...,
+        supervision_publication: _supervision_bodies_pb2.SupervisionPublication | None = ...,
+        supervision_check: _supervision_bodies_pb2.SupervisionCheck | None = ...,
+        inspection_plan: _supervision_bodies_pb2.InspectionPlan | None = ...,
+        inspection_visit: _supervision_bodies_pb2.InspectionVisit | None = ...,
+        supervision_findings: _supervision_bodies_pb2.SupervisionFindings | None = ...,
+        rectification_report: _supervision_bodies_pb2.RectificationReport | None = ...,
+        supervision_plan: _supervision_bodies_pb2.SupervisionPlan | None = ...,
+        accountability_case: _supervision_bodies_pb2.AccountabilityCase | None = ...,
+        interview_notice: _supervision_bodies_pb2.InterviewNotice | None = ...,
+        interview_minutes: _supervision_bodies_pb2.InterviewMinutes | None = ...,
+        trace_result: _supervision_bodies_pb2.TraceResult | None = ...,
+        review_notice: _sampling_bodies_pb2.ReviewNotice | None = ...,
+        file_sample: _sampling_bodies_pb2.FileSample | None = ...,
+        file_scores: _sampling_bodies_pb2.FileScores | None = ...,
+        campaign_plan: _plan_bodies_pb2.CampaignPlan | None = ...,
+        task_breakdown: _plan_bodies_pb2.TaskBreakdown | None = ...,
+        campaign_stage: _plan_bodies_pb2.CampaignStage | None = ...,
+        campaign_report: _plan_bodies_pb2.CampaignReport | None = ...,
+        contingency_plan: _plan_bodies_pb2.ContingencyPlan | None = ...,
+        plan_evaluation: _plan_bodies_pb2.PlanEvaluation | None = ...,
+        triggered_evaluation: _plan_bodies_pb2.TriggeredEvaluation | None = ...,
+        drill_plan: _plan_bodies_pb2.DrillPlan | None = ...,
+        drill_record: _plan_bodies_pb2.DrillRecord | None = ...,
+        random_plan: _sampling_bodies_pb2.RandomPlan | None = ...,
+        draw_notice: _sampling_bodies_pb2.DrawNotice | None = ...,
+        draw_result: _sampling_bodies_pb2.DrawResult | None = ...,
+        random_results: _sampling_bodies_pb2.RandomResults | None = ...,
+        random_handed_on: _sampling_bodies_pb2.RandomHandedOn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "body", b"body", "closing", b"closing", "correction", b"correction", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_statement", b"dispute_statement", "extension_body", b"extension_body", "filing_decision", b"filing_decision", "immediate_notice", b"immediate_notice", "items_handed_over", b"items_handed_over", "material_request", b"material_request", "material_supply", b"material_supply", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_letter", b"outcome_letter", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "recall", b"recall", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "settlement", b"settlement", "sign_for", b"sign_for", "transfer_letter", b"transfer_letter"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "accountability_case", b"accountability_case", "appraisal_conclusion", b"appraisal_conclusion", "appraisal_request", b"appraisal_request", "assistance_arrival", b"assistance_arrival", "assistance_request", b"assistance_request", "assistance_result", b"assistance_result", "body", b"body", "campaign_plan", b"campaign_plan", "campaign_report", b"campaign_report", "campaign_stage", b"campaign_stage", "case_branch", b"case_branch", "closing", b"closing", "clue_disposition", b"clue_disposition", "complaint_answer", b"complaint_answer", "complaint_record", b"complaint_record", "complaint_transfer", b"complaint_transfer", "contact_record", b"contact_record", "contingency_plan", b"contingency_plan", "coordination_memorandum", b"coordination_memorandum", "coordination_request", b"coordination_request", "correction", b"correction", "court_data", b"court_data", "delegation_ending", b"delegation_ending", "delegation_letter", b"delegation_letter", "delegation_publication", b"delegation_publication", "delegation_supervision", b"delegation_supervision", "discipline_clue", b"discipline_clue", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_measures", b"dispute_measures", "dispute_statement", b"dispute_statement", "draw_notice", b"draw_notice", "draw_result", b"draw_result", "drill_plan", b"drill_plan", "drill_record", b"drill_record", "enforcement_dispute_opening", b"enforcement_dispute_opening", "enforcement_settlement", b"enforcement_settlement", "extension_body", b"extension_body", "file_sample", b"file_sample", "file_scores", b"file_scores", "filing_decision", b"filing_decision", "hazard_notice", b"hazard_notice", "historical_matter", b"historical_matter", "immediate_notice", b"immediate_notice", "inspection_plan", b"inspection_plan", "inspection_record", b"inspection_record", "inspection_visit", b"inspection_visit", "interview_minutes", b"interview_minutes", "interview_notice", b"interview_notice", "items_handed_over", b"items_handed_over", "joint_action_outcome", b"joint_action_outcome", "joint_action_plan", b"joint_action_plan", "joint_action_proposal", b"joint_action_proposal", "joint_action_report", b"joint_action_report", "joint_handling", b"joint_handling", "licensing_clue", b"licensing_clue", "material_request", b"material_request", "material_supply", b"material_supply", "mediation_referral", b"mediation_referral", "mediation_result", b"mediation_result", "meeting_minutes", b"meeting_minutes", "meeting_notice", b"meeting_notice", "meeting_record", b"meeting_record", "meeting_reply", b"meeting_reply", "meeting_topics", b"meeting_topics", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_letter", b"outcome_letter", "participant_list", b"participant_list", "plan_evaluation", b"plan_evaluation", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "random_handed_on", b"random_handed_on", "random_plan", b"random_plan", "random_results", b"random_results", "reasoned_notice", b"reasoned_notice", "recall", b"recall", "rectification_report", b"rectification_report", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "resolution_task", b"resolution_task", "result_use_reply", b"result_use_reply", "result_use_request", b"result_use_request", "return_visit", b"return_visit", "review_notice", b"review_notice", "settlement", b"settlement", "sign_for", b"sign_for", "supervised_listing", b"supervised_listing", "supervision_check", b"supervision_check", "supervision_findings", b"supervision_findings", "supervision_opinion", b"supervision_opinion", "supervision_plan", b"supervision_plan", "supervision_publication", b"supervision_publication", "support_extension", b"support_extension", "support_refusal", b"support_refusal", "task_breakdown", b"task_breakdown", "three_party_call", b"three_party_call", "trace_result", b"trace_result", "transfer_letter", b"transfer_letter", "triggered_evaluation", b"triggered_evaluation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "act", b"act", "amended_letter", b"amended_letter", "area_code", b"area_code", "body", b"body", "case_id", b"case_id", "closing", b"closing", "copies", b"copies", "correction", b"correction", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_statement", b"dispute_statement", "extension_body", b"extension_body", "filing_decision", b"filing_decision", "immediate_notice", b"immediate_notice", "item_code", b"item_code", "items_handed_over", b"items_handed_over", "linked_cases", b"linked_cases", "material_request", b"material_request", "material_supply", b"material_supply", "materials", b"materials", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_code", b"outcome_code", "outcome_letter", b"outcome_letter", "parties", b"parties", "procedure", b"procedure", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "reason_code", b"reason_code", "recall", b"recall", "recipients", b"recipients", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "settlement", b"settlement", "sign_for", b"sign_for", "sub_unit", b"sub_unit", "transfer_letter", b"transfer_letter", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "accountability_case", b"accountability_case", "act", b"act", "amended_letter", b"amended_letter", "appraisal_conclusion", b"appraisal_conclusion", "appraisal_request", b"appraisal_request", "area_code", b"area_code", "assistance_arrival", b"assistance_arrival", "assistance_request", b"assistance_request", "assistance_result", b"assistance_result", "body", b"body", "campaign_plan", b"campaign_plan", "campaign_report", b"campaign_report", "campaign_stage", b"campaign_stage", "case_branch", b"case_branch", "case_id", b"case_id", "closing", b"closing", "clue_disposition", b"clue_disposition", "complaint_answer", b"complaint_answer", "complaint_record", b"complaint_record", "complaint_transfer", b"complaint_transfer", "contact_record", b"contact_record", "contingency_plan", b"contingency_plan", "coordination_memorandum", b"coordination_memorandum", "coordination_request", b"coordination_request", "copies", b"copies", "correction", b"correction", "court_data", b"court_data", "delegation_ending", b"delegation_ending", "delegation_letter", b"delegation_letter", "delegation_publication", b"delegation_publication", "delegation_supervision", b"delegation_supervision", "discipline_clue", b"discipline_clue", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_measures", b"dispute_measures", "dispute_statement", b"dispute_statement", "draw_notice", b"draw_notice", "draw_result", b"draw_result", "drill_plan", b"drill_plan", "drill_record", b"drill_record", "enforcement_dispute_opening", b"enforcement_dispute_opening", "enforcement_settlement", b"enforcement_settlement", "extension_body", b"extension_body", "file_sample", b"file_sample", "file_scores", b"file_scores", "filing_decision", b"filing_decision", "hazard_notice", b"hazard_notice", "historical_matter", b"historical_matter", "immediate_notice", b"immediate_notice", "inspection_plan", b"inspection_plan", "inspection_record", b"inspection_record", "inspection_visit", b"inspection_visit", "interview_minutes", b"interview_minutes", "interview_notice", b"interview_notice", "item_code", b"item_code", "items_handed_over", b"items_handed_over", "joint_action_outcome", b"joint_action_outcome", "joint_action_plan", b"joint_action_plan", "joint_action_proposal", b"joint_action_proposal", "joint_action_report", b"joint_action_report", "joint_handling", b"joint_handling", "licensing_clue", b"licensing_clue", "linked_cases", b"linked_cases", "material_request", b"material_request", "material_supply", b"material_supply", "materials", b"materials", "mediation_referral", b"mediation_referral", "mediation_result", b"mediation_result", "meeting_minutes", b"meeting_minutes", "meeting_notice", b"meeting_notice", "meeting_record", b"meeting_record", "meeting_reply", b"meeting_reply", "meeting_topics", b"meeting_topics", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_code", b"outcome_code", "outcome_letter", b"outcome_letter", "participant_list", b"participant_list", "parties", b"parties", "plan_evaluation", b"plan_evaluation", "procedure", b"procedure", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "random_handed_on", b"random_handed_on", "random_plan", b"random_plan", "random_results", b"random_results", "reason_code", b"reason_code", "reasoned_notice", b"reasoned_notice", "recall", b"recall", "recipients", b"recipients", "rectification_report", b"rectification_report", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "resolution_task", b"resolution_task", "result_use_reply", b"result_use_reply", "result_use_request", b"result_use_request", "return_visit", b"return_visit", "review_notice", b"review_notice", "settlement", b"settlement", "sign_for", b"sign_for", "sub_unit", b"sub_unit", "supervised_listing", b"supervised_listing", "supervision_check", b"supervision_check", "supervision_findings", b"supervision_findings", "supervision_opinion", b"supervision_opinion", "supervision_plan", b"supervision_plan", "supervision_publication", b"supervision_publication", "support_extension", b"support_extension", "support_refusal", b"support_refusal", "task_breakdown", b"task_breakdown", "three_party_call", b"three_party_call", "trace_result", b"trace_result", "transfer_letter", b"transfer_letter", "triggered_evaluation", b"triggered_evaluation", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["discovery", "immediate_notice", "oral_transfer", "transfer_letter", "sign_for", "material_request", "material_supply", "acceptance_notice", "dispute", "settlement", "progress_report", "outcome_letter", "recall", "correction", "closing", "dispute_statement", "dispute_decision", "extension_body", "referral_report", "referral_decision", "referral_letter", "referral_passed_on", "filing_decision", "referral_objection", "procuratorial_notice", "items_handed_over"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["discovery", "immediate_notice", "oral_transfer", "transfer_letter", "sign_for", "material_request", "material_supply", "acceptance_notice", "dispute", "settlement", "progress_report", "outcome_letter", "recall", "correction", "closing", "dispute_statement", "dispute_decision", "extension_body", "referral_report", "referral_decision", "referral_letter", "referral_passed_on", "filing_decision", "referral_objection", "procuratorial_notice", "items_handed_over", "discipline_clue", "clue_disposition", "support_extension", "support_refusal", "assistance_request", "assistance_arrival", "assistance_result", "appraisal_request", "appraisal_conclusion", "enforcement_dispute_opening", "dispute_measures", "enforcement_settlement", "delegation_letter", "delegation_publication", "delegation_supervision", "delegation_ending", "result_use_request", "result_use_reply", "complaint_record", "complaint_transfer", "three_party_call", "contact_record", "joint_handling", "mediation_referral", "mediation_result", "complaint_answer", "return_visit", "reasoned_notice", "joint_action_proposal", "joint_action_plan", "participant_list", "inspection_record", "case_branch", "joint_action_outcome", "joint_action_report", "meeting_topics", "meeting_notice", "meeting_reply", "meeting_record", "meeting_minutes", "resolution_task", "coordination_request", "court_data", "coordination_memorandum", "hazard_notice", "licensing_clue", "historical_matter", "supervised_listing", "supervision_opinion", "supervision_publication", "supervision_check", "inspection_plan", "inspection_visit", "supervision_findings", "rectification_report", "supervision_plan", "accountability_case", "interview_notice", "interview_minutes", "trace_result", "review_notice", "file_sample", "file_scores", "campaign_plan", "task_breakdown", "campaign_stage", "campaign_report", "contingency_plan", "plan_evaluation", "triggered_evaluation", "drill_plan", "drill_record", "random_plan", "draw_notice", "draw_result", "random_results", "random_handed_on"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

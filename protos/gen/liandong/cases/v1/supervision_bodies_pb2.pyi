@@ -278,7 +278,7 @@ class InspectionPlan(_message.Message):
 Global___InspectionPlan: _TypeAlias = InspectionPlan  # noqa: Y015
 
 @_typing.final
-class InspectionRecord(_message.Message):
+class InspectionVisit(_message.Message):
     """`visit`: what was seen on the spot, against the system's record (现场督查记录)."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -307,7 +307,7 @@ class InspectionRecord(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___InspectionRecord: _TypeAlias = InspectionRecord  # noqa: Y015
+Global___InspectionVisit: _TypeAlias = InspectionVisit  # noqa: Y015
 
 @_typing.final
 class InspectionDiscrepancy(_message.Message):
