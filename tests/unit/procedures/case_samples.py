@@ -91,7 +91,7 @@ class Play:
             default["requested_limit"] = self.now + timedelta(days=5)
         if "linked_cases" in requires:
             default["linked_cases"] = (("parent-case", "parent"),)
-        for code in ("reason_code", "outcome_code"):
+        for code in ("reason_code", "outcome_code", "item_code", "area_code"):
             if code in requires:
                 default[code] = "01"
         return ActFacts(

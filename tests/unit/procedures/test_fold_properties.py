@@ -55,7 +55,7 @@ def played(run: Run) -> Play:
     procedure = SHIPPED[name]
     opening = next(act for act in procedure.acts.values() if procedure.opens(act))
     copied = tuple(each for each, role in SEATS[name].items() if role in opening.copies)
-    author = next(each for each, role in SEATS[name].items() if role in opening.by)
+    author = next((each for each, role in SEATS[name].items() if role in opening.by), JUSTICE)
     play.do(opening.name, author, parties=SEATS[name], urgency=urgency, copies=copied)
     for index, (choice, hours, raise_to, announced, other, arrives) in enumerate(steps):
         play.now += timedelta(hours=hours)
