@@ -86,7 +86,10 @@ class Step(_Part):
 
 
 class Cast(_Part):
-    """A case of a scenario: its procedure, and which department holds which role."""
+    """A case of a scenario: its procedure, and which department holds which role.
+
+    Of several in one role, at once or one after the other, the later ones are numbered: `participant-2`.
+    """
 
     procedure: Name
     roles: dict[Name, str]

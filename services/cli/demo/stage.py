@@ -166,7 +166,10 @@ class Stage:
             case_id=case_id,
             procedure="" if case_id else procedure.name,
             act=step.act,
-            parties=[envelopes.Party(role=role, department=cast.roles[role]) for role in step.names],
+            parties=[
+                envelopes.Party(role=_role(name, procedure), department=cast.roles[name])
+                for name in step.names
+            ],
             recipients=[cast.roles[role] for role in step.to],
             outcome_code=step.outcome_code,
             reason_code=step.reason_code,
@@ -237,6 +240,11 @@ class Stage:
 
     def _party(self, label: str, role: str) -> Party:
         return self._parties[self._scenario.cases[label].roles[role]]
+
+
+def _role(name: str, procedure: Procedure) -> str:
+    """The role that a name of the cast stands for: `participant-2` is another participant."""
+    return name if name in procedure.roles else name.rstrip("-0123456789")
 
 
 def _persons(roles: Sequence[str]) -> list[str]:
