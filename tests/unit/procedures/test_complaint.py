@@ -18,7 +18,9 @@ def due(play: Play, rule: str) -> datetime:
     return due_time(play.owed(rule), NATIONAL)
 
 
-def registered(when: str = "2026-03-02 09:00", urgency: Urgency = Urgency.ORDINARY, first: str = TOWN) -> Play:
+def registered(
+    when: str = "2026-03-02 09:00", urgency: Urgency = Urgency.ORDINARY, first: str = TOWN
+) -> Play:
     """A complaint that the town received."""
     play = Play("complaint", REGION, at(when))
     play.do("register", first, parties={first: "owner"}, urgency=urgency, item_code="TS-0301")
@@ -42,7 +44,7 @@ def answered() -> Play:
 def test_the_class_is_named() -> None:
     """By the code in the header."""
     play = Play("complaint", REGION)
-    refusal = play.refusal("register", TOWN, parties={TOWN: "owner"})
+    refusal = play.refusal("register", TOWN, parties={TOWN: "owner"}, item_code="")
     assert refusal is not None
     assert (refusal.reason, refusal.field) == ("FIELD_REQUIRED", "item_code")
 

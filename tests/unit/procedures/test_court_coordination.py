@@ -22,7 +22,9 @@ def due(play: Play, rule: str) -> datetime:
 
 def dues(play: Play, rule: str) -> dict[str, datetime]:
     """What each owes, by department."""
-    return {each.owed_by: due_time(each, NATIONAL) for each in play.case.open_obligations if each.rule == rule}
+    return {
+        each.owed_by: due_time(each, NATIONAL) for each in play.case.open_obligations if each.rule == rule
+    }
 
 
 def requested(when: str = "2026-02-13 10:00", urgency: Urgency = Urgency.ORDINARY) -> Play:
@@ -44,7 +46,7 @@ def settled() -> Play:
 def test_the_topic_is_named() -> None:
     """One topic, one case."""
     play = Play("court-coordination", REGION)
-    assert play.reason("request", COURT, parties={COURT: "requester"}) == "FIELD_REQUIRED"
+    assert play.reason("request", COURT, parties={COURT: "requester"}, item_code="") == "FIELD_REQUIRED"
 
 
 @pytest.mark.parametrize(
