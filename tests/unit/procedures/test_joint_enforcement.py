@@ -19,7 +19,9 @@ def due(play: Play, rule: str) -> datetime:
 
 def dues(play: Play, rule: str) -> dict[str, datetime]:
     """What each owes, by department."""
-    return {each.owed_by: due_time(each, NATIONAL) for each in play.case.open_obligations if each.rule == rule}
+    return {
+        each.owed_by: due_time(each, NATIONAL) for each in play.case.open_obligations if each.rule == rule
+    }
 
 
 def led(when: str = "2026-02-13 10:00", urgency: Urgency = Urgency.ORDINARY) -> Play:
@@ -83,7 +85,7 @@ def test_an_application_is_declined_with_a_reason() -> None:
 @pytest.mark.parametrize(
     ("urgency", "expected"),
     [
-        # 14 (make-up), 24, 25, 26, 27
+        # the make-up Saturday, then the 24th to the 27th
         (Urgency.ORDINARY, "2026-02-28"),
         (Urgency.URGENT, "2026-02-14 10:00"),
         (Urgency.MAJOR, "2026-02-13 11:00"),
