@@ -18,7 +18,7 @@ def due(play: Play, rule: str) -> datetime:
 def assigned(when: str = "2026-02-13 10:00", until: str = "2026-04-30 17:00") -> Play:
     """A resolution of a consultation, on Friday 13 February."""
     play = Play("resolution-task", now=at(when))
-    play.do("assign", TOWN, parties=OPENING, copies=COPIES, requested_limit=at(until))
+    play.do("assign", TOWN, parties=OPENING, requested_limit=at(until))
     play.receive(HEALTH, when)
     return play
 
@@ -26,24 +26,23 @@ def assigned(when: str = "2026-02-13 10:00", until: str = "2026-04-30 17:00") ->
 def working() -> Play:
     """Taken on."""
     play = assigned()
-    play.do("accept", HEALTH, "2026-02-14 10:00")
+    play.do("accept", HEALTH, "2026-02-14 10:00", copies=COPIES)
     return play
 
 
 def test_it_is_linked_to_the_meeting_and_has_a_date() -> None:
-    """And the office gets its copy."""
+    """And somebody who answers for it."""
     play = Play("resolution-task")
-    given = {"parties": OPENING, "copies": COPIES}
-    assert play.reason("assign", TOWN, **given, linked_cases=()) == "FIELD_REQUIRED"
-    assert play.reason("assign", TOWN, **given, requested_limit=None) == "FIELD_REQUIRED"
-    assert play.reason("assign", TOWN, parties=OPENING) == "COPY_MISSING"
-    assert play.reason("assign", TOWN, parties={TOWN: "assigner"}, copies=COPIES) == "PARTY_INVALID"
+    assert play.reason("assign", TOWN, parties=OPENING, linked_cases=()) == "FIELD_REQUIRED"
+    assert play.reason("assign", TOWN, parties=OPENING, requested_limit=None) == "FIELD_REQUIRED"
+    assert play.reason("assign", TOWN, parties={TOWN: "assigner"}) == "PARTY_INVALID"
 
 
 def test_it_is_taken_on_in_two_working_days() -> None:
     """14 (make-up) and 24 February; due on the date that was set."""
     play = assigned()
     assert due(play, "accept") == at("2026-02-25")
+    assert play.reason("accept", HEALTH) == "COPY_MISSING"  # the office follows it from here on
     assert due(play, "deliver") == at("2026-04-30 17:00")
 
 
