@@ -47,9 +47,10 @@ def test_limits(urgency: Urgency, answer: str, remove: str) -> None:
 def test_evidence_of_a_hazard_may_follow() -> None:
     """In a day, so that the notice goes out at once."""
     play = Play("hazard-notice", REGION)
-    given = {"parties": {TOWN: "finder", MARKET: "responsible"}, "urgency": Urgency.MAJOR}
-    assert play.reason("notify", TOWN, **given, materials=()) == "MATERIAL_MISSING"
-    play.do("notify", TOWN, **given, materials=materials(announced=["source-material"]))
+    named = {TOWN: "finder", MARKET: "responsible"}
+    assert play.reason("notify", TOWN, parties=named, materials=()) == "MATERIAL_MISSING"
+    announced = materials(announced=["source-material"])
+    play.do("notify", TOWN, parties=named, urgency=Urgency.MAJOR, materials=announced)
     assert due(play, "evidence") == at("2026-03-03 09:00")
 
 
