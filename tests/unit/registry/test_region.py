@@ -58,10 +58,10 @@ def refused(text: str) -> list[tuple[type[defects.Defect], int]]:
 
 
 def test_the_demo_district_is_complete(qinghe: Region) -> None:
-    """Sixteen departments, two of them towns, with numbers' words, offices, calendars and categories."""
+    """Eighteen departments, two of them towns, with numbers' words, offices, calendars and categories."""
     directory = applied(qinghe)
     levels = Counter(each.level for each in directory.departments.values())
-    assert levels == {pb.LEVEL_DISTRICT: 14, pb.LEVEL_TOWN: 2}
+    assert levels == {pb.LEVEL_DISTRICT: 16, pb.LEVEL_TOWN: 2}
     assert all(each.number_word for each in directory.departments.values())
     assert not any(directory.active(name) for name in directory.departments)
     assert directory.office("case-transfer") == "justice.qinghe"
