@@ -11,8 +11,10 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from liandong.cases.v1 import bodies_pb2 as _bodies_pb2
 from liandong.cases.v1 import complaint_bodies_pb2 as _complaint_bodies_pb2
+from liandong.cases.v1 import emergency_bodies_pb2 as _emergency_bodies_pb2
 from liandong.cases.v1 import joint_bodies_pb2 as _joint_bodies_pb2
 from liandong.cases.v1 import meeting_bodies_pb2 as _meeting_bodies_pb2
+from liandong.cases.v1 import openness_bodies_pb2 as _openness_bodies_pb2
 from liandong.cases.v1 import plan_bodies_pb2 as _plan_bodies_pb2
 from liandong.cases.v1 import referral_bodies_pb2 as _referral_bodies_pb2
 from liandong.cases.v1 import sampling_bodies_pb2 as _sampling_bodies_pb2
@@ -182,6 +184,36 @@ class ActDraft(_message.Message):
     DRAW_RESULT_FIELD_NUMBER: _builtins.int
     RANDOM_RESULTS_FIELD_NUMBER: _builtins.int
     RANDOM_HANDED_ON_FIELD_NUMBER: _builtins.int
+    EMERGENCY_REPORT_FIELD_NUMBER: _builtins.int
+    LEADER_INSTRUCTION_FIELD_NUMBER: _builtins.int
+    RESPONSE_DECISION_FIELD_NUMBER: _builtins.int
+    RESPONSE_GROUPS_FIELD_NUMBER: _builtins.int
+    SUPPORT_REQUEST_FIELD_NUMBER: _builtins.int
+    EMERGENCY_CONCLUSION_FIELD_NUMBER: _builtins.int
+    DUTY_ORDER_FIELD_NUMBER: _builtins.int
+    PEOPLE_SENT_FIELD_NUMBER: _builtins.int
+    SHIFT_HAND_OVER_FIELD_NUMBER: _builtins.int
+    CONTACT_CHANGE_FIELD_NUMBER: _builtins.int
+    ROSTER_REQUEST_FIELD_NUMBER: _builtins.int
+    DUTY_ROSTER_FIELD_NUMBER: _builtins.int
+    SPOT_CHECK_FIELD_NUMBER: _builtins.int
+    PUBLISHED_TEXT_FIELD_NUMBER: _builtins.int
+    RETURNED_TEXT_FIELD_NUMBER: _builtins.int
+    EXTENSION_REASON_FIELD_NUMBER: _builtins.int
+    GIVEN_OPINION_FIELD_NUMBER: _builtins.int
+    OPINION_ALERT_FIELD_NUMBER: _builtins.int
+    PRESS_CONFERENCE_FIELD_NUMBER: _builtins.int
+    POLICY_REQUEST_FIELD_NUMBER: _builtins.int
+    DISCLOSURE_APPLICATION_FIELD_NUMBER: _builtins.int
+    OPINION_REQUEST_FIELD_NUMBER: _builtins.int
+    DISCLOSURE_ANSWER_FIELD_NUMBER: _builtins.int
+    PROPOSAL_ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    PROPOSAL_REPLY_FIELD_NUMBER: _builtins.int
+    PUBLICATION_NOTICE_FIELD_NUMBER: _builtins.int
+    PUBLICATION_PLAN_FIELD_NUMBER: _builtins.int
+    COMMENTS_ANSWERED_FIELD_NUMBER: _builtins.int
+    PUBLICATION_DRAFT_FIELD_NUMBER: _builtins.int
+    PUBLICATION_REVIEW_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case; empty to open a new one."""
     procedure: _builtins.str
@@ -642,6 +674,126 @@ class ActDraft(_message.Message):
     def random_handed_on(self) -> _sampling_bodies_pb2.RandomHandedOn:
         """hand-on, of a random inspection"""
 
+    @_builtins.property
+    def emergency_report(self) -> _emergency_bodies_pb2.EmergencyReport:
+        """learn, learn-health, report, report-casualties, report-health, pass-up, follow-up, inform"""
+
+    @_builtins.property
+    def leader_instruction(self) -> _emergency_bodies_pb2.LeaderInstruction:
+        """relay-instruction, tell-leader"""
+
+    @_builtins.property
+    def response_decision(self) -> _emergency_bodies_pb2.ResponseDecision:
+        """name-lead, prompt, start-response, settle, end-response"""
+
+    @_builtins.property
+    def response_groups(self) -> _emergency_bodies_pb2.ResponseGroups:
+        """set-up-groups"""
+
+    @_builtins.property
+    def support_request(self) -> _emergency_bodies_pb2.SupportRequest:
+        """request-support"""
+
+    @_builtins.property
+    def emergency_conclusion(self) -> _emergency_bodies_pb2.EmergencyConclusion:
+        """final-report"""
+
+    @_builtins.property
+    def duty_order(self) -> _emergency_bodies_pb2.DutyOrder:
+        """order, redirect, mobilise"""
+
+    @_builtins.property
+    def people_sent(self) -> _emergency_bodies_pb2.PeopleSent:
+        """send-people"""
+
+    @_builtins.property
+    def shift_hand_over(self) -> _emergency_bodies_pb2.ShiftHandOver:
+        """hand-over"""
+
+    @_builtins.property
+    def contact_change(self) -> _emergency_bodies_pb2.ContactChange:
+        """change-contact, announce-contact"""
+
+    @_builtins.property
+    def roster_request(self) -> _emergency_bodies_pb2.RosterRequest:
+        """ask-roster"""
+
+    @_builtins.property
+    def duty_roster(self) -> _emergency_bodies_pb2.DutyRoster:
+        """send-roster"""
+
+    @_builtins.property
+    def spot_check(self) -> _emergency_bodies_pb2.SpotCheck:
+        """spot-check, answer-check"""
+
+    @_builtins.property
+    def published_text(self) -> _openness_bodies_pb2.PublishedText:
+        """publish, statement, respond, follow-up, issue, issue-together, interpret, interpret-further"""
+
+    @_builtins.property
+    def returned_text(self) -> _openness_bodies_pb2.ReturnedText:
+        """return, withhold, take-down, drop, ask-further"""
+
+    @_builtins.property
+    def extension_reason(self) -> _openness_bodies_pb2.ExtensionReason:
+        """extend"""
+
+    @_builtins.property
+    def given_opinion(self) -> _openness_bodies_pb2.GivenOpinion:
+        """give-opinion, note-opinion, co-opinion, record-opinion, handle-again"""
+
+    @_builtins.property
+    def opinion_alert(self) -> _openness_bodies_pb2.OpinionAlert:
+        """alert, alert-major, raise, ask-more"""
+
+    @_builtins.property
+    def press_conference(self) -> _openness_bodies_pb2.PressConference:
+        """press-conference"""
+
+    @_builtins.property
+    def policy_request(self) -> _openness_bodies_pb2.PolicyRequest:
+        """request-issue"""
+
+    @_builtins.property
+    def disclosure_application(self) -> _openness_bodies_pb2.DisclosureApplication:
+        """receive, receive-correction"""
+
+    @_builtins.property
+    def opinion_request(self) -> _openness_bodies_pb2.OpinionRequest:
+        """consult, ask-third-party"""
+
+    @_builtins.property
+    def disclosure_answer(self) -> _openness_bodies_pb2.DisclosureAnswer:
+        """disclose, refuse"""
+
+    @_builtins.property
+    def proposal_assignment(self) -> _openness_bodies_pb2.ProposalAssignment:
+        """assign, assign-jointly, add-co-handler"""
+
+    @_builtins.property
+    def proposal_reply(self) -> _openness_bodies_pb2.ProposalReply:
+        """reply, reply-again"""
+
+    @_builtins.property
+    def publication_notice(self) -> _openness_bodies_pb2.PublicationNotice:
+        """notify"""
+
+    @_builtins.property
+    def publication_plan(self) -> _openness_bodies_pb2.PublicationPlan:
+        """submit-plan"""
+
+    @_builtins.property
+    def comments_answered(self) -> _openness_bodies_pb2.CommentsAnswered:
+        """answer-comments"""
+
+    @_builtins.property
+    def publication_draft(self) -> _openness_bodies_pb2.PublicationDraft:
+        """prepublish, ask-co, submit"""
+
+    @_builtins.property
+    def publication_review(self) -> _openness_bodies_pb2.PublicationReview:
+        """clear, return"""
+
     def __init__(
         self,
         *,
@@ -765,12 +917,42 @@ class ActDraft(_message.Message):
         draw_result: _sampling_bodies_pb2.DrawResult | None = ...,
         random_results: _sampling_bodies_pb2.RandomResults | None = ...,
         random_handed_on: _sampling_bodies_pb2.RandomHandedOn | None = ...,
+        emergency_report: _emergency_bodies_pb2.EmergencyReport | None = ...,
+        leader_instruction: _emergency_bodies_pb2.LeaderInstruction | None = ...,
+        response_decision: _emergency_bodies_pb2.ResponseDecision | None = ...,
+        response_groups: _emergency_bodies_pb2.ResponseGroups | None = ...,
+        support_request: _emergency_bodies_pb2.SupportRequest | None = ...,
+        emergency_conclusion: _emergency_bodies_pb2.EmergencyConclusion | None = ...,
+        duty_order: _emergency_bodies_pb2.DutyOrder | None = ...,
+        people_sent: _emergency_bodies_pb2.PeopleSent | None = ...,
+        shift_hand_over: _emergency_bodies_pb2.ShiftHandOver | None = ...,
+        contact_change: _emergency_bodies_pb2.ContactChange | None = ...,
+        roster_request: _emergency_bodies_pb2.RosterRequest | None = ...,
+        duty_roster: _emergency_bodies_pb2.DutyRoster | None = ...,
+        spot_check: _emergency_bodies_pb2.SpotCheck | None = ...,
+        published_text: _openness_bodies_pb2.PublishedText | None = ...,
+        returned_text: _openness_bodies_pb2.ReturnedText | None = ...,
+        extension_reason: _openness_bodies_pb2.ExtensionReason | None = ...,
+        given_opinion: _openness_bodies_pb2.GivenOpinion | None = ...,
+        opinion_alert: _openness_bodies_pb2.OpinionAlert | None = ...,
+        press_conference: _openness_bodies_pb2.PressConference | None = ...,
+        policy_request: _openness_bodies_pb2.PolicyRequest | None = ...,
+        disclosure_application: _openness_bodies_pb2.DisclosureApplication | None = ...,
+        opinion_request: _openness_bodies_pb2.OpinionRequest | None = ...,
+        disclosure_answer: _openness_bodies_pb2.DisclosureAnswer | None = ...,
+        proposal_assignment: _openness_bodies_pb2.ProposalAssignment | None = ...,
+        proposal_reply: _openness_bodies_pb2.ProposalReply | None = ...,
+        publication_notice: _openness_bodies_pb2.PublicationNotice | None = ...,
+        publication_plan: _openness_bodies_pb2.PublicationPlan | None = ...,
+        comments_answered: _openness_bodies_pb2.CommentsAnswered | None = ...,
+        publication_draft: _openness_bodies_pb2.PublicationDraft | None = ...,
+        publication_review: _openness_bodies_pb2.PublicationReview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "accountability_case", b"accountability_case", "appraisal_conclusion", b"appraisal_conclusion", "appraisal_request", b"appraisal_request", "assistance_arrival", b"assistance_arrival", "assistance_request", b"assistance_request", "assistance_result", b"assistance_result", "body", b"body", "campaign_plan", b"campaign_plan", "campaign_report", b"campaign_report", "campaign_stage", b"campaign_stage", "case_branch", b"case_branch", "closing", b"closing", "clue_disposition", b"clue_disposition", "complaint_answer", b"complaint_answer", "complaint_record", b"complaint_record", "complaint_transfer", b"complaint_transfer", "contact_record", b"contact_record", "contingency_plan", b"contingency_plan", "coordination_memorandum", b"coordination_memorandum", "coordination_request", b"coordination_request", "correction", b"correction", "court_data", b"court_data", "delegation_ending", b"delegation_ending", "delegation_letter", b"delegation_letter", "delegation_publication", b"delegation_publication", "delegation_supervision", b"delegation_supervision", "discipline_clue", b"discipline_clue", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_measures", b"dispute_measures", "dispute_statement", b"dispute_statement", "draw_notice", b"draw_notice", "draw_result", b"draw_result", "drill_plan", b"drill_plan", "drill_record", b"drill_record", "enforcement_dispute_opening", b"enforcement_dispute_opening", "enforcement_settlement", b"enforcement_settlement", "extension_body", b"extension_body", "file_sample", b"file_sample", "file_scores", b"file_scores", "filing_decision", b"filing_decision", "hazard_notice", b"hazard_notice", "historical_matter", b"historical_matter", "immediate_notice", b"immediate_notice", "inspection_plan", b"inspection_plan", "inspection_record", b"inspection_record", "inspection_visit", b"inspection_visit", "interview_minutes", b"interview_minutes", "interview_notice", b"interview_notice", "items_handed_over", b"items_handed_over", "joint_action_outcome", b"joint_action_outcome", "joint_action_plan", b"joint_action_plan", "joint_action_proposal", b"joint_action_proposal", "joint_action_report", b"joint_action_report", "joint_handling", b"joint_handling", "licensing_clue", b"licensing_clue", "material_request", b"material_request", "material_supply", b"material_supply", "mediation_referral", b"mediation_referral", "mediation_result", b"mediation_result", "meeting_minutes", b"meeting_minutes", "meeting_notice", b"meeting_notice", "meeting_record", b"meeting_record", "meeting_reply", b"meeting_reply", "meeting_topics", b"meeting_topics", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_letter", b"outcome_letter", "participant_list", b"participant_list", "plan_evaluation", b"plan_evaluation", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "random_handed_on", b"random_handed_on", "random_plan", b"random_plan", "random_results", b"random_results", "reasoned_notice", b"reasoned_notice", "recall", b"recall", "rectification_report", b"rectification_report", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "resolution_task", b"resolution_task", "result_use_reply", b"result_use_reply", "result_use_request", b"result_use_request", "return_visit", b"return_visit", "review_notice", b"review_notice", "settlement", b"settlement", "sign_for", b"sign_for", "supervised_listing", b"supervised_listing", "supervision_check", b"supervision_check", "supervision_findings", b"supervision_findings", "supervision_opinion", b"supervision_opinion", "supervision_plan", b"supervision_plan", "supervision_publication", b"supervision_publication", "support_extension", b"support_extension", "support_refusal", b"support_refusal", "task_breakdown", b"task_breakdown", "three_party_call", b"three_party_call", "trace_result", b"trace_result", "transfer_letter", b"transfer_letter", "triggered_evaluation", b"triggered_evaluation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "accountability_case", b"accountability_case", "appraisal_conclusion", b"appraisal_conclusion", "appraisal_request", b"appraisal_request", "assistance_arrival", b"assistance_arrival", "assistance_request", b"assistance_request", "assistance_result", b"assistance_result", "body", b"body", "campaign_plan", b"campaign_plan", "campaign_report", b"campaign_report", "campaign_stage", b"campaign_stage", "case_branch", b"case_branch", "closing", b"closing", "clue_disposition", b"clue_disposition", "comments_answered", b"comments_answered", "complaint_answer", b"complaint_answer", "complaint_record", b"complaint_record", "complaint_transfer", b"complaint_transfer", "contact_change", b"contact_change", "contact_record", b"contact_record", "contingency_plan", b"contingency_plan", "coordination_memorandum", b"coordination_memorandum", "coordination_request", b"coordination_request", "correction", b"correction", "court_data", b"court_data", "delegation_ending", b"delegation_ending", "delegation_letter", b"delegation_letter", "delegation_publication", b"delegation_publication", "delegation_supervision", b"delegation_supervision", "discipline_clue", b"discipline_clue", "disclosure_answer", b"disclosure_answer", "disclosure_application", b"disclosure_application", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_measures", b"dispute_measures", "dispute_statement", b"dispute_statement", "draw_notice", b"draw_notice", "draw_result", b"draw_result", "drill_plan", b"drill_plan", "drill_record", b"drill_record", "duty_order", b"duty_order", "duty_roster", b"duty_roster", "emergency_conclusion", b"emergency_conclusion", "emergency_report", b"emergency_report", "enforcement_dispute_opening", b"enforcement_dispute_opening", "enforcement_settlement", b"enforcement_settlement", "extension_body", b"extension_body", "extension_reason", b"extension_reason", "file_sample", b"file_sample", "file_scores", b"file_scores", "filing_decision", b"filing_decision", "given_opinion", b"given_opinion", "hazard_notice", b"hazard_notice", "historical_matter", b"historical_matter", "immediate_notice", b"immediate_notice", "inspection_plan", b"inspection_plan", "inspection_record", b"inspection_record", "inspection_visit", b"inspection_visit", "interview_minutes", b"interview_minutes", "interview_notice", b"interview_notice", "items_handed_over", b"items_handed_over", "joint_action_outcome", b"joint_action_outcome", "joint_action_plan", b"joint_action_plan", "joint_action_proposal", b"joint_action_proposal", "joint_action_report", b"joint_action_report", "joint_handling", b"joint_handling", "leader_instruction", b"leader_instruction", "licensing_clue", b"licensing_clue", "material_request", b"material_request", "material_supply", b"material_supply", "mediation_referral", b"mediation_referral", "mediation_result", b"mediation_result", "meeting_minutes", b"meeting_minutes", "meeting_notice", b"meeting_notice", "meeting_record", b"meeting_record", "meeting_reply", b"meeting_reply", "meeting_topics", b"meeting_topics", "occurred_at", b"occurred_at", "opinion_alert", b"opinion_alert", "opinion_request", b"opinion_request", "oral_transfer", b"oral_transfer", "outcome_letter", b"outcome_letter", "participant_list", b"participant_list", "people_sent", b"people_sent", "plan_evaluation", b"plan_evaluation", "policy_request", b"policy_request", "press_conference", b"press_conference", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "proposal_assignment", b"proposal_assignment", "proposal_reply", b"proposal_reply", "publication_draft", b"publication_draft", "publication_notice", b"publication_notice", "publication_plan", b"publication_plan", "publication_review", b"publication_review", "published_text", b"published_text", "random_handed_on", b"random_handed_on", "random_plan", b"random_plan", "random_results", b"random_results", "reasoned_notice", b"reasoned_notice", "recall", b"recall", "rectification_report", b"rectification_report", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "resolution_task", b"resolution_task", "response_decision", b"response_decision", "response_groups", b"response_groups", "result_use_reply", b"result_use_reply", "result_use_request", b"result_use_request", "return_visit", b"return_visit", "returned_text", b"returned_text", "review_notice", b"review_notice", "roster_request", b"roster_request", "settlement", b"settlement", "shift_hand_over", b"shift_hand_over", "sign_for", b"sign_for", "spot_check", b"spot_check", "supervised_listing", b"supervised_listing", "supervision_check", b"supervision_check", "supervision_findings", b"supervision_findings", "supervision_opinion", b"supervision_opinion", "supervision_plan", b"supervision_plan", "supervision_publication", b"supervision_publication", "support_extension", b"support_extension", "support_refusal", b"support_refusal", "support_request", b"support_request", "task_breakdown", b"task_breakdown", "three_party_call", b"three_party_call", "trace_result", b"trace_result", "transfer_letter", b"transfer_letter", "triggered_evaluation", b"triggered_evaluation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "accountability_case", b"accountability_case", "act", b"act", "amended_letter", b"amended_letter", "appraisal_conclusion", b"appraisal_conclusion", "appraisal_request", b"appraisal_request", "area_code", b"area_code", "assistance_arrival", b"assistance_arrival", "assistance_request", b"assistance_request", "assistance_result", b"assistance_result", "body", b"body", "campaign_plan", b"campaign_plan", "campaign_report", b"campaign_report", "campaign_stage", b"campaign_stage", "case_branch", b"case_branch", "case_id", b"case_id", "closing", b"closing", "clue_disposition", b"clue_disposition", "complaint_answer", b"complaint_answer", "complaint_record", b"complaint_record", "complaint_transfer", b"complaint_transfer", "contact_record", b"contact_record", "contingency_plan", b"contingency_plan", "coordination_memorandum", b"coordination_memorandum", "coordination_request", b"coordination_request", "copies", b"copies", "correction", b"correction", "court_data", b"court_data", "delegation_ending", b"delegation_ending", "delegation_letter", b"delegation_letter", "delegation_publication", b"delegation_publication", "delegation_supervision", b"delegation_supervision", "discipline_clue", b"discipline_clue", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_measures", b"dispute_measures", "dispute_statement", b"dispute_statement", "draw_notice", b"draw_notice", "draw_result", b"draw_result", "drill_plan", b"drill_plan", "drill_record", b"drill_record", "enforcement_dispute_opening", b"enforcement_dispute_opening", "enforcement_settlement", b"enforcement_settlement", "extension_body", b"extension_body", "file_sample", b"file_sample", "file_scores", b"file_scores", "filing_decision", b"filing_decision", "hazard_notice", b"hazard_notice", "historical_matter", b"historical_matter", "immediate_notice", b"immediate_notice", "inspection_plan", b"inspection_plan", "inspection_record", b"inspection_record", "inspection_visit", b"inspection_visit", "interview_minutes", b"interview_minutes", "interview_notice", b"interview_notice", "item_code", b"item_code", "items_handed_over", b"items_handed_over", "joint_action_outcome", b"joint_action_outcome", "joint_action_plan", b"joint_action_plan", "joint_action_proposal", b"joint_action_proposal", "joint_action_report", b"joint_action_report", "joint_handling", b"joint_handling", "licensing_clue", b"licensing_clue", "linked_cases", b"linked_cases", "material_request", b"material_request", "material_supply", b"material_supply", "materials", b"materials", "mediation_referral", b"mediation_referral", "mediation_result", b"mediation_result", "meeting_minutes", b"meeting_minutes", "meeting_notice", b"meeting_notice", "meeting_record", b"meeting_record", "meeting_reply", b"meeting_reply", "meeting_topics", b"meeting_topics", "occurred_at", b"occurred_at", "oral_transfer", b"oral_transfer", "outcome_code", b"outcome_code", "outcome_letter", b"outcome_letter", "participant_list", b"participant_list", "parties", b"parties", "plan_evaluation", b"plan_evaluation", "procedure", b"procedure", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "random_handed_on", b"random_handed_on", "random_plan", b"random_plan", "random_results", b"random_results", "reason_code", b"reason_code", "reasoned_notice", b"reasoned_notice", "recall", b"recall", "recipients", b"recipients", "rectification_report", b"rectification_report", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "resolution_task", b"resolution_task", "result_use_reply", b"result_use_reply", "result_use_request", b"result_use_request", "return_visit", b"return_visit", "review_notice", b"review_notice", "settlement", b"settlement", "sign_for", b"sign_for", "sub_unit", b"sub_unit", "supervised_listing", b"supervised_listing", "supervision_check", b"supervision_check", "supervision_findings", b"supervision_findings", "supervision_opinion", b"supervision_opinion", "supervision_plan", b"supervision_plan", "supervision_publication", b"supervision_publication", "support_extension", b"support_extension", "support_refusal", b"support_refusal", "task_breakdown", b"task_breakdown", "three_party_call", b"three_party_call", "trace_result", b"trace_result", "transfer_letter", b"transfer_letter", "triggered_evaluation", b"triggered_evaluation", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_notice", b"acceptance_notice", "accountability_case", b"accountability_case", "act", b"act", "amended_letter", b"amended_letter", "appraisal_conclusion", b"appraisal_conclusion", "appraisal_request", b"appraisal_request", "area_code", b"area_code", "assistance_arrival", b"assistance_arrival", "assistance_request", b"assistance_request", "assistance_result", b"assistance_result", "body", b"body", "campaign_plan", b"campaign_plan", "campaign_report", b"campaign_report", "campaign_stage", b"campaign_stage", "case_branch", b"case_branch", "case_id", b"case_id", "closing", b"closing", "clue_disposition", b"clue_disposition", "comments_answered", b"comments_answered", "complaint_answer", b"complaint_answer", "complaint_record", b"complaint_record", "complaint_transfer", b"complaint_transfer", "contact_change", b"contact_change", "contact_record", b"contact_record", "contingency_plan", b"contingency_plan", "coordination_memorandum", b"coordination_memorandum", "coordination_request", b"coordination_request", "copies", b"copies", "correction", b"correction", "court_data", b"court_data", "delegation_ending", b"delegation_ending", "delegation_letter", b"delegation_letter", "delegation_publication", b"delegation_publication", "delegation_supervision", b"delegation_supervision", "discipline_clue", b"discipline_clue", "disclosure_answer", b"disclosure_answer", "disclosure_application", b"disclosure_application", "discovery", b"discovery", "dispute", b"dispute", "dispute_decision", b"dispute_decision", "dispute_measures", b"dispute_measures", "dispute_statement", b"dispute_statement", "draw_notice", b"draw_notice", "draw_result", b"draw_result", "drill_plan", b"drill_plan", "drill_record", b"drill_record", "duty_order", b"duty_order", "duty_roster", b"duty_roster", "emergency_conclusion", b"emergency_conclusion", "emergency_report", b"emergency_report", "enforcement_dispute_opening", b"enforcement_dispute_opening", "enforcement_settlement", b"enforcement_settlement", "extension_body", b"extension_body", "extension_reason", b"extension_reason", "file_sample", b"file_sample", "file_scores", b"file_scores", "filing_decision", b"filing_decision", "given_opinion", b"given_opinion", "hazard_notice", b"hazard_notice", "historical_matter", b"historical_matter", "immediate_notice", b"immediate_notice", "inspection_plan", b"inspection_plan", "inspection_record", b"inspection_record", "inspection_visit", b"inspection_visit", "interview_minutes", b"interview_minutes", "interview_notice", b"interview_notice", "item_code", b"item_code", "items_handed_over", b"items_handed_over", "joint_action_outcome", b"joint_action_outcome", "joint_action_plan", b"joint_action_plan", "joint_action_proposal", b"joint_action_proposal", "joint_action_report", b"joint_action_report", "joint_handling", b"joint_handling", "leader_instruction", b"leader_instruction", "licensing_clue", b"licensing_clue", "linked_cases", b"linked_cases", "material_request", b"material_request", "material_supply", b"material_supply", "materials", b"materials", "mediation_referral", b"mediation_referral", "mediation_result", b"mediation_result", "meeting_minutes", b"meeting_minutes", "meeting_notice", b"meeting_notice", "meeting_record", b"meeting_record", "meeting_reply", b"meeting_reply", "meeting_topics", b"meeting_topics", "occurred_at", b"occurred_at", "opinion_alert", b"opinion_alert", "opinion_request", b"opinion_request", "oral_transfer", b"oral_transfer", "outcome_code", b"outcome_code", "outcome_letter", b"outcome_letter", "participant_list", b"participant_list", "parties", b"parties", "people_sent", b"people_sent", "plan_evaluation", b"plan_evaluation", "policy_request", b"policy_request", "press_conference", b"press_conference", "procedure", b"procedure", "procuratorial_notice", b"procuratorial_notice", "progress_report", b"progress_report", "proposal_assignment", b"proposal_assignment", "proposal_reply", b"proposal_reply", "publication_draft", b"publication_draft", "publication_notice", b"publication_notice", "publication_plan", b"publication_plan", "publication_review", b"publication_review", "published_text", b"published_text", "random_handed_on", b"random_handed_on", "random_plan", b"random_plan", "random_results", b"random_results", "reason_code", b"reason_code", "reasoned_notice", b"reasoned_notice", "recall", b"recall", "recipients", b"recipients", "rectification_report", b"rectification_report", "referral_decision", b"referral_decision", "referral_letter", b"referral_letter", "referral_objection", b"referral_objection", "referral_passed_on", b"referral_passed_on", "referral_report", b"referral_report", "requested_limit", b"requested_limit", "resolution_task", b"resolution_task", "response_decision", b"response_decision", "response_groups", b"response_groups", "result_use_reply", b"result_use_reply", "result_use_request", b"result_use_request", "return_visit", b"return_visit", "returned_text", b"returned_text", "review_notice", b"review_notice", "roster_request", b"roster_request", "settlement", b"settlement", "shift_hand_over", b"shift_hand_over", "sign_for", b"sign_for", "spot_check", b"spot_check", "sub_unit", b"sub_unit", "supervised_listing", b"supervised_listing", "supervision_check", b"supervision_check", "supervision_findings", b"supervision_findings", "supervision_opinion", b"supervision_opinion", "supervision_plan", b"supervision_plan", "supervision_publication", b"supervision_publication", "support_extension", b"support_extension", "support_refusal", b"support_refusal", "support_request", b"support_request", "task_breakdown", b"task_breakdown", "three_party_call", b"three_party_call", "trace_result", b"trace_result", "transfer_letter", b"transfer_letter", "triggered_evaluation", b"triggered_evaluation", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["discovery", "immediate_notice", "oral_transfer", "transfer_letter", "sign_for", "material_request", "material_supply", "acceptance_notice", "dispute", "settlement", "progress_report", "outcome_letter", "recall", "correction", "closing", "dispute_statement", "dispute_decision", "extension_body", "referral_report", "referral_decision", "referral_letter", "referral_passed_on", "filing_decision", "referral_objection", "procuratorial_notice", "items_handed_over", "discipline_clue", "clue_disposition", "support_extension", "support_refusal", "assistance_request", "assistance_arrival", "assistance_result", "appraisal_request", "appraisal_conclusion", "enforcement_dispute_opening", "dispute_measures", "enforcement_settlement", "delegation_letter", "delegation_publication", "delegation_supervision", "delegation_ending", "result_use_request", "result_use_reply", "complaint_record", "complaint_transfer", "three_party_call", "contact_record", "joint_handling", "mediation_referral", "mediation_result", "complaint_answer", "return_visit", "reasoned_notice", "joint_action_proposal", "joint_action_plan", "participant_list", "inspection_record", "case_branch", "joint_action_outcome", "joint_action_report", "meeting_topics", "meeting_notice", "meeting_reply", "meeting_record", "meeting_minutes", "resolution_task", "coordination_request", "court_data", "coordination_memorandum", "hazard_notice", "licensing_clue", "historical_matter", "supervised_listing", "supervision_opinion", "supervision_publication", "supervision_check", "inspection_plan", "inspection_visit", "supervision_findings", "rectification_report", "supervision_plan", "accountability_case", "interview_notice", "interview_minutes", "trace_result", "review_notice", "file_sample", "file_scores", "campaign_plan", "task_breakdown", "campaign_stage", "campaign_report", "contingency_plan", "plan_evaluation", "triggered_evaluation", "drill_plan", "drill_record", "random_plan", "draw_notice", "draw_result", "random_results", "random_handed_on"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["discovery", "immediate_notice", "oral_transfer", "transfer_letter", "sign_for", "material_request", "material_supply", "acceptance_notice", "dispute", "settlement", "progress_report", "outcome_letter", "recall", "correction", "closing", "dispute_statement", "dispute_decision", "extension_body", "referral_report", "referral_decision", "referral_letter", "referral_passed_on", "filing_decision", "referral_objection", "procuratorial_notice", "items_handed_over", "discipline_clue", "clue_disposition", "support_extension", "support_refusal", "assistance_request", "assistance_arrival", "assistance_result", "appraisal_request", "appraisal_conclusion", "enforcement_dispute_opening", "dispute_measures", "enforcement_settlement", "delegation_letter", "delegation_publication", "delegation_supervision", "delegation_ending", "result_use_request", "result_use_reply", "complaint_record", "complaint_transfer", "three_party_call", "contact_record", "joint_handling", "mediation_referral", "mediation_result", "complaint_answer", "return_visit", "reasoned_notice", "joint_action_proposal", "joint_action_plan", "participant_list", "inspection_record", "case_branch", "joint_action_outcome", "joint_action_report", "meeting_topics", "meeting_notice", "meeting_reply", "meeting_record", "meeting_minutes", "resolution_task", "coordination_request", "court_data", "coordination_memorandum", "hazard_notice", "licensing_clue", "historical_matter", "supervised_listing", "supervision_opinion", "supervision_publication", "supervision_check", "inspection_plan", "inspection_visit", "supervision_findings", "rectification_report", "supervision_plan", "accountability_case", "interview_notice", "interview_minutes", "trace_result", "review_notice", "file_sample", "file_scores", "campaign_plan", "task_breakdown", "campaign_stage", "campaign_report", "contingency_plan", "plan_evaluation", "triggered_evaluation", "drill_plan", "drill_record", "random_plan", "draw_notice", "draw_result", "random_results", "random_handed_on", "emergency_report", "leader_instruction", "response_decision", "response_groups", "support_request", "emergency_conclusion", "duty_order", "people_sent", "shift_hand_over", "contact_change", "roster_request", "duty_roster", "spot_check", "published_text", "returned_text", "extension_reason", "given_opinion", "opinion_alert", "press_conference", "policy_request", "disclosure_application", "opinion_request", "disclosure_answer", "proposal_assignment", "proposal_reply", "publication_notice", "publication_plan", "comments_answered", "publication_draft", "publication_review"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
