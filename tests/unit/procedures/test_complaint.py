@@ -181,6 +181,8 @@ def test_the_return_visit_closes_or_returns() -> None:
     play.do("redo", HOTLINE, "2026-03-09 10:00")
     play.receive(TOWN, "2026-03-09 10:10")
     assert due(play, "redo") == at("2026-03-17")
+    play.do("extend", TOWN, "2026-03-12 10:00")
+    assert due(play, "redo") == at("2026-03-24")
     play.do("answer", TOWN, "2026-03-13 10:00", outcome_code="handled")
     assert play.met("redo").outcome is Outcome.ON_TIME
     play.do("visit", HOTLINE, "2026-03-16 10:00", outcome_code="satisfied")
