@@ -251,7 +251,10 @@ def _parties_refused(
         if rule.owed_by != AUTHOR and not parties.get(rule.owed_by):
             message = f"Nobody is the {rule.owed_by}, who will owe {rule.name}."
             return Refusal("PARTY_INVALID", "parties", message)
-    members = {department for held in parties.values() for department in held}
+    # who held a role before is still told: their letters are in the case
+    members = {department for held in parties.values() for department in held} | set(
+        state.members if state else ()
+    )
     for department in facts.recipients:
         if department not in members:
             return Refusal("PARTY_INVALID", "recipients", f"{department} has no role in the case.")

@@ -174,3 +174,11 @@ def test_nobody_else_speaks() -> None:
     assert play.reason("ask-review", HEALTH) == "NOT_PERMITTED_FOR_ROLE"
     play.do("ask-supervision", TOWN, "2026-03-06 09:00")
     assert play.reason("order-filing", POLICE) == "NOT_PERMITTED_FOR_ROLE"
+
+
+def test_who_held_a_seat_before_is_still_told() -> None:
+    """After the police passed it on, letters may be addressed to both; to nobody else."""
+    play = referred()
+    play.do("pass-on", POLICE, "2026-03-03 09:00", parties={MARKET: "police"})
+    assert play.reason("sign-for", MARKET, recipients=(TOWN, POLICE, PROCURATORATE)) == ""
+    assert play.reason("sign-for", MARKET, recipients=(TOWN, HEALTH)) == "PARTY_INVALID"

@@ -85,9 +85,12 @@ def played(run: Run) -> Play:
         if "amended_letter" in act.requires:
             own = [key for key in play.case.letters if key.endswith(f" {author}")]
             given["amended_letter"] = play.case.letters[own[choice % len(own)]]
-        # What depends on the clock is not in `permitted`: an extension may come too late.
-        if play.reason(act.name, author, **given) != "EXTENSION_AFTER_DUE":
+        refusal = play.refusal(act.name, author, **given)
+        if refusal is None:
             play.do(act.name, author, **given)
+        else:
+            # not in `permitted`: whether something runs that can be extended, and whom an act must name
+            assert procedure.effects[act.name].extends or "parties" in act.requires, refusal
     return play
 
 
