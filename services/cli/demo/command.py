@@ -76,14 +76,14 @@ def demo(
     with contextlib.ExitStack() as stack:
         folder = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liandong-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
+        needed = [each for one in scenarios for each in sorted(one.departments)]
+        first = tuple(dict.fromkeys([*_FIRST, *needed]))
         plan = Plan(
             folder=folder.resolve(),
-            departments=departments,
+            departments=max(departments, len(first)),
             base_port=base_port,
             database_url=database_url,
-            first=tuple(
-                dict.fromkeys([*_FIRST, *sorted(each for one in scenarios for each in one.departments)])
-            ),
+            first=first,
             own_process=(_SENDER, _RECEIVER),
             gateway=True,
         )

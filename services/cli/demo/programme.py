@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from services.cli.demo.stage import Played, Result, Stage
 from services.exchange.letters import moment
 
 ALL: Final = "all"
+_AT_ONCE: Final = 4
 _ZONE: Final = ZoneInfo("Asia/Shanghai")
 _WORDS: Final = {
     "zh": {
@@ -54,34 +56,33 @@ def chosen(name: str) -> list[Scenario]:
 async def play_all(
     console: Console, scenarios: Sequence[Scenario], parties: Mapping[str, Party], language: str
 ) -> list[Result]:
-    """Play scenarios and print the table.
+    """Play scenarios, a few at once, each told when it is through, and print the table.
 
     Raises:
         ScenarioFailed: A step came out otherwise than the scenario says.
     """
     index = 0 if language == "zh" else 1
-    words = _WORDS[language]
+    slots = asyncio.Semaphore(_AT_ONCE)
 
-    def tell(played: Played) -> None:
-        act = played.act.title.zh if index == 0 else played.act.title.en
-        end = (
-            f"[red]{words['refused']} {played.refused}[/red]"
-            if played.refused
-            else f"[dim]{words['position']} {played.position}[/dim]"
-        )
-        console.print(f"[bold]{played.number:>2}  {act}[/bold]  {played.party.title[index]}  {end}")
-        if played.step.why:
-            console.print(f"    {played.step.why[index]}", style="dim")
-        for each in played.due:
-            title = each.title_zh if index == 0 else each.title_en
-            due = moment(each.due_at).astimezone(_ZONE)
-            console.print(f"    {words['due']} {title} · {each.limit} → {due:%Y-%m-%d %H:%M}", style="cyan")
-
-    results = []
-    for scenario in scenarios:
+    async def play(scenario: Scenario) -> Result:
+        told: list[str] = []
+        async with slots:
+            result = await Stage(
+                scenario, parties, lambda played: told.extend(_told(played, language))
+            ).play()
         console.rule(f"{scenario.mechanism}  {scenario.title[index]}")
-        results.append(await Stage(scenario, parties, tell).play())
-    table = Table(*_COLUMNS[language], title=words["title"])
+        for line in told:
+            console.print(line)
+        return result
+
+    results: list[Result] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(play(each)) for each in scenarios]
+        results = [each.result() for each in tasks]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    table = Table(*_COLUMNS[language], title=_WORDS[language]["title"])
     for each in results:
         scenario = each.scenario
         table.add_row(
@@ -95,3 +96,21 @@ async def play_all(
         )
     console.print(table)
     return results
+
+
+def _told(played: Played, language: str) -> list[str]:
+    index, words = (0 if language == "zh" else 1), _WORDS[language]
+    act = played.act.title.zh if index == 0 else played.act.title.en
+    end = (
+        f"[red]{words['refused']} {played.refused}[/red]"
+        if played.refused
+        else f"[dim]{words['position']} {played.position}[/dim]"
+    )
+    lines = [f"[bold]{played.number:>2}  {act}[/bold]  {played.party.title[index]}  {end}"]
+    if played.step.why:
+        lines.append(f"    [dim]{played.step.why[index]}[/dim]")
+    for each in played.due:
+        title = each.title_zh if index == 0 else each.title_en
+        due = moment(each.due_at).astimezone(_ZONE)
+        lines.append(f"    [cyan]{words['due']} {title} · {each.limit} → {due:%Y-%m-%d %H:%M}[/cyan]")
+    return lines

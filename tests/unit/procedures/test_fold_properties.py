@@ -53,7 +53,8 @@ def played(run: Run) -> Play:
     name, urgency, steps = run
     play = Play(name, RULES)
     procedure = SHIPPED[name]
-    opening = next(act for act in procedure.acts.values() if procedure.opens(act))
+    openings = (act for act in procedure.acts.values() if procedure.opens(act))
+    opening = next(act for act in openings if not act.only or urgency in act.only)
     copied = tuple(each for each, role in SEATS[name].items() if role in opening.copies)
     author = next((each for each, role in SEATS[name].items() if role in opening.by), JUSTICE)
     play.do(opening.name, author, parties=SEATS[name], urgency=urgency, copies=copied)
