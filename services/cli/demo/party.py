@@ -135,7 +135,7 @@ class Party:
                 if state.connected:
                     return
             _check(deadline, f"the node of {self.name} is not connected")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     # -- what people do -------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class Party:
                 ):
                     return letter
             _check(deadline, f"{answer.letter_id} was not answered")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     async def reached(self, case_id: str, position: int) -> pb.CaseView:
         """Wait until a case has come to this department's node up to a position.
@@ -224,7 +224,7 @@ class Party:
                 if view.last_position >= position:
                     return view
             _check(deadline, f"{case_id} did not come to {self.name}")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
 
 def _check(deadline: float, what: str) -> None:

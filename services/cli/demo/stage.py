@@ -219,7 +219,7 @@ class Stage:
                 return dict(zip(inside, found, strict=True))
             if asyncio.get_running_loop().time() > deadline:
                 raise ScenarioFailed("the nodes do not fold to the same state")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     def _compare(self, step: Step, view: cases.CaseView) -> None:
         then = step.then
