@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from services.procedures.obligation import Limit, Unit
 from services.procedures.source import AT_ONCE_HOURS, At, Fields, Text, parse_limit
 
 REQUESTED_LIMIT: Final = "requested_limit"
+_TEXTS: Final = 512
 _EVIDENCE_LIMIT: Final = Limit(24, Unit.HOURS)
 _EVIDENCE_TITLE: Final = Title("补齐后补材料", "Complete the announced material")
 _EVIDENCE_MARKS: Final = (Mark("due", ("remind", "tell-office")),)
@@ -91,8 +93,11 @@ def parse(source: str, file: str) -> tuple[Procedure, Text]:
     ), text
 
 
+@lru_cache(maxsize=_TEXTS)
 def load_text(source: str, file: str = "procedure.yaml") -> Procedure:
-    """Reads and checks one procedure, such as the text of a common entry.
+    """Reads and checks one procedure, such as the text of a common entry; the same text is read once.
+
+    The reader is the one written in Python: libyaml ends the process on text that is nested too deeply.
 
     Raises:
         DefectiveProcedure: with every defect found, each with file and line.
