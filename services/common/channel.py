@@ -40,9 +40,11 @@ _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 
+_STATUS_LOST: Final = "Internal error from Core"
+"""What the framework says, in place of the status, where the server's answer crossed a write (grpc/grpc#36066)."""
+ENDED_WHILE_WRITTEN: Final = "The server ended the call while it was being written to."
+"""What we say then; the server lingers, so that it is rare. Whoever sends again is told the reason."""
 # what to make of a status that none of our interceptors wrote: the framework's own, or a proxy's
-_WRITTEN_TOO_LATE: Final = "Internal error from Core"
-"""What the framework says, in place of the status, where the server's answer crossed a write."""
 _BARE_REASONS: Final = {
     "UNAVAILABLE": "UNAVAILABLE",
     "DEADLINE_EXCEEDED": "UNAVAILABLE",
@@ -89,8 +91,8 @@ def liandong_error(error: grpc.aio.AioRpcError) -> LiandongError:
     """What a server of ours meant by a status; a status of the framework becomes the nearest of ours."""
     code = error.code().name
     message = error.details() or ""
-    if code == "INTERNAL" and message == _WRITTEN_TOO_LATE:
-        return Unavailable("The server ended the call while it was being written to.")
+    if code == "INTERNAL" and message == _STATUS_LOST:
+        return Unavailable(ENDED_WHILE_WRITTEN)
     status = _status(error)
     reason, field, request_id, retry_after_ms = "", "", "", 0
     violations: list[FieldViolation] = []

@@ -1,6 +1,7 @@
 """Turns every error into a `google.rpc.Status`: the only place that does."""
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 import grpc
@@ -13,19 +14,31 @@ from typing_extensions import override
 
 from services.common.caller import request_id
 from services.common.errors import DOMAIN, Internal, LiandongError
-from services.common.interceptors.around import Around, Context
+from services.common.interceptors.around import Around, Context, Handler
 from services.common.interceptors.request_id import METADATA_KEY
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 VIOLATIONS_SENT: Final = 32
 """Trailing metadata is bounded, so a message with a thousand mistakes names the first ones."""
 _TEXT_SENT: Final = 300
+LINGER_S: Final = 0.5
+"""How long the requests of a stream that is refused are still taken, unread, before its status is sent."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Errors(Around):
     """Turns every error into a `google.rpc.Status`: the only place that does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._request_streams: set[str] = set()
+
+    @override
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        if handler.request_streaming:
+            self._request_streams.add(method)
+        return super()._wrap(method, handler)
 
     @override
     def before(self, method: str, context: Context) -> Any:
@@ -39,11 +52,28 @@ class Errors(Around):
         if not isinstance(error, LiandongError):
             _log.error("call.failed", method=method, exc_info=error)
             error = Internal()
+        if method in self._request_streams:
+            await _linger(context)
         status = status_of(error, request_id())
         context.set_trailing_metadata(
             ((METADATA_KEY, request_id()), (DETAILS_KEY, status.SerializeToString()))
         )
         await context.abort(grpc.StatusCode[error.code], status.message)
+
+
+async def _linger(context: Context) -> None:
+    """Take what the client still sends, until it has sent all or a moment is over.
+
+    A status that crosses a request on its way is lost in clients of grpc's asyncio package: the failed write
+    overwrites it (grpc/grpc#36066). What is read here is thrown away, as the call is over.
+    """
+    # a client that is gone, or a reader of the handler's that has not ended yet: there is nothing to wait for
+    with contextlib.suppress(
+        TimeoutError, grpc.aio.BaseError, grpc.aio.UsageError, asyncio.InvalidStateError
+    ):
+        async with asyncio.timeout(LINGER_S):
+            while await context.read() is not grpc.aio.EOF:
+                pass
 
 
 def status_of(error: LiandongError, identifier: str) -> status_pb2.Status:

@@ -10,7 +10,7 @@ import grpc.aio
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from liandong.exchange.v1 import reason_pb2
 
-from services.common.channel import liandong_error
+from services.common.channel import ENDED_WHILE_WRITTEN, liandong_error
 
 T = TypeVar("T")
 
@@ -64,6 +64,6 @@ async def answered(ask: Callable[[], Awaitable[T]]) -> T | Refused:
         except grpc.aio.AioRpcError as error:
             refused = Refused.of(error)
             # the client's own framework loses the status where a stream is refused while it still sends
-            if refused.message != "Internal error from Core":
+            if refused.message != ENDED_WHILE_WRITTEN:
                 return refused
     raise AssertionError("no status was ever seen")

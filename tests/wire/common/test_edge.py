@@ -1,5 +1,7 @@
 """What the edge answers to bytes, metadata and mistakes."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
@@ -47,6 +49,23 @@ async def test_a_typed_error_arrives_as_it_was_raised(wire: Wire, kind: str) -> 
     assert (error.code, error.field, error.message) == ("ABORTED", "revision", "Somebody was faster.")
     assert error.retry_after_ms == 1500
     assert len(error.request_id) == 32
+
+
+async def test_a_stream_refused_while_it_is_sent_is_told_why(wire: Wire) -> None:
+    """The server takes what is still under way before it ends the call, or clients would lose the status."""
+
+    def refuse(_text: str) -> None:
+        raise Stale("Somebody was faster.")
+
+    async def slowly() -> AsyncIterator[StringValue]:
+        for _ in range(20):
+            await asyncio.sleep(0.0001)
+            yield StringValue(value="x")
+
+    wire.echo.on_call = refuse
+    for _ in range(30):
+        with pytest.raises(Stale), remote_errors():
+            await wire.client.collect(slowly())
 
 
 @pytest.mark.parametrize("kind", METHODS)
