@@ -77,7 +77,9 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
         refusal = _moment_refused(state, facts, act, held)
     if refusal is None:
         refusal = _content_refused(state, facts, act, procedure)
-    if refusal is None and (state is None or facts.parties or facts.recipients or _opens(procedure, act)):
+    if refusal is None and (
+        state is None or facts.parties or facts.recipients or facts.copies or _opens(procedure, act)
+    ):
         refusal = _parties_refused(state, facts, act, procedure, parties, law)
     if refusal is None and OFFICER in act.approved_by:
         refusal = _officers_refused(facts, law)
@@ -258,6 +260,10 @@ def _parties_refused(
     for department in facts.recipients:
         if department not in members:
             return Refusal("PARTY_INVALID", "recipients", f"{department} has no role in the case.")
+    for department in facts.copies if procedure.confidential else ():
+        if department not in members:
+            message = f"{department} has no role in the case, which is confidential."
+            return Refusal("PARTY_INVALID", "copies", message)
     return _directory_refused([*facts.parties, *facts.copies], law)
 
 
