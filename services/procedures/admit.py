@@ -247,6 +247,9 @@ def _parties_refused(
             continue
         if role not in act.names or department == facts.author:
             return Refusal("PARTY_INVALID", path, f"{act.name} may not make {department} the {role}.")
+    for role in state.parties if state else ():
+        if role not in parties and role in procedure.counted_on:
+            return Refusal("PARTY_INVALID", "parties", f"Nobody would be the {role} any more.")
     if state is None and OFFICE in procedure.roles and OFFICE not in parties:
         return Refusal("PARTY_INVALID", "parties", f"No department holds the office of {procedure.name}.")
     for rule in procedure.effects[act.name].opens:

@@ -148,6 +148,7 @@ class Procedure:
     reopenable: frozenset[str] = field(init=False, repr=False, compare=False)
     depends_on_urgency: bool = field(init=False, repr=False, compare=False)
     received_acts: frozenset[str] = field(init=False, repr=False, compare=False)
+    counted_on: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rules = self.obligations.values()
@@ -160,6 +161,9 @@ class Procedure:
         put(self, "suspends", suspends)
         received = (rule.opens_on for rule in rules if rule.starts_on_receipt)
         put(self, "received_acts", frozenset(name for opens_on in received for name in opens_on))
+        # roles without whose holder something can no longer be done: who held one may not be seated elsewhere
+        copied = frozenset(role for act in self.acts.values() for role in act.copies)
+        put(self, "counted_on", copied | {rule.owed_by for rule in rules})
         put(self, "reopenable", frozenset(name for act in self.acts.values() for name in act.reopens))
         put(
             self,
