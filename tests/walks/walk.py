@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
+from google.protobuf.message import Message
 from liandong.cases.v1 import case_service_pb2 as cases_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
 
+from services.common import edge
+from services.common.errors import InvalidField
 from services.exchange.letters import timestamp
 from services.procedures.admit import permitted
 from services.procedures.case import CaseState
@@ -32,6 +36,43 @@ _ASTRAY: Final = 0.2
 _AT_ONCE: Final = 0.15
 _ANOTHER: Final = 0.3
 _ANNOUNCED: Final = 0.3
+_ROUNDS: Final = 20
+
+
+def fill(message: Message) -> None:
+    """Give a message the least that its rules ask for."""
+    for _ in range(_ROUNDS):
+        try:
+            edge.validate(message)
+        except InvalidField as error:
+            for each in error.violations:
+                _mend(message, each.field, each.rule)
+        else:
+            return
+    raise AssertionError(f"{message.DESCRIPTOR.full_name} is not easily filled")
+
+
+def _mend(message: Any, path: str, rule: str) -> None:
+    *outer, name = path.split(".")
+    for each in outer:
+        word, _, rest = each.partition("[")
+        message = getattr(message, word)
+        if rest:
+            message = message[int(rest.rstrip("]"))]
+    if rule == "string.min_len":
+        setattr(message, name, getattr(message, name) + "字")
+    elif rule == "enum.not_in":
+        setattr(message, name, getattr(message, name) + 1)
+    elif rule == "repeated.min_items":
+        field = message.DESCRIPTOR.fields_by_name[name]
+        if field.message_type is not None:
+            getattr(message, name).add()
+        else:
+            getattr(message, name).append("字" if field.enum_type is None else 1)
+    elif rule == "required":
+        getattr(message, name).SetInParent()
+    else:
+        raise AssertionError(f"{path}: nobody knows how to keep {rule}")
 
 
 def seats_of(procedure: Procedure) -> list[str]:
@@ -51,11 +92,28 @@ class Step:
 
 
 class Walk:
-    """One case of one procedure, and the dice that decide what is tried in it."""
+    """One case of one procedure, and the dice that decide what is tried in it.
 
-    def __init__(self, procedure: Procedure, names: list[str], random: Random) -> None:
+    Args:
+        procedure: Whose case it is.
+        names: Departments that take its roles, in order.
+        random: The dice.
+        office: Who holds the office.
+        stranger: Who has no part in the case, until somebody names it.
+    """
+
+    def __init__(
+        self,
+        procedure: Procedure,
+        names: Sequence[str],
+        random: Random,
+        office: str = JUSTICE,
+        stranger: str = STRANGER,
+    ) -> None:
         self.procedure = procedure
         self.random = random
+        self.office = office
+        self.stranger = stranger
         self.case_id = new_id()
         roles = seats_of(procedure)
         if len(roles) < len(procedure.roles) - (OFFICE in procedure.roles) or len(roles) > len(names):
@@ -69,11 +127,11 @@ class Walk:
             openings = [act for act in self.procedure.acts.values() if self.procedure.opens(act)]
             act = random.choice(openings)
             urgency = random.choice(sorted(act.only)) if act.only else random.choice(list(Urgency))
-            author = next((name for name, role in self.parties.items() if role in act.by), JUSTICE)
+            author = next((name for name, role in self.parties.items() if role in act.by), self.office)
             return [self._step(author, act, None, now, urgency)]
         if state.state in self.procedure.final:
             return []
-        everyone = [*self.parties, JUSTICE, STRANGER]
+        everyone = [*self.parties, self.office, self.stranger]
         if random.random() < _ASTRAY:
             chosen = [(random.choice(everyone), random.choice(list(self.procedure.acts.values())))]
         else:
@@ -109,7 +167,7 @@ class Walk:
         parties = self.parties if state is None else {}
         if state is not None and act.names and ("parties" in act.requires or random.random() < _ANOTHER):
             role = random.choice(act.names)
-            newcomers = [STRANGER, *(name for name in self.parties if name != author)]
+            newcomers = [self.stranger, *(name for name in self.parties if name != author)]
             parties = {random.choice(newcomers): role}
         draft = cases_pb.ActDraft(
             case_id=self.case_id,
@@ -121,7 +179,9 @@ class Walk:
         )
         if urgency is not None:
             draft.urgency = _URGENCY[urgency]
-        getattr(draft, _BODIES[act.body]).SetInParent()
+        body = getattr(draft, _BODIES[act.body])
+        body.SetInParent()
+        fill(body)
         return Step(author, act, draft)
 
     def _material(self, act: Act, kind: str, author: str) -> pb.Material:
