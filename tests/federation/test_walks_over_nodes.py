@@ -34,10 +34,9 @@ from services.registry.region import load_region
 from tests.federation.district import REGISTRY, until
 from tests.walks.walk import Step, Walk, seats_of
 
-DRAWN = 8
+DRAWN = 6
 STEPS = 10
 AT_ONCE = 6
-DEPARTMENTS = 16
 OWN = ("health.qinghe", "market.qinghe")
 AGREE_S = 120.0
 
@@ -62,8 +61,10 @@ async def walk_over_nodes(folder: Path, procedures: Sequence[Procedure], count: 
     seed = SystemRandom().getrandbits(32)
     random = Random(seed)
     law = _law()
-    offices = tuple(sorted(set(law.offices.values())))
-    plan = Plan(folder, DEPARTMENTS, 0, "", first=(*OWN, *offices), own_process=OWN)
+    offices = {law.offices[each.name] for each in procedures if each.name in law.offices}
+    # besides whoever holds the office a stranger
+    departments = max(len(offices | set(OWN)), max(len(seats_of(each)) for each in procedures) + 2)
+    plan = Plan(folder, departments, 0, "", first=(*OWN, *sorted(offices)), own_process=OWN)
     district = await demo.build(plan, lambda *_: None)
     stage = _Stage(plan, district, law, random)
     try:
