@@ -232,8 +232,8 @@ def dumps(given: Measured) -> bytes:
     return orjson.dumps(
         {
             "format": FORMAT,
-            "numerators": given.numerators,
-            "denominators": given.denominators,
+            "numerators": {name: [[*each] for each in rows] for name, rows in given.numerators.items()},
+            "denominators": {name: [[*each] for each in rows] for name, rows in given.denominators.items()},
             "medians": {
                 name: sorted([*key, *median] for key, median in medians.items())
                 for name, medians in given.medians.items()
