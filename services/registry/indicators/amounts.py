@@ -192,7 +192,8 @@ def amounts(raw: Raw, measure: Measure, context: Context) -> tuple[Amount, ...]:
             ):
                 pair = summed[owed.procedure, owed.department, "", ""]
                 pair[0] += owed.amount
-                pair[1] += owed.seconds
+                # of what was only opened, or stands open, no time was taken yet
+                pair[1] += owed.seconds if measure.count is Count.DUE else 0
     return tuple(Amount(*key, *pair) for key, pair in sorted(summed.items()))
 
 

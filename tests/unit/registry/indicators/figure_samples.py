@@ -48,7 +48,9 @@ def boundary_duties() -> list[Obligation]:
 
 
 def put_acts(
-    database: Database, rows: Iterable[tuple[int, int, str, str, str, bool, bool, str]], procedure: str = "relay"
+    database: Database,
+    rows: Iterable[tuple[int, int, str, str, str, bool, bool, str]],
+    procedure: str = "relay",
 ) -> None:
     """Index acts: position, case, act, author, before, opens, closes, admitted."""
     found = [

@@ -93,9 +93,9 @@ def test_nothing_is_divided_by_zero() -> None:
         for group in groups(indicator):
             for each in figures(indicator, empty, group, Part()):
                 assert each.value in (None, 0) or indicator.areas, indicator.name
-                assert (each.value is None) == (
-                    each.denominator == 0 and indicator.unit is not Unit.COUNT
-                ), indicator.name
+                assert (each.value is None) == (each.denominator == 0 and indicator.unit is not Unit.COUNT), (
+                    indicator.name
+                )
 
 
 def test_departments_are_ranked_and_equals_share_a_place() -> None:
@@ -178,7 +178,9 @@ def test_medians_are_not_added_up() -> None:
     """The whole, a department, a mechanism's department; of some mechanisms together the middle is not known."""
     assert shown(figures(MEDIAN, GIVEN, Group.NONE, Part())) == [("", 60, 9, 60)]
     assert shown(figures(MEDIAN, GIVEN, Group.DEPARTMENT, Part())) == [(HEALTH, 40, 4, 40)]
-    assert shown(figures(MEDIAN, GIVEN, Group.DEPARTMENT, Part(frozenset({"relay"})))) == [(HEALTH, 30, 2, 30)]
+    assert shown(figures(MEDIAN, GIVEN, Group.DEPARTMENT, Part(frozenset({"relay"})))) == [
+        (HEALTH, 30, 2, 30)
+    ]
     assert shown(figures(MEDIAN, GIVEN, Group.PROCEDURE, Part(department=HEALTH))) == [("relay", 30, 2, 30)]
     assert figures(MEDIAN, GIVEN, Group.NONE, Part(frozenset({"relay", "other"}))) == []
 

@@ -123,7 +123,9 @@ async def test_times_are_measured_from_opening_to_discharge(
 ) -> None:
     """1, 2, 3 and 10 days: 4 on the mean, 2.5 in the middle; what is open took no time yet."""
     for number, days in enumerate((1, 2, 3, 10)):
-        each = met(duty(number, "2026-03-02 10:00"), f"2026-03-{2 + days:02d} 10:00", Outcome.LATE, "2026-03-04")
+        each = met(
+            duty(number, "2026-03-02 10:00"), f"2026-03-{2 + days:02d} 10:00", Outcome.LATE, "2026-03-04"
+        )
         put_duties(database, [each])
     put_duties(database, [duty(8, "2026-03-02 10:00"), duty(9, "2026-03-02 10:00", owed_by=STRANGER)])
     call_as(OFFICE)
@@ -134,9 +136,7 @@ async def test_times_are_measured_from_opening_to_discharge(
     assert await ask(figures, "handling-median", *MARCH, **by_department) == [
         (RECEIVER, 5 * day // 2, 4, 5 * day // 2)
     ]
-    assert await ask(figures, "handling-mean", *MARCH, **by_department) == [
-        (RECEIVER, 16 * day, 4, 4 * day)
-    ]
+    assert await ask(figures, "handling-mean", *MARCH, **by_department) == [(RECEIVER, 16 * day, 4, 4 * day)]
     assert await ask(figures, "handling-median", *MARCH, department=STRANGER) == [("", 0, 0, None)]
 
 
@@ -195,7 +195,9 @@ async def test_clocks_that_stand_and_what_is_left_over(
     database: Database, figures: IndicatorHandlers
 ) -> None:
     """Everything overdue that is open counts, however old; figures of how things stand need no period."""
-    put_duties(database, [duty(1, "2025-11-03 10:00"), duty(2, "2026-03-30 10:00"), duty(3, "2026-05-20 10:00")])
+    put_duties(
+        database, [duty(1, "2025-11-03 10:00"), duty(2, "2026-03-30 10:00"), duty(3, "2026-05-20 10:00")]
+    )
     call_as(OFFICE)
     assert await ask(figures, "backlog", *MARCH) == [("", 1, None, 1)]
     assert await ask(figures, "backlog", *APRIL) == [("", 2, None, 2)]
