@@ -227,12 +227,18 @@ def added(first: Measured, second: Measured, catalogue: Catalogue) -> Measured:
     )
 
 
-def dumps(given: Measured) -> bytes:
-    """The one encoding of what was measured: sorted, compact JSON; `loads` gives an equal value back."""
+def dumps(given: Measured, definitions: str) -> bytes:
+    """The one encoding of what was measured: sorted, compact JSON; `loads` gives an equal value back.
+
+    Args:
+        given: What was measured.
+        definitions: The text of the catalogue that says what was.
+    """
     context = given.context
     return orjson.dumps(
         {
             "format": FORMAT,
+            "catalogue": definitions,
             "numerators": {name: [[*each] for each in rows] for name, rows in given.numerators.items()},
             "denominators": {name: [[*each] for each in rows] for name, rows in given.denominators.items()},
             "medians": {
@@ -249,6 +255,12 @@ def dumps(given: Measured) -> bytes:
         },
         option=orjson.OPT_SORT_KEYS,
     )
+
+
+def definitions_of(data: bytes) -> str:
+    """The text of the catalogue that stands in what `dumps` wrote."""
+    text: str = orjson.loads(data)["catalogue"]
+    return text
 
 
 def loads(data: bytes) -> Measured:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -145,11 +145,12 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All indicators by name, and what stands elsewhere."""
+    """All indicators by name, what stands elsewhere, and the text that says so: it is frozen with the figures."""
 
     indicators: Mapping[str, Indicator]
     elsewhere: tuple[Elsewhere, ...]
     base_year: int
+    text: str = ""
 
     def acts(self) -> frozenset[tuple[str, str]]:
         """(procedure, act) pairs that any measure names."""
@@ -170,14 +171,31 @@ def load(path: Path | None = None) -> Catalogue:
     """
     file = path or SHIPPED
     try:
-        root = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError([f"{file}: {error}"]) from None
-    reading = _Reading(str(file))
+    return read(text, str(file))
+
+
+def read(text: str, file: str = "indicators.yaml") -> Catalogue:
+    """Read the text of a catalogue.
+
+    Args:
+        text: YAML.
+        file: Its name, for complaints.
+
+    Raises:
+        ConfigurationError: With everything that is wrong in it.
+    """
+    try:
+        root = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigurationError([f"{file}: {error}"]) from None
+    reading = _Reading(file)
     made = reading.catalogue(root)
     if reading.problems:
         raise ConfigurationError(reading.problems)
-    return made
+    return replace(made, text=text)
 
 
 class _Reading:

@@ -156,9 +156,9 @@ class Freezer:
         )
         if act_index.end_of(connection) < seen.last:
             return None
-        content = dumps(
-            measure(connection, tuple(self._catalogue.indicators.values()), self._catalogue, seen, directory)
-        )
+        indicators = tuple(self._catalogue.indicators.values())
+        given = measure(connection, indicators, self._catalogue, seen, directory)
+        content = dumps(given, self._catalogue.text)
         return (
             month.number, head.log_id, head.epoch, head.size, head.edge.root, head.common_version,
             microseconds(self._clock.now()), sha256(content).digest(), content,

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.registry.indicators import catalogue
-from services.registry.indicators.amounts import Amount, Context, Measured, Median, Specialty, dumps, loads
+from services.registry.indicators.amounts import (
+    Amount,
+    Context,
+    Measured,
+    Median,
+    Specialty,
+    definitions_of,
+    dumps,
+    loads,
+)
 from services.registry.indicators.catalogue import Unit
 from services.registry.indicators.figures import (
     Figure,
@@ -187,8 +196,10 @@ def test_medians_are_not_added_up() -> None:
 
 def test_what_was_measured_survives_storage() -> None:
     """Equal after it, and encoded in one way."""
-    assert loads(dumps(GIVEN)) == GIVEN
-    assert dumps(loads(dumps(GIVEN))) == dumps(GIVEN)
+    stored = dumps(GIVEN, CATALOGUE.text)
+    assert loads(stored) == GIVEN
+    assert dumps(loads(stored), CATALOGUE.text) == stored
+    assert catalogue.read(definitions_of(stored)) == CATALOGUE
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**9))

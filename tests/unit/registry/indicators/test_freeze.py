@@ -84,7 +84,7 @@ def test_a_frozen_month_is_computed_again_from_the_ledger(
                 )
             )
             assert again == loads(content), month
-            assert sha256(dumps(again)).digest() == about.digest
+            assert sha256(dumps(again, CATALOGUE.text)).digest() == about.digest
             root = registry.database.read(
                 lambda connection, about=about: registry.replica.hashes.root(connection, about.size)  # type: ignore[misc]
             )
