@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from docx import Document
@@ -24,7 +25,7 @@ from tests.wire.registry.conftest import World
 
 
 @asynccontextmanager
-async def calling(world: World, department: str, kind: str = "node") -> AsyncIterator[IndicatorServiceStub]:
+async def calling(world: World, department: str, kind: str = "node") -> AsyncIterator[Any]:
     """The service, as a certificate of a department."""
     tls = certificate(world.registry, world.folder / "tls", department, kind)
     async with open_channel(world.registry.address, tls) as channel:
@@ -54,7 +55,7 @@ async def cases(world: World, count: int) -> None:
             await asyncio.sleep(0.1)
 
 
-async def whole(frames: AsyncIterable[pb.CompileBulletinResponse | pb.ExportFiguresResponse]) -> bytes:
+async def whole(frames: AsyncIterable[Any]) -> bytes:
     return b"".join([each.frame async for each in frames])
 
 

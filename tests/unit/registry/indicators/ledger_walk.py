@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
@@ -59,7 +60,7 @@ class Walk:
 
     def _open(self) -> None:
         case_id = new_id()
-        codes = {
+        codes: dict[str, Any] = {
             "item_code": self.chance.choice(("", "WJ-0601")),
             "area_code": self.chance.choice(("", "hexi")),
         }
@@ -95,11 +96,12 @@ class Walk:
 
     def _state(self, case_id: str) -> str:
         columns = tables.cases.c
-        return self.registry.database.read(
+        found: str = self.registry.database.read(
             lambda connection: connection.execute(
                 sa.select(columns.state).where(columns.case_id == case_id)
             ).scalar_one()
         )
+        return found
 
     def _submit(self, signer: Signer, case_id: str, letter: Sent) -> None:
         (result,) = self.registry.submit(signer, letter)

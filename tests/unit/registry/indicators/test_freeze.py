@@ -53,13 +53,11 @@ def freezer(registry: Bench, clock: ManualClock, directory: Callable[[], Directo
 
 
 def contents(registry: Bench) -> dict[Month, bytes]:
-    found = registry.database.read(lambda connection: list_frozen(connection, None, 100))
-    return {
-        each.month: registry.database.read(
-            lambda connection, each=each: get_frozen(connection, each.month)[1]
-        )  # type: ignore[misc]
-        for each in found
-    }
+    def read(connection: sa.Connection) -> dict[Month, bytes]:
+        months = [each.month for each in list_frozen(connection, None, 100)]
+        return {month: get_frozen(connection, month)[1] for month in months}
+
+    return registry.database.read(read)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,6 +1,7 @@
 """Figures of any days as the tables show them, on both databases, with figures that were worked by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from liandong.oversight.v1 import indicator_service_pb2 as pb
@@ -132,7 +133,7 @@ async def test_times_are_measured_from_opening_to_discharge(
     day = 86_400
     assert await ask(figures, "handling-mean", *MARCH) == [("", 16 * day, 4, 4 * day)]
     assert await ask(figures, "handling-median", *MARCH) == [("", 5 * day // 2, 4, 5 * day // 2)]
-    by_department = {"group_by": pb.FIGURE_GROUP_DEPARTMENT}
+    by_department: dict[str, Any] = {"group_by": pb.FIGURE_GROUP_DEPARTMENT}
     assert await ask(figures, "handling-median", *MARCH, **by_department) == [
         (RECEIVER, 5 * day // 2, 4, 5 * day // 2)
     ]
@@ -177,7 +178,7 @@ async def test_cases_letters_and_returns(database: Database, figures: IndicatorH
             (9, 4, "send", STRANGER, "", True, False, "2026-03-10"),
         ],
     )
-    by_department = {"group_by": pb.FIGURE_GROUP_DEPARTMENT}
+    by_department: dict[str, Any] = {"group_by": pb.FIGURE_GROUP_DEPARTMENT}
     assert sorted(await ask(figures, "cases-opened", *MARCH, **by_department)) == [
         (SENDER, 1, None, 1), (STRANGER, 1, None, 1)
     ]  # fmt: skip
@@ -216,7 +217,7 @@ async def test_the_office_sees_its_mechanism_a_department_itself_and_its_rank(
         ],
     )
     put_duties(database, [duty(3, "2026-03-02 10:00", owed_by=SENDER)], procedure=OTHER)
-    by_department = {"group_by": pb.FIGURE_GROUP_DEPARTMENT}
+    by_department: dict[str, Any] = {"group_by": pb.FIGURE_GROUP_DEPARTMENT}
     call_as(OFFICE)
     office = await ask(figures, "timeliness", *MARCH, **by_department)
     assert office == [(STRANGER, 1, 1, 10_000), (RECEIVER, 0, 1, 0)]
