@@ -228,6 +228,22 @@ def test_two_processes_freeze_a_month_once(postgresql_url: str, tmp_path: Path) 
             second.close()
 
 
+def test_either_database_freezes_what_the_ledger_says(database_url: str, tmp_path: Path) -> None:
+    """The month that runs, as if it were over."""
+    with bench(database_url, tmp_path) as registry:
+        registry.accepted()
+        registry.sent()
+        month = Month.at(registry.clock.now())
+        assert freezer(registry, ManualClock(month.end + DAY)).freeze_due() == [month]
+        (content,) = contents(registry).values()
+        size = registry.replica.head.size
+        again = registry.database.read(
+            lambda connection: replay(connection, month, size, CATALOGUE, "qinghe")
+        )
+        assert again == loads(content)
+        assert sum(each.amount for each in again.numerators["letters"]) == 6
+
+
 def test_what_is_not_indexed_yet_is_not_frozen(sqlite_url: str, tmp_path: Path) -> None:
     """A replica that lags behind the ledger's directory leaves the month to another look, and loses nothing."""
     clock = ManualClock(JANUARY)

@@ -151,24 +151,10 @@ async def test_received_counts_what_was_opened(database: Database, figures: Indi
     assert [each.obligation.case_id for each in found.items] == [case_id(1), case_id(2)]
 
 
-async def test_cases_letters_and_returns(database: Database, figures: IndicatorHandlers) -> None:
-    """Opened by whom, ended by whom; who had answered owns what is sent back."""
+async def test_cases_and_letters(database: Database, figures: IndicatorHandlers) -> None:
+    """Opened by whom, ended by whom, written by whom; listed by position."""
     put_ledger(database, [f"2026-03-{day:02d}" for day in range(1, 13)])
-    put_acts(
-        database,
-        [
-            (0, 1, "register", SENDER, "", True, False, "2026-03-01"),
-            (1, 1, "answer", RECEIVER, SENDER, False, False, "2026-03-02"),
-            (2, 1, "redo", OFFICE, RECEIVER, False, False, "2026-03-03"),
-            (3, 1, "answer", RECEIVER, OFFICE, False, False, "2026-03-04"),
-            (4, 1, "visit", OFFICE, RECEIVER, False, True, "2026-03-05"),
-            (5, 2, "answer", STRANGER, "", True, False, "2026-03-06"),
-        ],
-        procedure="complaint",
-    )
     call_as(OFFICE, "operator")
-    # the small directory does not know `complaint`; what its mechanisms are is read from it
-    assert await ask(figures, "cases-opened", *MARCH) == [("", 0, None, 0)]
     put_acts(
         database,
         [
