@@ -48,7 +48,7 @@ class RegistrySettings(Settings):
         default_factory=lambda: socket.gethostname().lower(), pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$"
     )
     indicators: str = ""
-    freeze_after_hours: int = Field(default=24, ge=0, le=24 * 28)
+    freeze_after_hours: int = Field(default=24, ge=1, le=24 * 28)
     log_level: str = "INFO"
     telemetry: RegistryTelemetry = Field(default_factory=RegistryTelemetry)
 

@@ -21,7 +21,7 @@ from services.registry.indicators import freeze, live, queries, views
 from services.registry.indicators.amounts import loads
 from services.registry.indicators.bulletin import Language, compile_bulletin
 from services.registry.indicators.catalogue import Catalogue, Indicator, Measure
-from services.registry.indicators.figures import Figure, Group, figures
+from services.registry.indicators.figures import Figure, Group, figures, hold_against_target
 from services.registry.indicators.live import Asked, Found
 from services.registry.indicators.periods import Month, Period
 from services.registry.indicators.sight import Sight
@@ -143,7 +143,9 @@ class IndicatorHandlers:
             given = loads(content)
             part = sight.part(group)
             made = [
-                figure for each in chosen for figure in sight.shown(group, figures(each, given, group, part))
+                figure
+                for each in chosen
+                for figure in sight.shown(group, _held(each, figures(each, given, group, part)))
             ]
             response = pb.GetFrozenResponse(
                 month=views.month_view(about), content=content if scope.everything else b""
@@ -249,6 +251,11 @@ class IndicatorHandlers:
     def _seen(self) -> tuple[Directory, Scope, datetime]:
         directory = self._directory()
         return directory, Scope.of(caller(), directory), self._clock.now()
+
+
+def _held(indicator: Indicator, made: list[Figure]) -> list[Figure]:
+    """Frozen figures against their targets; growth is asked of live ones, which know the base year."""
+    return hold_against_target(indicator, made, None)
 
 
 def _part(indicator: Indicator, part: pb.FigurePart.ValueType) -> Measure:

@@ -29,7 +29,8 @@ GROUP: Final = 500
 """Positions in one transaction: some 30 ms."""
 PAUSE: Final = timedelta(seconds=1)
 """Between two looks, so that a stream of letters is indexed in groups."""
-_RETRY: Final = timedelta(seconds=10)
+POLL: Final = timedelta(seconds=30)
+"""The longest sleep: what another replica began and left is seen after it."""
 
 _ROWS: Final = Bulk(tables.act_index)
 _END: Final = Bulk(tables.act_index_end)
@@ -95,17 +96,15 @@ class ActIndexer:
         """Follow until cancelled; `woken` is set when the ledger grows."""
         while True:
             woken.clear()
-            failed = False
             try:
                 # group by group, so that a cancelled indexer stops
                 while await asyncio.to_thread(self.index_group):
                     pass
             except LiandongError:
                 _log.warning("act_index.failed", exc_info=True)
-                failed = True
             await asyncio.sleep(PAUSE.total_seconds())
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_RETRY.total_seconds() if failed else None):
+                async with asyncio.timeout(POLL.total_seconds()):
                     await woken.wait()
 
     def catch_up(self) -> None:

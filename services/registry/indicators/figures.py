@@ -118,9 +118,15 @@ def ranked(indicator: Indicator, made: Iterable[Figure]) -> list[Figure]:
 
 
 def compare(indicator: Indicator, now: Iterable[Figure], then: Iterable[Figure]) -> list[Figure]:
-    """Figures with those of another period beside them, by key."""
+    """Figures with those of another period beside them, by key; what only the other has is nought now, or no data."""
     earlier = {each.key: each for each in then}
-    return [replace(each, compared=_compared(indicator, each, earlier.get(each.key))) for each in now]
+    made = list(now)
+    known = {each.key for each in made}
+    for key, each in sorted(earlier.items()):
+        if key not in known:
+            below = None if each.denominator is None else 0
+            made.append(Figure(each.indicator, key, 0, below, value_of(indicator.unit, 0, below)))
+    return [replace(each, compared=_compared(indicator, each, earlier.get(each.key))) for each in made]
 
 
 def hold_against_target(

@@ -125,6 +125,9 @@ class Freezer:
         month = self._database.read(_first_missing)
         if month is None or self._clock.now() < month.end + self._delay:
             return None
+        if self._database.read(ledger.read_head).held_since_us is not None:
+            # restored, perhaps of an older copy: what nodes still hold of the month is to come in again first
+            return None
         row = self._computed(month)
         written = self._database.write(lambda connection: _MONTHS.upsert(connection, [row], ["month"]))
         if written:

@@ -141,6 +141,12 @@ def test_a_share_changes_by_points_and_a_count_grows() -> None:
     missing = compare(CASES, [Figure("x", "a", 3, None, 3)], [])[0].compared
     assert missing is not None
     assert (missing.value, missing.change) == (0, None)
+    gone = compare(CASES, [], [Figure("x", "a", 3, None, 3)])
+    assert shown(gone) == [("a", 0, None, 0)]
+    assert gone[0].compared is not None
+    assert gone[0].compared.change == -10_000
+    silent = compare(TIMELINESS, [], [Figure("x", "a", 3, 4, 7500)])
+    assert shown(silent) == [("a", 0, 0, None)]
     no_data = compare(TIMELINESS, [Figure("x", "a", 3, 3, 10000)], [])[0].compared
     assert no_data is not None
     assert (no_data.value, no_data.change) == (None, None)

@@ -228,6 +228,26 @@ def test_two_processes_freeze_a_month_once(postgresql_url: str, tmp_path: Path) 
             second.close()
 
 
+def test_a_held_ledger_is_not_frozen(sqlite_url: str, tmp_path: Path) -> None:
+    """Restored of an older copy it may lack letters of the month; once it goes on, so does freezing."""
+    clock = ManualClock(JANUARY)
+    with bench(sqlite_url, tmp_path, clock) as registry:
+        registry.sent()
+        clock.set(at("2026-02-03"))
+
+        def held(since: int | None) -> None:
+            registry.database.write(
+                lambda connection: connection.execute(
+                    sa.update(tables.ledger_head).values(held_since_us=since)
+                )
+            )
+
+        held(microseconds(clock.now()))
+        assert freezer(registry, clock).freeze_due() == []
+        held(None)
+        assert freezer(registry, clock).freeze_due() == [Month(2026, 1)]
+
+
 def test_either_database_freezes_what_the_ledger_says(database_url: str, tmp_path: Path) -> None:
     """The month that runs, as if it were over."""
     with bench(database_url, tmp_path) as registry:
