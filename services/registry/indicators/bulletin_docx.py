@@ -13,7 +13,7 @@ from docx import Document
 from docx.enum.section import WD_ORIENT
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml.ns import qn
-from docx.shared import Pt
+from docx.shared import Mm, Pt
 
 from services.procedures.calendar import ZONE
 from services.registry.indicators.bulletin import Bulletin, Line, percent
@@ -23,6 +23,7 @@ _FONTS: Final = ("Times New Roman", "仿宋")
 _BODY: Final = Pt(14)
 _SMALL: Final = Pt(10)
 _TITLE: Final = Pt(22)
+_A4_LANDSCAPE: Final = (Mm(297), Mm(210))
 
 
 def bulletin_document(given: Bulletin) -> bytes:
@@ -32,7 +33,7 @@ def bulletin_document(given: Bulletin) -> bytes:
     section = document.sections[0]
     # the table has many columns
     section.orientation = WD_ORIENT.LANDSCAPE
-    section.page_width, section.page_height = section.page_height, section.page_width
+    section.page_width, section.page_height = _A4_LANDSCAPE
     _paragraph(document, given.title, size=_TITLE, bold=True, centred=True)
     _paragraph(document, given.subtitle, size=_BODY, centred=True)
     for text in given.paragraphs:
