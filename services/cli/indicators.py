@@ -124,6 +124,8 @@ async def items(
     department: Department = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
     page: Annotated[str, typer.Option(metavar="TOKEN")] = "",
+    by: By = None,
+    of: Annotated[str, typer.Option("--of", metavar="KEY")] = "",
 ) -> None:
     """The obligations or letters that a figure counts."""
     asked = pb.ListFigureItemsRequest(
@@ -134,6 +136,8 @@ async def items(
         department=department,
         page_size=limit,
         page_token=page,
+        group_by=_group(by),
+        key=of,
     )
     found = await link.indicators.ListFigureItems(asked)
     if link.output.as_json:
@@ -207,6 +211,19 @@ async def frozen(
     )
 
 
+@freeze.command("content")
+@connected
+async def content(
+    link: Connection,
+    month: MonthName,
+    *,
+    output: Annotated[Path, typer.Option("--output", metavar="FILE")],
+) -> None:
+    """What a frozen month was computed to, as JSON."""
+    request = pb.GetFrozenContentRequest(month=month)
+    await _save(link, output, link.indicators.GetFrozenContent(request, timeout=_FILE_TIMEOUT_S))
+
+
 @freeze.command("verify")
 def verify(
     month: MonthName,
@@ -222,7 +239,7 @@ def verify(
     except ValueError as error:
         raise ConfigurationError([str(error)]) from None
     try:
-        about, content = opened.read(lambda connection: get_frozen(connection, wanted))
+        about, stored = opened.read(lambda connection: get_frozen(connection, wanted))
         head = opened.read(ledger.read_head)
         # of a ledger that ends before it nothing can be said but that it does not hold
         size = min(about.size, head.size)
@@ -233,7 +250,7 @@ def verify(
                     connection,
                     wanted,
                     size,
-                    catalogue.read(definitions_of(content)),
+                    catalogue.read(definitions_of(stored)),
                     head.log_id.partition(".")[2],
                     moved,
                 )
@@ -241,9 +258,9 @@ def verify(
     finally:
         opened.close()
     holds = {
-        "digest": sha256(content).digest() == about.digest,
+        "digest": sha256(stored).digest() == about.digest,
         "merkle_root": size == about.size and root == about.root,
-        "figures": size == about.size and again == loads(content),
+        "figures": size == about.size and again == loads(stored),
     }
     if output.as_json:
         output.line({"month": str(wanted), "size": about.size, **holds})
@@ -264,7 +281,9 @@ async def _known(link: Connection) -> Mapping[str, pb.IndicatorView]:
 async def _save(
     link: Connection,
     path: Path,
-    frames: AsyncIterable[pb.CompileBulletinResponse] | AsyncIterable[pb.ExportFiguresResponse],
+    frames: AsyncIterable[pb.CompileBulletinResponse]
+    | AsyncIterable[pb.ExportFiguresResponse]
+    | AsyncIterable[pb.GetFrozenContentResponse],
 ) -> None:
     # whole or not at all: a file that ends in its middle opens as a broken one
     draft = path.with_name(f".{path.name}.part")

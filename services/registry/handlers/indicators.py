@@ -14,16 +14,17 @@ from sqlalchemy import Connection
 from services.common.caller import caller
 from services.common.clock import Clock, microseconds
 from services.common.db import Database
-from services.common.errors import InvalidField, LimitExceeded, NotFound
+from services.common.errors import InvalidField, LimitExceeded, NotFound, PermissionDenied
 from services.exchange.directory import Directory
 from services.registry import page_tokens
 from services.registry.indicators import freeze, live, queries, views
 from services.registry.indicators.amounts import loads
 from services.registry.indicators.bulletin import Language, compile_bulletin
 from services.registry.indicators.catalogue import Catalogue, Indicator, Measure
-from services.registry.indicators.figures import Figure, Group, figures, hold_against_target
+from services.registry.indicators.figures import Figure, Group, figures, groups, hold_against_target
 from services.registry.indicators.live import Asked, Found
 from services.registry.indicators.periods import Month, Period
+from services.registry.indicators.queries import EVERYTHING, Narrow
 from services.registry.indicators.sight import Sight
 from services.registry.oversight_scope import Scope
 from services.registry.oversight_views import obligation_view
@@ -86,7 +87,7 @@ class IndicatorHandlers:
         (indicator,) = self._chosen([request.indicator])
         measure = _part(indicator, request.part)
         period = _period(request.period)
-        sight = Sight.of(scope, request.procedure, request.department)
+        sight, narrow = _narrowed(request, indicator, scope, directory)
         size = page_tokens.page_size(request.page_size)
         if measure.items == "letters":
             after = page_tokens.key(request.page_token, (int,))
@@ -99,14 +100,16 @@ class IndicatorHandlers:
             if measure.items == "letters":
                 place = after[0] if after else None
                 rows = queries.list_acts(
-                    connection, seen, measure, place, size + 1, with_area=indicator.areas
+                    connection, seen, measure, place, size + 1, narrow, with_area=indicator.areas
                 )
                 response.items.extend(
                     pb.FigureItem(letter=views.letter_view(row, directory)) for row in rows[:size]
                 )
                 last = [rows[size - 1].position] if len(rows) > size else None
             else:
-                rows = queries.list_obligations(connection, seen, measure, directory.law, after, size + 1)
+                rows = queries.list_obligations(
+                    connection, seen, measure, directory.law, after, size + 1, narrow
+                )
                 response.items.extend(
                     pb.FigureItem(obligation=obligation_view(row, directory, now)) for row in rows[:size]
                 )
@@ -147,9 +150,7 @@ class IndicatorHandlers:
                 for each in chosen
                 for figure in sight.shown(group, _held(each, figures(each, given, group, part)))
             ]
-            response = pb.GetFrozenResponse(
-                month=views.month_view(about), content=content if scope.everything else b""
-            )
+            response = pb.GetFrozenResponse(month=views.month_view(about))
             pairs: Iterable[tuple[Figure, Figure | None]] = [(each, None) for each in made]
             if request.with_live:
                 asked = Asked(chosen, month.period, group)
@@ -162,6 +163,20 @@ class IndicatorHandlers:
             return response
 
         return await asyncio.to_thread(self._database.read, read)
+
+    async def GetFrozenContent(
+        self, request: pb.GetFrozenContentRequest, _context: Context
+    ) -> AsyncIterator[pb.GetFrozenContentResponse]:
+        """What a frozen month was computed to."""
+        _, scope, _ = self._seen()
+        if not scope.everything:
+            raise PermissionDenied
+        month = Month.parse(request.month)
+        _, content = await asyncio.to_thread(
+            self._database.read, lambda connection: freeze.get_frozen(connection, month)
+        )
+        for frame in _frames(content):
+            yield pb.GetFrozenContentResponse(frame=frame)
 
     async def CompileBulletin(
         self, request: pb.CompileBulletinRequest, _context: Context
@@ -251,6 +266,39 @@ class IndicatorHandlers:
     def _seen(self) -> tuple[Directory, Scope, datetime]:
         directory = self._directory()
         return directory, Scope.of(caller(), directory), self._clock.now()
+
+
+def _narrowed(
+    request: pb.ListFigureItemsRequest, indicator: Indicator, scope: Scope, directory: Directory
+) -> tuple[Sight, Narrow]:
+    """What is seen, and which part of it one key of a split is of."""
+    group = views.GROUPS[request.group_by]
+    if group not in groups(indicator):
+        raise InvalidField("The indicator is not split so.", field="group_by")
+    key, procedure, department = request.key, request.procedure, request.department
+    if group is Group.DEPARTMENT:
+        if department not in {"", key}:
+            raise InvalidField("The figure is of another department.", field="key")
+        return Sight.of(scope, procedure, key), Narrow(departments=(key,))
+    if group is Group.PROCEDURE:
+        if procedure not in {"", key}:
+            raise InvalidField("The figure is of another mechanism.", field="key")
+        # an office that names no mechanism asks for all of its own, and so for this one only if it is one of them
+        return Sight.of(scope, key, department), EVERYTHING
+    sight = Sight.of(scope, procedure, department)
+    match group:
+        case Group.LEVEL:
+            names = [name for name, each in directory.departments.items() if str(int(each.level)) == key]
+            return sight, Narrow(departments=tuple(sorted(names)))
+        case Group.ITEM:
+            return sight, Narrow(items=(key,))
+        case Group.AREA:
+            return sight, Narrow(area=key)
+        case Group.SPECIALTY:
+            duty = directory.duties.get(key)
+            return sight, Narrow(items=tuple(duty.item_codes) if duty else ())
+        case _:
+            return sight, EVERYTHING
 
 
 def _held(indicator: Indicator, made: list[Figure]) -> list[Figure]:

@@ -57,6 +57,24 @@ class Window:
     department: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """The part of a figure that one key of a split is of; None takes everything.
+
+    Attributes:
+        departments: Only of these.
+        items: Only of these matters.
+        area: Only of this area.
+    """
+
+    departments: tuple[str, ...] | None = None
+    items: tuple[str, ...] | None = None
+    area: str | None = None
+
+
+EVERYTHING: Final = Narrow()
+
+
 def window(
     connection: Connection, begin_us: int, end_us: int, procedures: Collection[str], department: str = ""
 ) -> Window:
@@ -148,12 +166,20 @@ def all_medians(connection: Connection, seen: Window, indicator: Indicator) -> d
 
 
 def list_obligations(
-    connection: Connection, seen: Window, measure: Measure, law: Law, after: ItemKey | None, limit: int
+    connection: Connection,
+    seen: Window,
+    measure: Measure,
+    law: Law,
+    after: ItemKey | None,
+    limit: int,
+    narrow: Narrow = EVERYTHING,
 ) -> Sequence[Any]:
     """The next obligations that a measure counts, as rows of the table, by due time (opened: by position)."""
     leading = _owed.opened_position if measure.count is Count.OPENED else _owed.due_at_us
     order = (leading, _owed.case_id, _owed.rule, _owed.ordinal)
     conditions = [*_conditions(seen, measure, law), *_rules(measure)]
+    if narrow.departments is not None:
+        conditions.append(_owed.owed_by.in_(narrow.departments))
     if after is not None:
         conditions.append(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, after)))
     return connection.execute(
@@ -173,6 +199,7 @@ def list_acts(
     measure: Measure,
     after: int | None,
     limit: int,
+    narrow: Narrow = EVERYTHING,
     *,
     with_area: bool = False,
 ) -> Sequence[Any]:
@@ -193,6 +220,12 @@ def list_acts(
     # what belongs to nobody is in no department's figure, but in the whole
     if seen.department:
         conditions.append(whose == seen.department)
+    if narrow.departments is not None:
+        conditions.append(whose.in_(narrow.departments))
+    if narrow.items is not None:
+        conditions.append(_acts.item_code.in_(narrow.items))
+    if narrow.area is not None:
+        conditions.append(_acts.area_code == narrow.area)
     if with_area:
         conditions.append(_acts.area_code != "")
     if after is not None:

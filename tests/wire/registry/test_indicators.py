@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -156,8 +157,11 @@ async def test_frozen_months_and_the_bulletin(world: World) -> None:
     async with calling(world, MARKET) as stub:
         with pytest.raises(PermissionDenied), remote_errors():
             await whole(stub.CompileBulletin(request))
+        with pytest.raises(PermissionDenied), remote_errors():
+            await whole(stub.GetFrozenContent(pb.GetFrozenContentRequest(month=str(first))))
     async with calling(world, "registry.qinghe", "operator/ops") as stub:
-        assert (await stub.GetFrozen(pb.GetFrozenRequest(month=str(first)))).content
+        content = await whole(stub.GetFrozenContent(pb.GetFrozenContentRequest(month=str(first))))
+        assert sha256(content).digest() == frozen.month.digest
 
 
 async def test_figures_come_as_a_workbook(world: World) -> None:

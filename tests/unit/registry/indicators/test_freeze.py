@@ -137,13 +137,13 @@ async def test_what_comes_later_shows_as_a_difference(sqlite_url: str, tmp_path:
         # sending was due in January and done; signing and replying were due too, the first of them came in February
         assert shown == {"due": (3, 3, False), "met-late": (0, 1, True), "overdue": (2, 1, True)}
         assert found.month.month == "2026-01"
-        assert not found.content
         asked.group_by = pb.FIGURE_GROUP_DEPARTMENT
         call_as(MARKET)
         own = await handlers.GetFrozen(asked, CONTEXT)
         assert {each.key for each in own.figures} == {MARKET}
         call_as("registry.qinghe", "operator")
-        content = (await handlers.GetFrozen(asked, CONTEXT)).content
+        frames = handlers.GetFrozenContent(pb.GetFrozenContentRequest(month="2026-01"), CONTEXT)
+        content = b"".join([each.frame async for each in frames])
         assert sha256(content).digest() == own.month.digest
         with pytest.raises(NotFrozen):
             await handlers.GetFrozen(pb.GetFrozenRequest(month="2026-02"), CONTEXT)

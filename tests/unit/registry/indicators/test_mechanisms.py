@@ -9,6 +9,7 @@ from liandong.oversight.v1 import indicator_service_pb2 as pb
 
 from services.common.clock import ManualClock, microseconds
 from services.common.db import Database
+from services.common.errors import InvalidField, PermissionDenied
 from services.exchange.authority_lists import AuthorityLists
 from services.procedures.law import Officer
 from services.procedures.obligation import Outcome
@@ -162,3 +163,41 @@ async def test_cases_areas_and_officers(database: Database, figures: IndicatorHa
     assert figure.target.growth == 2000
     assert not figure.target.HasField("met")
     assert response.compared_with.first == "2025-03-01"
+
+    async def positions(**given: Any) -> list[int]:
+        asked = pb.ListFigureItemsRequest(
+            indicator="cases-opened", period=pb.Period(first=MARCH[0], last=MARCH[1]), **given
+        )
+        return [each.letter.position for each in (await figures.ListFigureItems(asked, CONTEXT)).items]
+
+    # of each figure of a split exactly what it counts
+    assert await positions(group_by=pb.FIGURE_GROUP_AREA, key="north") == [0, 1]
+    assert await positions(group_by=pb.FIGURE_GROUP_ITEM, key="A2") == [3]
+    assert await positions(group_by=pb.FIGURE_GROUP_SPECIALTY, key="places") == [0, 1, 2]
+    assert await positions(group_by=pb.FIGURE_GROUP_SPECIALTY, key="none") == []
+    assert await positions(group_by=pb.FIGURE_GROUP_DEPARTMENT, key=SENDER) == [0, 1, 2, 3, 4]
+    assert await positions(group_by=pb.FIGURE_GROUP_DEPARTMENT, key=RECEIVER) == []
+    assert await positions(group_by=pb.FIGURE_GROUP_PROCEDURE, key="relay") == [0, 1, 2, 3, 4]
+    assert await positions(group_by=pb.FIGURE_GROUP_PROCEDURE, key="complaint") == []
+    assert await positions(group_by=pb.FIGURE_GROUP_LEVEL, key="0") == [0, 1, 2, 3, 4]
+    assert await positions(group_by=pb.FIGURE_GROUP_LEVEL, key="3") == []
+    with pytest.raises(InvalidField):
+        await positions(group_by=pb.FIGURE_GROUP_PROCEDURE, key="relay", procedure="complaint")
+    with pytest.raises(InvalidField):
+        await positions(group_by=pb.FIGURE_GROUP_DEPARTMENT, key=SENDER, department=RECEIVER)
+    call_as(RECEIVER)
+    with pytest.raises(PermissionDenied):
+        await positions(group_by=pb.FIGURE_GROUP_DEPARTMENT, key=SENDER)
+
+
+async def test_what_is_not_split_so_lists_nothing_so(figures: IndicatorHandlers) -> None:
+    """Obligations name no matter."""
+    call_as(OFFICE)
+    asked = pb.ListFigureItemsRequest(
+        indicator="due",
+        period=pb.Period(first=MARCH[0], last=MARCH[1]),
+        group_by=pb.FIGURE_GROUP_ITEM,
+        key="A1",
+    )
+    with pytest.raises(InvalidField):
+        await figures.ListFigureItems(asked, CONTEXT)

@@ -699,6 +699,8 @@ class ListFigureItemsRequest(_message.Message):
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     indicator: _builtins.str
     """The indicator."""
     part: Global___FigurePart.ValueType
@@ -711,6 +713,10 @@ class ListFigureItemsRequest(_message.Message):
     """At most so many; 0 means 100."""
     page_token: _builtins.str
     """From the previous answer."""
+    group_by: Global___FigureGroup.ValueType
+    """Only of one figure of this split."""
+    key: _builtins.str
+    """That figure's key."""
     @_builtins.property
     def period(self) -> Global___Period:
         """The days."""
@@ -725,10 +731,12 @@ class ListFigureItemsRequest(_message.Message):
         department: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        group_by: Global___FigureGroup.ValueType = ...,
+        key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "indicator", b"indicator", "page_size", b"page_size", "page_token", b"page_token", "part", b"part", "period", b"period", "procedure", b"procedure"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "group_by", b"group_by", "indicator", b"indicator", "key", b"key", "page_size", b"page_size", "page_token", b"page_token", "part", b"part", "period", b"period", "procedure", b"procedure"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1012,9 +1020,6 @@ class GetFrozenResponse(_message.Message):
 
     MONTH_FIELD_NUMBER: _builtins.int
     FIGURES_FIELD_NUMBER: _builtins.int
-    CONTENT_FIELD_NUMBER: _builtins.int
-    content: _builtins.bytes
-    """The frozen content, for operators: what `digest` is of."""
     @_builtins.property
     def month(self) -> Global___FrozenMonth:
         """The month."""
@@ -1028,15 +1033,58 @@ class GetFrozenResponse(_message.Message):
         *,
         month: Global___FrozenMonth | None = ...,
         figures: _abc.Iterable[Global___Figure] | None = ...,
-        content: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["month", b"month"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "figures", b"figures", "month", b"month"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures", "month", b"month"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetFrozenResponse: _TypeAlias = GetFrozenResponse  # noqa: Y015
+
+@_typing.final
+class GetFrozenContentRequest(_message.Message):
+    """Asks for a frozen month's content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    """The month, `YYYY-MM`."""
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFrozenContentRequest: _TypeAlias = GetFrozenContentRequest  # noqa: Y015
+
+@_typing.final
+class GetFrozenContentResponse(_message.Message):
+    """A part of the content: JSON."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    frame: _builtins.bytes
+    """The next bytes."""
+    def __init__(
+        self,
+        *,
+        frame: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFrozenContentResponse: _TypeAlias = GetFrozenContentResponse  # noqa: Y015
 
 @_typing.final
 class CompileBulletinRequest(_message.Message):

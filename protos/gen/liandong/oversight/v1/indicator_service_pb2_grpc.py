@@ -61,6 +61,11 @@ class IndicatorServiceStub:
                 request_serializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenRequest.SerializeToString,
                 response_deserializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenResponse.FromString,
                 _registered_method=True)
+        self.GetFrozenContent = channel.unary_stream(
+                '/liandong.oversight.v1.IndicatorService/GetFrozenContent',
+                request_serializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenContentRequest.SerializeToString,
+                response_deserializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenContentResponse.FromString,
+                _registered_method=True)
         self.CompileBulletin = channel.unary_stream(
                 '/liandong.oversight.v1.IndicatorService/CompileBulletin',
                 request_serializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.CompileBulletinRequest.SerializeToString,
@@ -113,6 +118,13 @@ class IndicatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFrozenContent(self, request, context):
+        """What `FrozenMonth.digest` is of, so that the month can be computed again elsewhere; for operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompileBulletin(self, request, context):
         """The bulletin of two frozen months as a file (督查通报).
         """
@@ -154,6 +166,11 @@ def add_IndicatorServiceServicer_to_server(servicer, server):
                     servicer.GetFrozen,
                     request_deserializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenRequest.FromString,
                     response_serializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenResponse.SerializeToString,
+            ),
+            'GetFrozenContent': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetFrozenContent,
+                    request_deserializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenContentRequest.FromString,
+                    response_serializer=liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenContentResponse.SerializeToString,
             ),
             'CompileBulletin': grpc.unary_stream_rpc_method_handler(
                     servicer.CompileBulletin,
@@ -303,6 +320,33 @@ class IndicatorService:
             '/liandong.oversight.v1.IndicatorService/GetFrozen',
             liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenRequest.SerializeToString,
             liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFrozenContent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/liandong.oversight.v1.IndicatorService/GetFrozenContent',
+            liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenContentRequest.SerializeToString,
+            liandong_dot_oversight_dot_v1_dot_indicator__service__pb2.GetFrozenContentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class IndicatorServiceStub:
     """Which months are frozen."""
     GetFrozen: _grpc.UnaryUnaryMultiCallable[_indicator_service_pb2.GetFrozenRequest, _indicator_service_pb2.GetFrozenResponse]
     """The figures of a frozen month, and what the ledger shows for it now."""
+    GetFrozenContent: _grpc.UnaryStreamMultiCallable[_indicator_service_pb2.GetFrozenContentRequest, _indicator_service_pb2.GetFrozenContentResponse]
+    """What `FrozenMonth.digest` is of, so that the month can be computed again elsewhere; for operators."""
     CompileBulletin: _grpc.UnaryStreamMultiCallable[_indicator_service_pb2.CompileBulletinRequest, _indicator_service_pb2.CompileBulletinResponse]
     """The bulletin of two frozen months as a file (督查通报)."""
     ExportFigures: _grpc.UnaryStreamMultiCallable[_indicator_service_pb2.ExportFiguresRequest, _indicator_service_pb2.ExportFiguresResponse]
@@ -67,6 +69,8 @@ class IndicatorServiceAsyncStub(IndicatorServiceStub):
     """Which months are frozen."""
     GetFrozen: _aio.UnaryUnaryMultiCallable[_indicator_service_pb2.GetFrozenRequest, _indicator_service_pb2.GetFrozenResponse]  # type: ignore[assignment]
     """The figures of a frozen month, and what the ledger shows for it now."""
+    GetFrozenContent: _aio.UnaryStreamMultiCallable[_indicator_service_pb2.GetFrozenContentRequest, _indicator_service_pb2.GetFrozenContentResponse]  # type: ignore[assignment]
+    """What `FrozenMonth.digest` is of, so that the month can be computed again elsewhere; for operators."""
     CompileBulletin: _aio.UnaryStreamMultiCallable[_indicator_service_pb2.CompileBulletinRequest, _indicator_service_pb2.CompileBulletinResponse]  # type: ignore[assignment]
     """The bulletin of two frozen months as a file (督查通报)."""
     ExportFigures: _aio.UnaryStreamMultiCallable[_indicator_service_pb2.ExportFiguresRequest, _indicator_service_pb2.ExportFiguresResponse]  # type: ignore[assignment]
@@ -116,6 +120,14 @@ class IndicatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_indicator_service_pb2.GetFrozenResponse, _abc.Awaitable[_indicator_service_pb2.GetFrozenResponse]]:
         """The figures of a frozen month, and what the ledger shows for it now."""
+
+    @_abc_1.abstractmethod
+    def GetFrozenContent(
+        self,
+        request: _indicator_service_pb2.GetFrozenContentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_indicator_service_pb2.GetFrozenContentResponse], _abc.AsyncIterator[_indicator_service_pb2.GetFrozenContentResponse]]:
+        """What `FrozenMonth.digest` is of, so that the month can be computed again elsewhere; for operators."""
 
     @_abc_1.abstractmethod
     def CompileBulletin(
