@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from services.registry.indicators.figures import Figure, Group, figures, groups,
 from services.registry.indicators.live import Asked, Found
 from services.registry.indicators.periods import Month, Period
 from services.registry.indicators.queries import EVERYTHING, Narrow
-from services.registry.indicators.sight import Sight
+from services.registry.indicators.sight import OutOfSight, Sight
 from services.registry.oversight_scope import Scope
 from services.registry.oversight_views import obligation_view
 
@@ -275,17 +276,16 @@ def _narrowed(
     group = views.GROUPS[request.group_by]
     if group not in groups(indicator):
         raise InvalidField("The indicator is not split so.", field="group_by")
-    key, procedure, department = request.key, request.procedure, request.department
+    key = request.key
+    # as for the figures of the split, of which this is one
+    sight = Sight.of(scope, request.procedure, request.department)
     if group is Group.DEPARTMENT:
-        if department not in {"", key}:
-            raise InvalidField("The figure is of another department.", field="key")
-        return Sight.of(scope, procedure, key), Narrow(departments=(key,))
+        if key != (sight.department or key):
+            raise OutOfSight(field="key")
+        return sight, Narrow(departments=(key,))
     if group is Group.PROCEDURE:
-        if procedure not in {"", key}:
-            raise InvalidField("The figure is of another mechanism.", field="key")
-        # an office that names no mechanism asks for all of its own, and so for this one only if it is one of them
-        return Sight.of(scope, key, department), EVERYTHING
-    sight = Sight.of(scope, procedure, department)
+        known = frozenset({key}) if sight.procedures is None else sight.procedures & {key}
+        return replace(sight, procedures=known), EVERYTHING
     match group:
         case Group.LEVEL:
             names = [name for name, each in directory.departments.items() if str(int(each.level)) == key]

@@ -260,6 +260,24 @@ async def test_a_figure_lists_exactly_what_it_counts(
     assert len(seen) == len(set(seen)) == (denominator if part else numerator)
 
 
+async def test_every_figure_of_a_split_lists_what_it_counts(
+    database: Database, figures: IndicatorHandlers
+) -> None:
+    """For whoever asks: an office that owes something elsewhere too, a department, an operator."""
+    duties = [duty(number, "2026-03-02 10:00", owed_by=(OFFICE, RECEIVER)[number % 2]) for number in range(5)]
+    put_duties(database, duties)
+    put_duties(database, [duty(9, "2026-03-02 10:00", owed_by=OFFICE)], procedure=OTHER)
+    compared = 0
+    for department, kind in ((OFFICE, "node"), (RECEIVER, "node"), ("registry.qinghe", "operator")):
+        call_as(department, kind)
+        for group in (pb.FIGURE_GROUP_DEPARTMENT, pb.FIGURE_GROUP_PROCEDURE, pb.FIGURE_GROUP_LEVEL):
+            for key, count, _, _ in await ask(figures, "due", *MARCH, group_by=group):
+                found = await figures.ListFigureItems(items("due", MARCH, group_by=group, key=key), CONTEXT)
+                assert len(found.items) == count, (department, group, key)
+                compared += 1
+    assert compared == 2 + 1 + 1 + 1 + 1 + 1 + 2 + 2 + 1
+
+
 async def test_what_cannot_be_asked_is_refused(database: Database, figures: IndicatorHandlers) -> None:
     """With the field that is wrong."""
     call_as(OFFICE)
