@@ -19,6 +19,7 @@ from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStu
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from liandong.oversight.v1.indicator_service_pb2_grpc import IndicatorServiceStub
 from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceStub
 from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceStub
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
     from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceAsyncStub
+    from liandong.oversight.v1.indicator_service_pb2_grpc import IndicatorServiceAsyncStub
     from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceAsyncStub
     from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceAsyncStub
 
@@ -129,6 +131,11 @@ class Connection:
     def oversight(self) -> "OversightServiceAsyncStub":
         """OversightService of the registry."""
         return cast("OversightServiceAsyncStub", Acting(OversightServiceStub(self.registry), tuple))
+
+    @property
+    def indicators(self) -> "IndicatorServiceAsyncStub":
+        """IndicatorService of the registry."""
+        return cast("IndicatorServiceAsyncStub", Acting(IndicatorServiceStub(self.registry), tuple))
 
     @property
     def exchange(self) -> "ExchangeServiceAsyncStub":

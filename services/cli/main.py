@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "calendar": "calendar",
     "procedure": "procedure",
     "oversight": "oversight",
+    "indicators": "indicators",
     "ledger": "ledger",
     "dossier": "dossier",
     "assert": "assertion",
