@@ -112,6 +112,8 @@ approvals = sa.Table(
     sa.Column("approved_at_us", sa.BigInteger, nullable=False),
     sa.Column("assertion", sa.LargeBinary, nullable=False, comment="compact JWS over the content digest"),
     sa.Column("certificate", sa.Text, nullable=False, server_default="", comment="an officer's"),
+    sa.Column("acting_for_subject", sa.Text, nullable=False, server_default="", comment="by a delegation"),
+    sa.Column("acting_for_name", sa.Text, nullable=False, server_default=""),
 )
 
 search = sa.Table(
