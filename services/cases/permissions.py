@@ -62,6 +62,7 @@ HANDLING_RULES: Final[PermissionTable] = {
         f"{_HANDLING}/{method}": Rule(kinds=_CALLERS, same_department=True, actor="required")
         for method in (
             "ListChains", "GetDocument", "ListDocuments", "ListDelegations", "ListSeries", "ListNumbers",
+            "ListRegisters", "ExportRegister", "ArchiveCase",
         )
     },
 }  # fmt: skip

@@ -182,7 +182,7 @@ class HostedDepartment:
         handlers = CaseHandlers(department, self.desk, clock, prove=self._prove, evidence=self._store)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
-            HandlingHandlers(department, self.desk),
+            HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from services.cases.desk import Desk
 from services.cases.dossier import Prove
-from services.cases.handlers.handling import DocumentHandlers
+from services.cases.handlers.handling_files import FileHandlers
 from services.cases.handlers.handling_rules import HandlingRuleHandlers
 from services.cases.handlers.reading import ReadingHandlers
 from services.cases.handlers.writing import WritingHandlers
+from services.cases.handling.pages import Renderer
 from services.cases.handling.seal import NoSeal, SealService
 from services.cases.watch import CaseWatch
 from services.common.clock import Clock
@@ -32,16 +33,28 @@ class CaseHandlers(WritingHandlers, ReadingHandlers):
         ReadingHandlers.__init__(self, department, desk, prove, evidence)
 
 
-class HandlingHandlers(DocumentHandlers, HandlingRuleHandlers):
+class HandlingHandlers(FileHandlers, HandlingRuleHandlers):
     """HandlingService, all parts.
 
     Args:
         department: Whose.
         desk: Its cases in memory; this takes its `moved`.
         seal: Its seal service; without one an electronic seal is refused.
+        prove: Asks the registry for an inclusion proof; None where it cannot be asked.
+        evidence: Where the chunks of evidence lie; None where packages are to hold none.
+        renderer: Puts archived letters on pages; plain text without.
     """
 
-    def __init__(self, department: Department, desk: Desk, seal: SealService | None = None) -> None:
+    def __init__(
+        self,
+        department: Department,
+        desk: Desk,
+        seal: SealService | None = None,
+        prove: Prove | None = None,
+        evidence: EvidenceStore | None = None,
+        renderer: Renderer | None = None,
+    ) -> None:
         watch = CaseWatch()
         desk.moved = watch.changed
         super().__init__(department, seal or NoSeal(), watch)
+        self.prove, self.evidence, self.renderer = prove, evidence, renderer

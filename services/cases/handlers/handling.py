@@ -200,21 +200,22 @@ class DocumentHandlers(HandlingCommands):
 
     async def GetDocument(self, request: pb.GetDocumentRequest, _context: object) -> pb.GetDocumentResponse:
         """One document: its steps, its tasks, its history."""
-        now = self._department.clock.now()
 
         def read(connection: Connection) -> pb.GetDocumentResponse:
-            kept = store.by_id(connection, request.document_id)
-            found = kept.document
-            (view,) = self._documents(connection, [kept])
-            return pb.GetDocumentResponse(
-                document=view,
-                steps=views.steps(found.chain),
-                tasks=[views.task(kept, each, now) for each in found.tasks],
-                attachments=[views.attachment(row) for row in store.attachments(connection, found.id)],
-                history=[views.event(row) for row in store.history(connection, found.id)],
-            )
+            return self._whole(connection, store.by_id(connection, request.document_id))
 
         return await self._read("GetDocument", read, "", request.document_id)
+
+    def _whole(self, connection: Connection, kept: Kept) -> pb.GetDocumentResponse:
+        found, now = kept.document, self._department.clock.now()
+        (view,) = self._documents(connection, [kept])
+        return pb.GetDocumentResponse(
+            document=view,
+            steps=views.steps(found.chain),
+            tasks=[views.task(kept, each, now) for each in found.tasks],
+            attachments=[views.attachment(row) for row in store.attachments(connection, found.id)],
+            history=[views.event(row) for row in store.history(connection, found.id)],
+        )
 
     async def ListDocuments(
         self, request: pb.ListDocumentsRequest, _context: object

@@ -234,6 +234,11 @@ def loads(folded: bytes, document_id: str, chain: Chain) -> Document:
     )
 
 
+def assigned(folded: bytes) -> tuple[Who, ...]:
+    """To whom a document was dispatched, from its stored form."""
+    return tuple(Who(*each) for each in orjson.loads(folded)["assigned"])
+
+
 def _task(task: Task) -> dict[str, object]:
     call = task.call
     return {

@@ -71,7 +71,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
-            HandlingHandlers(department, market.desk),
+            HandlingHandlers(department, market.desk, prove=ledger.prove),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         await server.start()

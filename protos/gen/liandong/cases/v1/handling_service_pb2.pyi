@@ -283,6 +283,34 @@ NUMBER_STATE_VOID: NumberState.ValueType  # 4
 """Void; never issued again."""
 Global___NumberState: _TypeAlias = NumberState  # noqa: Y015
 
+class _Retention:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetentionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retention.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETENTION_UNSPECIFIED: _Retention.ValueType  # 0
+    """Not set."""
+    RETENTION_PERMANENT: _Retention.ValueType  # 1
+    """For ever (永久)."""
+    RETENTION_30_YEARS: _Retention.ValueType  # 2
+    """30 years."""
+    RETENTION_10_YEARS: _Retention.ValueType  # 3
+    """10 years."""
+
+class Retention(_Retention, metaclass=_RetentionEnumTypeWrapper):
+    """How long an archived file is kept (保管期限)."""
+
+RETENTION_UNSPECIFIED: Retention.ValueType  # 0
+"""Not set."""
+RETENTION_PERMANENT: Retention.ValueType  # 1
+"""For ever (永久)."""
+RETENTION_30_YEARS: Retention.ValueType  # 2
+"""30 years."""
+RETENTION_10_YEARS: Retention.ValueType  # 3
+"""10 years."""
+Global___Retention: _TypeAlias = Retention  # noqa: Y015
+
 @_typing.final
 class HandlingPerson(_message.Message):
     """Somebody."""
@@ -2566,3 +2594,242 @@ class VoidNumberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VoidNumberResponse: _TypeAlias = VoidNumberResponse  # noqa: Y015
+
+@_typing.final
+class ListRegistersRequest(_message.Message):
+    """-- registers and archive --------------------------------------------------------------------------
+
+    Asks for registers.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    procedure: _builtins.str
+    """Only of this procedure."""
+    def __init__(
+        self,
+        *,
+        procedure: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["procedure", b"procedure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRegistersRequest: _TypeAlias = ListRegistersRequest  # noqa: Y015
+
+@_typing.final
+class ListRegistersResponse(_message.Message):
+    """Registers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def registers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisterView]:
+        """By procedure."""
+
+    def __init__(
+        self,
+        *,
+        registers: _abc.Iterable[Global___RegisterView] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["registers", b"registers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRegistersResponse: _TypeAlias = ListRegistersResponse  # noqa: Y015
+
+@_typing.final
+class RegisterView(_message.Message):
+    """A register (台账)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    TITLE_ZH_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    procedure: _builtins.str
+    """The procedure whose cases it holds."""
+    title_zh: _builtins.str
+    """What it is called, Chinese."""
+    title_en: _builtins.str
+    """What it is called, English."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisterColumn]:
+        """Its columns."""
+
+    def __init__(
+        self,
+        *,
+        procedure: _builtins.str = ...,
+        title_zh: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        columns: _abc.Iterable[Global___RegisterColumn] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "procedure", b"procedure", "title_en", b"title_en", "title_zh", b"title_zh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterView: _TypeAlias = RegisterView  # noqa: Y015
+
+@_typing.final
+class RegisterColumn(_message.Message):
+    """A column of a register."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_ZH_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    title_zh: _builtins.str
+    """Its heading, Chinese."""
+    title_en: _builtins.str
+    """Its heading, English."""
+    value: _builtins.str
+    """What it shows, such as `title`, `date:transfer`, `kept:reply`, `party:receiver`."""
+    def __init__(
+        self,
+        *,
+        title_zh: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["title_en", b"title_en", "title_zh", b"title_zh", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterColumn: _TypeAlias = RegisterColumn  # noqa: Y015
+
+@_typing.final
+class ExportRegisterRequest(_message.Message):
+    """Exports a register."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    OPENED_FROM_FIELD_NUMBER: _builtins.int
+    OPENED_BEFORE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    OPEN_ONLY_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    procedure: _builtins.str
+    """The procedure."""
+    state: _builtins.str
+    """Only in this state."""
+    department: _builtins.str
+    """Only with this department as a party."""
+    open_only: _builtins.bool
+    """Only those that are not over."""
+    language: _builtins.str
+    """`zh` or `en`; Chinese if empty."""
+    @_builtins.property
+    def opened_from(self) -> _timestamp_pb2.Timestamp:
+        """Only cases opened at or after."""
+
+    @_builtins.property
+    def opened_before(self) -> _timestamp_pb2.Timestamp:
+        """Only cases opened before."""
+
+    def __init__(
+        self,
+        *,
+        procedure: _builtins.str = ...,
+        opened_from: _timestamp_pb2.Timestamp | None = ...,
+        opened_before: _timestamp_pb2.Timestamp | None = ...,
+        state: _builtins.str = ...,
+        department: _builtins.str = ...,
+        open_only: _builtins.bool = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opened_before", b"opened_before", "opened_from", b"opened_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "language", b"language", "open_only", b"open_only", "opened_before", b"opened_before", "opened_from", b"opened_from", "procedure", b"procedure", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRegisterRequest: _TypeAlias = ExportRegisterRequest  # noqa: Y015
+
+@_typing.final
+class ExportRegisterResponse(_message.Message):
+    """A piece of a workbook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    frame: _builtins.bytes
+    """Bytes; at most 1 MiB."""
+    def __init__(
+        self,
+        *,
+        frame: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRegisterResponse: _TypeAlias = ExportRegisterResponse  # noqa: Y015
+
+@_typing.final
+class ArchiveCaseRequest(_message.Message):
+    """Archives a case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
+    INCLUDE_EVIDENCE_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case; it is closed."""
+    retention: Global___Retention.ValueType
+    """How long it is kept."""
+    include_evidence: _builtins.bool
+    """Also the evidence, in the dossier."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        retention: Global___Retention.ValueType = ...,
+        include_evidence: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "include_evidence", b"include_evidence", "retention", b"retention"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveCaseRequest: _TypeAlias = ArchiveCaseRequest  # noqa: Y015
+
+@_typing.final
+class ArchiveCaseResponse(_message.Message):
+    """A piece of the package, a ZIP file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    frame: _builtins.bytes
+    """Bytes; at most 1 MiB."""
+    def __init__(
+        self,
+        *,
+        frame: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveCaseResponse: _TypeAlias = ArchiveCaseResponse  # noqa: Y015

@@ -158,6 +158,21 @@ class HandlingServiceStub:
                 request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberRequest.SerializeToString,
                 response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberResponse.FromString,
                 _registered_method=True)
+        self.ListRegisters = channel.unary_unary(
+                '/liandong.cases.v1.HandlingService/ListRegisters',
+                request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListRegistersRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListRegistersResponse.FromString,
+                _registered_method=True)
+        self.ExportRegister = channel.unary_stream(
+                '/liandong.cases.v1.HandlingService/ExportRegister',
+                request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ExportRegisterRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ExportRegisterResponse.FromString,
+                _registered_method=True)
+        self.ArchiveCase = channel.unary_stream(
+                '/liandong.cases.v1.HandlingService/ArchiveCase',
+                request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ArchiveCaseRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ArchiveCaseResponse.FromString,
+                _registered_method=True)
 
 
 class HandlingServiceServicer:
@@ -335,6 +350,28 @@ class HandlingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRegisters(self, request, context):
+        """The registers that can be exported, with their columns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportRegister(self, request, context):
+        """A register of a procedure's cases as a workbook (XLSX).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchiveCase(self, request, context):
+        """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
+        letter as people read it, how each was handled, and the dossier that proves them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HandlingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -457,6 +494,21 @@ def add_HandlingServiceServicer_to_server(servicer, server):
                     servicer.VoidNumber,
                     request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberRequest.FromString,
                     response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberResponse.SerializeToString,
+            ),
+            'ListRegisters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRegisters,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListRegistersRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListRegistersResponse.SerializeToString,
+            ),
+            'ExportRegister': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportRegister,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ExportRegisterRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ExportRegisterResponse.SerializeToString,
+            ),
+            'ArchiveCase': grpc.unary_stream_rpc_method_handler(
+                    servicer.ArchiveCase,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ArchiveCaseRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ArchiveCaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1111,6 +1163,87 @@ class HandlingService:
             '/liandong.cases.v1.HandlingService/VoidNumber',
             liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberRequest.SerializeToString,
             liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRegisters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.HandlingService/ListRegisters',
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListRegistersRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListRegistersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRegister(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/liandong.cases.v1.HandlingService/ExportRegister',
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ExportRegisterRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ExportRegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/liandong.cases.v1.HandlingService/ArchiveCase',
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ArchiveCaseRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ArchiveCaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

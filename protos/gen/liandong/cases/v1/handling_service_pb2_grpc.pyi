@@ -85,6 +85,14 @@ class HandlingServiceStub:
     """Every number of a series and year, and what it is: a letter's, reserved, or void with its reason."""
     VoidNumber: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.VoidNumberRequest, _handling_service_pb2.VoidNumberResponse]
     """Voids the number of a document that was not sent; another is issued in its place."""
+    ListRegisters: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.ListRegistersRequest, _handling_service_pb2.ListRegistersResponse]
+    """The registers that can be exported, with their columns."""
+    ExportRegister: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]
+    """A register of a procedure's cases as a workbook (XLSX)."""
+    ArchiveCase: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.ArchiveCaseRequest, _handling_service_pb2.ArchiveCaseResponse]
+    """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
+    letter as people read it, how each was handled, and the dossier that proves them.
+    """
 
 @_typing.type_check_only
 class HandlingServiceAsyncStub(HandlingServiceStub):
@@ -143,6 +151,14 @@ class HandlingServiceAsyncStub(HandlingServiceStub):
     """Every number of a series and year, and what it is: a letter's, reserved, or void with its reason."""
     VoidNumber: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.VoidNumberRequest, _handling_service_pb2.VoidNumberResponse]  # type: ignore[assignment]
     """Voids the number of a document that was not sent; another is issued in its place."""
+    ListRegisters: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.ListRegistersRequest, _handling_service_pb2.ListRegistersResponse]  # type: ignore[assignment]
+    """The registers that can be exported, with their columns."""
+    ExportRegister: _aio.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]  # type: ignore[assignment]
+    """A register of a procedure's cases as a workbook (XLSX)."""
+    ArchiveCase: _aio.UnaryStreamMultiCallable[_handling_service_pb2.ArchiveCaseRequest, _handling_service_pb2.ArchiveCaseResponse]  # type: ignore[assignment]
+    """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
+    letter as people read it, how each was handled, and the dossier that proves them.
+    """
 
 class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
     """What happens to a letter between the people of one department (收发文): before it is sent, and after it
@@ -342,5 +358,31 @@ class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_handling_service_pb2.VoidNumberResponse, _abc.Awaitable[_handling_service_pb2.VoidNumberResponse]]:
         """Voids the number of a document that was not sent; another is issued in its place."""
+
+    @_abc_1.abstractmethod
+    def ListRegisters(
+        self,
+        request: _handling_service_pb2.ListRegistersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.ListRegistersResponse, _abc.Awaitable[_handling_service_pb2.ListRegistersResponse]]:
+        """The registers that can be exported, with their columns."""
+
+    @_abc_1.abstractmethod
+    def ExportRegister(
+        self,
+        request: _handling_service_pb2.ExportRegisterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_handling_service_pb2.ExportRegisterResponse], _abc.AsyncIterator[_handling_service_pb2.ExportRegisterResponse]]:
+        """A register of a procedure's cases as a workbook (XLSX)."""
+
+    @_abc_1.abstractmethod
+    def ArchiveCase(
+        self,
+        request: _handling_service_pb2.ArchiveCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_handling_service_pb2.ArchiveCaseResponse], _abc.AsyncIterator[_handling_service_pb2.ArchiveCaseResponse]]:
+        """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
+        letter as people read it, how each was handled, and the dossier that proves them.
+        """
 
 def add_HandlingServiceServicer_to_server(servicer: HandlingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
