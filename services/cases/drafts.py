@@ -156,7 +156,8 @@ class Drafts:
             raise RoleNotPermitted("A system of the department cannot approve.", field="role")
         if role not in actor.roles:
             raise RoleNotPermitted(f"The assertion does not give the role {role}.", field="role")
-        asked = max(1, self._act(draft).approved_by.count(role))
+        moved = self._documents.signing(letter_id, role, actor, task, note)
+        asked = max(1, self._act(draft).approved_by.count(role), moved.signers(role) if moved else 0)
         others = [
             each.subject for each, _ in draft.approvals if each.role == role and each.subject != actor.subject
         ]
@@ -164,7 +165,6 @@ class Drafts:
         kept = [each for each, _ in draft.approvals if each.role != role or each.subject not in replaced]
         if len(kept) >= _APPROVALS:
             raise LimitExceeded(f"A letter has at most {_APPROVALS} approvals.", field="role")
-        moved = self._documents.signing(letter_id, role, actor, task, note)
         absent = moved.actor.acting_for if moved else None
         approvals = tables.approvals
         self._connection.execute(
@@ -215,10 +215,12 @@ class Drafts:
 
         Raises:
             NotFound: No such draft is open.
+            NotYourStep: It is neither the actor's draft nor in their hands.
         """
         self.open(letter_id)
+        kept = self._documents.replaced(letter_id, actor)
         self._end(letter_id, DISCARDED)
-        self._documents.discarded(letter_id, actor)
+        self._documents.discarded(kept, actor)
 
     def send(self, letter_id: str, digest: bytes, actor: ActorFacts) -> Recorded:
         """Sign a draft and record it for sending; repeating it answers the same.

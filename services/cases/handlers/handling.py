@@ -29,6 +29,7 @@ from services.procedures.document import Person
 T = TypeVar("T")
 
 _PAGE: Final = 50
+_WATCHED: Final = 2000
 _PLACE: Final = ((int,), (str,), (int,))
 _KINDS: Final = {
     pb.WORK_LIST_TO_APPROVE: work.APPROVING,
@@ -69,7 +70,12 @@ class HandlingCommands:
         return result
 
     async def _read(
-        self, method: str, work: Callable[[Connection], T], case_id: str = "", object_id: str = ""
+        self,
+        method: str,
+        work: Callable[[Connection], T],
+        case_id: str = "",
+        object_id: str = "",
+        case_of: Callable[[T], str] | None = None,
     ) -> T:
         """Read, and note who read what before it is answered; what was refused is noted too."""
         try:
@@ -77,7 +83,7 @@ class HandlingCommands:
         except LiandongError as error:
             await self._note(method, case_id, object_id, error.reason)
             raise
-        await self._note(method, case_id, object_id)
+        await self._note(method, case_of(result) if case_of else case_id, object_id)
         return result
 
     async def _note(self, method: str, case_id: str, object_id: str, result: str = "ok") -> None:
@@ -168,12 +174,18 @@ class DocumentHandlers(HandlingCommands):
         actor = actors.current()
         await self._note("WatchWork", "", "")
         with self._watch.watch("") as watcher:
+            seen = await self._department.read(lambda connection: self._waits(connection, actor))
             await context.send_initial_metadata(())
-            seen: set[str] = set()
             while True:
                 changed = list(dict.fromkeys(document_id for document_id, _ in await watcher.take()))
                 for response in await self._department.read(self._changes(changed, actor, seen)):
                     await write(context, response)
+
+    def _waits(self, connection: Connection, actor: ActorFacts) -> set[str]:
+        """What waits for somebody when a watch begins, so that it is told when it goes."""
+        standing, now = self._standing(connection, actor), self._department.clock.now()
+        waiting = work.waiting_for(connection, standing, (), None, _WATCHED, now)
+        return {each.place.document_id for each in waiting}
 
     def _changes(
         self, changed: Sequence[str], actor: ActorFacts, seen: set[str]
@@ -204,7 +216,9 @@ class DocumentHandlers(HandlingCommands):
         def read(connection: Connection) -> pb.GetDocumentResponse:
             return self._whole(connection, store.by_id(connection, request.document_id))
 
-        return await self._read("GetDocument", read, "", request.document_id)
+        return await self._read(
+            "GetDocument", read, "", request.document_id, case_of=lambda found: found.document.case_id
+        )
 
     def _whole(self, connection: Connection, kept: Kept) -> pb.GetDocumentResponse:
         found, now = kept.document, self._department.clock.now()

@@ -64,6 +64,15 @@ class Moved:
         """Who moved it."""
         return self.events[0].actor
 
+    def signers(self, role: str) -> int:
+        """How many sign it in a role: those of the law, and those who were added."""
+        document = self.kept.document
+        signing = [step.name for step in document.chain.steps if step.kind is Kind.SIGN]
+        return sum(
+            each.stands and each.step in signing and any(who.role == role for who in each.whos)
+            for each in document.tasks
+        )
+
 
 class Documents:
     """The documents of a department.
@@ -105,7 +114,7 @@ class Documents:
     # -- an outbound letter ---------------------------------------------------------------------
 
     def replaced(self, letter_id: str, actor: ActorFacts) -> Kept | None:
-        """The document whose draft is to be replaced.
+        """The document whose draft is to be replaced or dropped.
 
         Raises:
             NotYourStep: It is neither the actor's draft nor in their hands.
@@ -147,17 +156,17 @@ class Documents:
         kept = store.by_letter(self._connection, letter_id)
         if kept is None:
             return None
-        document = kept.document
-        implicit = document.chain.is_implicit
-        if implicit:
+        document, standing = kept.document, self.standing(actor)
+        # no chain holds anybody up, but a role that is somebody's by delegation alone is theirs within it
+        lenient = document.chain.is_implicit and role in standing.own_roles
+        if document.chain.is_implicit:
             # returned and approved all the same: the draft was taken up as it is
             document = self._taken_up(document)
         step = document.current
         if step is None or step.kind is not Kind.SIGN:
-            if implicit:
+            if lenient:
                 return None
             raise self.not_through(kept)
-        standing = self.standing(actor)
         for task in document.standing(step.name):
             if not (task.is_open or task.waits_for_confirmation) or task_id not in (0, task.id):
                 continue
@@ -167,9 +176,9 @@ class Documents:
             try:
                 return self._signed(kept, document, task, found, note)
             except NotYourStep:
-                if not implicit:
+                if not lenient:
                     raise
-        if implicit:
+        if lenient:
             return None
         raise NotYourStep("No signature of this letter waits for you in this role.", field="role")
 
@@ -257,9 +266,8 @@ class Documents:
         word = session.directory.number_word(name) or name
         return word if direction is Direction.OUTBOUND else f"{word}收"
 
-    def discarded(self, letter_id: str, actor: ActorFacts) -> None:
+    def discarded(self, kept: Kept | None, actor: ActorFacts) -> None:
         """The draft was dropped: its number is void."""
-        kept = store.by_letter(self._connection, letter_id)
         if kept is not None and kept.state == store.OPEN:
             person = Actor(Person(actor.subject, actor.name, actor.role))
             self.save(self._dropped(kept, person, "the draft was discarded"))

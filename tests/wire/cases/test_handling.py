@@ -98,6 +98,9 @@ async def test_changed_content_voids_what_was_agreed(office: Office) -> None:
     )
     (mine,) = await office.work("clerk")
     assert mine.task.step == "draft"
+    discard = cases_pb.DiscardDraftRequest(letter_id=draft.letter_id)
+    with pytest.raises(NotYourStep):
+        await office.call("officer", "DiscardDraft", discard, office.cases)
     with pytest.raises(StepOpen):
         await office.send(draft)
     again = await office.draft(draft.case_id, replaces=draft.letter_id, summary="补充事实。")

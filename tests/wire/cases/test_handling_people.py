@@ -115,6 +115,47 @@ async def test_outside_a_delegation_its_role_is_refused(office: Office, outside:
     assert not signed.HasField("acting_for")
 
 
+async def test_without_a_chain_a_delegation_limits_as_well(office: Office) -> None:
+    """Approving as before, in a role that is one's own by delegation alone, is refused once it has ended."""
+    (chain,) = (await office.call("clerk", "ListChains", pb.ListChainsRequest())).chains
+    await office.call("principal", "WithdrawChain", pb.WithdrawChainRequest(chain_id=chain.chain_id))
+    view = await delegate(office)
+
+    async def approve(draft: cases_pb.DraftView) -> cases_pb.DraftView:
+        request = cases_pb.ApproveLetterRequest(
+            letter_id=draft.letter_id, content_digest=draft.content_digest, role="leader-in-charge"
+        )
+        bound = office.token("leader-in-charge:zhou", draft.content_digest, Purpose.APPROVE)
+        answer = await office._call(office.cases.ApproveLetter(request, metadata=bound, timeout=10))
+        approved: cases_pb.DraftView = answer.draft
+        return approved
+
+    (approval,) = (await approve(await office.draft())).approvals
+    assert (approval.subject, approval.acting_for_name) == ("zhou", "陈慧")
+    end = pb.EndDelegationRequest(delegation_id=view.delegation_id)
+    await office.call("leader-in-charge:chen", "EndDelegation", end)
+    with pytest.raises(NotYourStep):
+        await approve(await office.draft())
+
+
+async def test_whoever_was_added_signs_beside_the_other(office: Office) -> None:
+    """Both approvals go with the letter."""
+    draft = await office.draft()
+    (task,) = await office.open(draft.letter_id)
+    who = pb.Who(role="leader-in-charge", subject="second")
+    add = pb.AddSignerRequest(document_id=draft.letter_id, task=task.task, who=who)
+    await office.call("leader-in-charge:first", "AddSigner", add)
+    await office.do("leader-in-charge:first", draft.letter_id)
+    with pytest.raises(StepOpen, match="sign"):
+        await office.send(draft)
+    await office.do("leader-in-charge:second", draft.letter_id)
+    sent = await office.send(draft)
+    letter = await office.call(
+        "clerk", "GetLetter", cases_pb.GetLetterRequest(letter_id=sent.letter_id), office.cases
+    )
+    assert {each.subject for each in letter.letter.approvals} == {"first", "second"}
+
+
 async def test_a_delegation_is_the_absent_persons_to_give(office: Office) -> None:
     """Or an administrator's; it is ended at once, and stays visible."""
     view = await delegate(office)
