@@ -78,14 +78,14 @@ class Power(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who may do a task: a person, or anybody in a role, of one section if one is named."""
+    """Who may do a task: a person, or anybody in a role, of a section, or in a role of a section."""
 
     role: str = ""
     section: str = ""
     subject: str = ""
 
     def __str__(self) -> str:
-        """As it stands in a chain: `leader-in-charge`, `section-head@legal`; of a person the id."""
+        """As it is written: `leader-in-charge`, `section-head@legal`, `@legal`; of a person the id."""
         return self.subject or (f"{self.role}@{self.section}" if self.section else self.role)
 
 

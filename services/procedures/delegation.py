@@ -109,6 +109,8 @@ def actor_for(
 def _own(who: Who, standing: Standing) -> bool:
     if who.subject:
         return who.subject == standing.person.subject
+    if not who.role:
+        return bool(who.section) and who.section == standing.section
     return who.role in standing.own_roles and who.section in ("", standing.section)
 
 
@@ -119,7 +121,7 @@ def _delegated(who: Who, delegation: Delegation) -> bool:
 
 
 def keys_of(who: Who) -> str:
-    """What an open task is found under: a person, a role, or a role of a section."""
+    """What an open task is found under: a person, a role, a section, or a role of a section."""
     if who.subject:
         return f"p:{who.subject}"
     return f"r:{who}"
@@ -136,7 +138,9 @@ def task_keys(task: Task) -> tuple[str, ...]:
 
 def own_keys(standing: Standing) -> tuple[str, ...]:
     """Under which keys somebody finds what is theirs to do."""
-    return (f"p:{standing.person.subject}", *_role_keys(sorted(standing.own_roles), standing.section))
+    section = (keys_of(Who(section=standing.section)),) if standing.section else ()
+    roles = _role_keys(sorted(standing.own_roles), standing.section)
+    return (f"p:{standing.person.subject}", *section, *roles)
 
 
 def delegated_keys(delegation: Delegation) -> tuple[str, ...]:

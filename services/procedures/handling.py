@@ -86,7 +86,8 @@ def complete(
     if step.kind is Kind.DISPATCH:
         if not assigned:
             raise InvalidField("Name the section or person that handles it.", field="assigned")
-        document = replace(document, assigned=tuple(assigned))
+        section = next((who.section for who in assigned if who.section), document.section)
+        document = replace(document, assigned=tuple(assigned), section=section)
     done = _close(document, task, Outcome.DONE, actor, clock, note)
     return _advance(done, clock)
 
@@ -172,6 +173,10 @@ def hand_on(document: Document, task_id: int, who: Who, note: str, actor: Actor,
     if step.kind is Kind.SIGN and who.role not in {each.role for each in task.whos}:
         raise InvalidField("An approval is handed on within its role.", field="who")
     _check_room(document)
+    if step.kind is Kind.HANDLE:
+        # who handles it now handles it also after a return
+        assigned = tuple(who if (each,) == task.whos else each for each in document.assigned)
+        document = replace(document, assigned=assigned)
     return _passed(document, task, who, note, actor, clock)
 
 

@@ -90,6 +90,8 @@ class Steps:
         self._check_way(kept, step.kind, step.acts)
         if assigned and step.kind is not Kind.DISPATCH:
             raise InvalidField("Only a dispatch names who handles it.", field="assigned")
+        for each in assigned:
+            self._check_who(each, "assigned")
         if electronic_seal:
             if step.kind is not Kind.SEAL:
                 raise InvalidField("Nothing is sealed in this step.", field="electronic_seal")
@@ -157,7 +159,7 @@ class Steps:
             NotFound, StepOpen, NotYourStep: As `take`.
             InvalidField: Nobody is added here, or they are asked already.
         """
-        _check_who(who)
+        self._check_who(who, "who")
         kept, task, person = self._mine(document_id, task_id, actor)
         document = handling.add_signer(kept.document, task.id, who, person, self._documents.clock)
         return self._save(
@@ -171,7 +173,7 @@ class Steps:
             NotFound, StepOpen, NotYourStep: As `take`.
             InvalidField: Nothing is handed on here.
         """
-        _check_who(who)
+        self._check_who(who, "who")
         kept, task, person = self._mine(document_id, task_id, actor)
         document = handling.hand_on(kept.document, task.id, who, note, person, self._documents.clock)
         words = f"{who} {note}".strip()
@@ -291,7 +293,12 @@ class Steps:
     def _save(self, kept: Kept, *events: Event) -> Kept:
         return self._documents.save(Moved(kept, events))
 
-
-def _check_who(who: Who) -> None:
-    if not who.role and not who.subject:
-        raise InvalidField("Name a role or a person.", field="who")
+    def _check_who(self, who: Who, field: str) -> None:
+        if not (who.role or who.section or who.subject):
+            raise InvalidField("Name a role, a section or a person.", field=field)
+        session = self._session
+        department = session.directory.departments.get(session.department.name)
+        if who.section and (
+            department is None or who.section not in [each.id for each in department.sections]
+        ):
+            raise InvalidField(f"The department has no section {who.section}.", field=field)

@@ -6,6 +6,7 @@ import pytest
 from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import case_service_pb2 as cases_pb
 from liandong.cases.v1 import handling_service_pb2 as pb
+from liandong.directory.v1 import common_entry_pb2 as directory_pb
 
 from services.cases.handlers import HandlingHandlers
 from services.common import caller
@@ -77,6 +78,37 @@ async def test_what_arrived_is_handled_to_its_end(office: Office) -> None:
     assert [each.note for each in found.tasks if each.step == "instruct"] == ["从严查处"]
     numbers = await office.call("clerk", "ListNumbers", pb.ListNumbersRequest(word="清m收", year=2026))
     assert [each.state for each in numbers.numbers] == [pb.NUMBER_STATE_REGISTERED]
+
+
+async def test_a_section_that_it_was_dispatched_to_handles_it(office: Office) -> None:
+    """Anybody of the section, and nobody else; handed on, it is the other's also after a return."""
+    ledger = office.port.ledger
+    directory = ledger.market.entry(number_word="清市监")
+    directory.department.sections.add(id="audit", title=directory_pb.Title(zh="稽查科", en="Audit"))
+    ledger.common(directory)
+    person = directory_pb.Person(id="sun", department=MARKET, name="孙", roles=["officer"], section="audit")
+    ledger.common(directory_pb.CommonEntry(person=person))
+    document = await arrived(office)
+    await sign_for(office, document.case_id)
+    await office.through(document.document_id, ["registry-clerk", "registry-clerk", "principal"])
+    with pytest.raises(InvalidField):
+        await office.do("registry-clerk", document.document_id, assigned=[pb.Who(section="nowhere")])
+    dispatched = await office.do("registry-clerk", document.document_id, assigned=[pb.Who(section="audit")])
+    assert (dispatched.step, dispatched.section) == ("handle", "audit")
+    assert await office.work("officer:qian") == []
+    with pytest.raises(NotYourStep):
+        await office.do("officer:qian", document.document_id)
+    (item,) = await office.work("officer:sun")
+    hand_on = pb.HandOnRequest(
+        document_id=document.document_id, task=item.task.task, who=pb.Who(subject="qian")
+    )
+    await office.call("officer:sun", "HandOn", hand_on)
+    (item,) = await office.work("officer:qian")
+    back = pb.ReturnDocumentRequest(
+        document_id=document.document_id, task=item.task.task, reason="不属本科职责", to_step="dispatch"
+    )
+    await office.call("officer:qian", "ReturnDocument", back)
+    assert (await office.get(document.document_id)).document.step == "dispatch"
 
 
 async def test_a_scan_lies_beside_a_step(office: Office) -> None:

@@ -343,7 +343,7 @@ Global___HandlingPerson: _TypeAlias = HandlingPerson  # noqa: Y015
 
 @_typing.final
 class Who(_message.Message):
-    """Who may do something: a person, or anybody in a role, of one section if one is named."""
+    """Who may do something: a person, or anybody in a role, of a section, or in a role of a section."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
