@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from liandong.cases.v1 import handling_service_pb2 as pb
 
 from services.cli import handling_views, inputs
 from services.cli.connection import Connection, connected
-from services.cli.progress import counting
+from services.cli.progress import saved
 from services.cli.texts import language
 
 app = typer.Typer(add_completion=False)
@@ -60,7 +59,7 @@ async def register(
     if until:
         request.opened_before.CopyFrom(inputs.moment(until, option="--until", ends_day=True))
     path = out or Path(f"{procedure}.xlsx")
-    written = await _save(path, link.handling.ExportRegister(request))
+    written = await saved(path, link.handling.ExportRegister(request))
     link.output.say("handling.saved", file=path, bytes=written)
 
 
@@ -82,19 +81,5 @@ async def archive(
     }
     request = pb.ArchiveCaseRequest(case_id=case_id, retention=names[retention], include_evidence=evidence)
     path = out or Path(f"{case_id}-archive.zip")
-    written = await _save(path, link.handling.ArchiveCase(request))
+    written = await saved(path, link.handling.ArchiveCase(request))
     link.output.say("handling.saved", file=path, bytes=written)
-
-
-async def _save(path: Path, frames: AsyncIterable[Any]) -> int:
-    """Write a stream to a file, which is there only when it is whole."""
-    draft, written = path.with_name(f".{path.name}.part"), 0
-    try:
-        with counting(path.name) as moved, draft.open("wb") as file:
-            async for response in frames:
-                written += file.write(response.frame)
-                moved(written, written)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return written

@@ -11,20 +11,21 @@ from sqlalchemy import Connection
 
 from services.cases import page_tokens, queries
 from services.cases.desk import DeskSession
+from services.cases.handlers.audited import AuditedReads
 from services.cases.handling import store, views, work
+from services.cases.handling.people import standing_of
 from services.cases.handling.seal import SealService
 from services.cases.handling.steps import Steps
 from services.cases.handling.store import Kept
 from services.cases.handling.work import Place
 from services.cases.watch import CaseWatch, write
-from services.common.errors import InvalidField, LiandongError
+from services.common.errors import InvalidField
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
 from services.exchange.department import Department
 from services.exchange.letters import moment
 from services.exchange.session import DepartmentSession
 from services.procedures.delegation import Standing
-from services.procedures.document import Person
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ _KINDS: Final = {
 }
 
 
-class HandlingCommands:
+class HandlingCommands(AuditedReads):
     """What all halves of the service do: run a command of the writer, or read, and note who did.
 
     Args:
@@ -47,7 +48,7 @@ class HandlingCommands:
     """
 
     def __init__(self, department: Department, seal: SealService, watch: CaseWatch) -> None:
-        self._department = department
+        super().__init__(department)
         self._seal = seal
         self._watch = watch
 
@@ -69,26 +70,6 @@ class HandlingCommands:
         result: T = await self._department.run(command)
         return result
 
-    async def _read(
-        self,
-        method: str,
-        work: Callable[[Connection], T],
-        case_id: str = "",
-        object_id: str = "",
-        case_of: Callable[[T], str] | None = None,
-    ) -> T:
-        """Read, and note who read what before it is answered; what was refused is noted too."""
-        try:
-            result = await self._department.read(work)
-        except LiandongError as error:
-            await self._note(method, case_id, object_id, error.reason)
-            raise
-        await self._note(method, case_of(result) if case_of else case_id, object_id)
-        return result
-
-    async def _note(self, method: str, case_id: str, object_id: str, result: str = "ok") -> None:
-        await self._department.run(lambda session: session.audit(method, case_id, object_id, result))
-
     def _documents(self, connection: Connection, found: Sequence[Kept]) -> list[pb.DocumentView]:
         """Documents with the titles of their cases."""
         law, now = self._department.directory.law, self._department.clock.now()
@@ -101,14 +82,7 @@ class HandlingCommands:
         return {case_id: row.title for case_id, row in rows.items()}
 
     def _standing(self, connection: Connection, actor: ActorFacts) -> Standing:
-        people = self._department.directory.people
-        person = people.get((self._department.name, actor.subject))
-        return Standing(
-            Person(actor.subject, actor.name, actor.role),
-            actor.roles,
-            person.section if person is not None and not person.retired else "",
-            store.delegations_to(connection, actor.subject),
-        )
+        return standing_of(connection, self._department.directory, self._department.name, actor)
 
 
 class DocumentHandlers(HandlingCommands):

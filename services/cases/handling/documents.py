@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from services.cases.handling import store
+from services.cases.handling.people import section_of, standing_of
 from services.cases.handling.store import Event, Kept
 from services.exchange import numbers
 from services.exchange.actors import ActorFacts
@@ -99,17 +100,12 @@ class Documents:
 
     def standing(self, actor: ActorFacts) -> Standing:
         """Who somebody is here."""
-        return Standing(
-            Person(actor.subject, actor.name, actor.role),
-            actor.roles,
-            self.section_of(actor.subject),
-            store.delegations_to(self._connection, actor.subject),
-        )
+        session = self._session
+        return standing_of(self._connection, session.directory, session.department.name, actor)
 
     def section_of(self, subject: str) -> str:
         """Somebody's section, as the directory says; empty if it does not."""
-        person = self._session.directory.people.get((self._session.department.name, subject))
-        return person.section if person is not None and not person.retired else ""
+        return section_of(self._session.directory, self._session.department.name, subject)
 
     # -- an outbound letter ---------------------------------------------------------------------
 

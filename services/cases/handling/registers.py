@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from services.cases import queries
 from services.cases import tables as case_tables
-from services.cases.handling import store, tables
+from services.cases.handling import tables
+from services.cases.handling.stored import assigned
 from services.common.clock import from_microseconds, microseconds
 from services.common.errors import LimitExceeded
 from services.exchange import tables as exchange_tables
@@ -179,7 +180,7 @@ class _Page:
         ):
             if number:
                 self._incoming.setdefault(case_id, []).append(number)
-            for who in store.assigned(folded):
+            for who in assigned(folded):
                 self._handlers.setdefault(case_id, []).append(self._person(who))
 
     def _row(self, row: Any, wanted: Filter) -> list[Cell] | None:

@@ -41,7 +41,7 @@ documents = sa.Table(
     sa.Column("number", sa.Text, nullable=False, server_default=""),
     sa.Column("started_at_us", sa.BigInteger, nullable=False),
     sa.Column("ended_at_us", sa.BigInteger),
-    sa.Column("folded", sa.LargeBinary, nullable=False, comment="handling.store.dumps"),
+    sa.Column("folded", sa.LargeBinary, nullable=False, comment="handling.stored.dumps"),
     sa.Index("handling_documents_case", "case_id", "document_id"),
     sa.Index("handling_documents_state", "state", "direction", "document_id"),
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.cases.handling.store import dumps, loads
+from services.cases.handling.stored import dumps, loads
 from services.common.errors import InvalidField, LiandongError
 from services.procedures import handling
 from services.procedures.calendar import Calendar
