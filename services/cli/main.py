@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "renew": "renew",
     "diagnose": "diagnose",
     "case": "case",
+    "handling": "handling",
     "share": "share",
     "evidence": "evidence",
     "directory": "directory",
