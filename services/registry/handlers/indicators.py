@@ -18,14 +18,14 @@ from services.common.db import Database
 from services.common.errors import InvalidField, LimitExceeded, NotFound, PermissionDenied
 from services.exchange.directory import Directory
 from services.registry import page_tokens
-from services.registry.indicators import freeze, live, queries, views
+from services.registry.indicators import freeze, items, live, views
 from services.registry.indicators.amounts import loads
 from services.registry.indicators.bulletin import Language, compile_bulletin
 from services.registry.indicators.catalogue import Catalogue, Indicator, Measure
 from services.registry.indicators.figures import Figure, Group, figures, groups, hold_against_target
+from services.registry.indicators.items import EVERYTHING, Narrow
 from services.registry.indicators.live import Asked, Found
 from services.registry.indicators.periods import Month, Period
-from services.registry.indicators.queries import EVERYTHING, Narrow
 from services.registry.indicators.sight import OutOfSight, Sight
 from services.registry.oversight_scope import Scope
 from services.registry.oversight_views import obligation_view
@@ -100,7 +100,7 @@ class IndicatorHandlers:
             response = pb.ListFigureItemsResponse()
             if measure.items == "letters":
                 place = after[0] if after else None
-                rows = queries.list_acts(
+                rows = items.list_acts(
                     connection, seen, measure, place, size + 1, narrow, with_area=indicator.areas
                 )
                 response.items.extend(
@@ -108,13 +108,13 @@ class IndicatorHandlers:
                 )
                 last = [rows[size - 1].position] if len(rows) > size else None
             else:
-                rows = queries.list_obligations(
+                rows = items.list_obligations(
                     connection, seen, measure, directory.law, after, size + 1, narrow
                 )
                 response.items.extend(
                     pb.FigureItem(obligation=obligation_view(row, directory, now)) for row in rows[:size]
                 )
-                last = [*queries.item_key(rows[size - 1], measure)] if len(rows) > size else None
+                last = [*items.item_key(rows[size - 1], measure)] if len(rows) > size else None
             if last is not None:
                 response.next_page_token = page_tokens.token(last)
             return response

@@ -19,7 +19,7 @@ from services.common.clock import from_microseconds, microseconds
 from services.common.db import Database
 from services.exchange.directory import Directory
 from services.procedures.calendar import ZONE
-from services.registry.indicators import queries
+from services.registry.indicators import items, queries
 from services.registry.indicators.amounts import Context, Measured, added
 from services.registry.indicators.catalogue import Catalogue, Count, Measure
 from services.registry.indicators.figures import Figure, Group, Part, compare, figures
@@ -244,7 +244,7 @@ def _overdue(
     connection: Connection, seen: queries.Window, directory: Directory, now: datetime, language: Language
 ) -> tuple[OverdueLine, ...]:
     found = []
-    for row in queries.list_obligations(connection, seen, _BACKLOG, directory.law, None, OVERDUE_SHOWN):
+    for row in items.list_obligations(connection, seen, _BACKLOG, directory.law, None, OVERDUE_SHOWN):
         procedure = directory.law.procedure(row.procedure, row.procedure_version)
         rule = procedure.obligations.get(row.rule) if procedure else None
         title = language.pick(rule.title.zh, rule.title.en) if rule else row.rule

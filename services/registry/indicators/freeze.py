@@ -41,7 +41,7 @@ from services.registry.replica import catch_up
 POLL: Final = timedelta(minutes=10)
 """The longest sleep: what another process froze or a clock that was set is seen after it."""
 _RETRY: Final = timedelta(minutes=1)
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 20
 
 _MONTHS: Final = Bulk(tables.frozen_months)
 _table: Final = tables.frozen_months.c
@@ -138,8 +138,11 @@ class Freezer:
         for _ in range(_ATTEMPTS):
             self._indexer.catch_up()
             calendar = _calendar(self._directory())
-            # due times of open obligations are an index that may lag behind a calendar: it is brought up first
-            self._recomputation.run()
+            # due times of open obligations are an index that may lag behind a calendar: only a look that finds
+            # nothing to move shows that it does not
+            found, _ = self._recomputation.one_pass()
+            if found:
+                continue
             row = self._database.read(partial(self._row, month, calendar))
             if row is not None:
                 return row

@@ -33,8 +33,6 @@ _TOOK: Final = (_owed.ended_at_us - _owed.opened_at_us) // sa.literal_column(str
 _BY_RULE: Final = (_owed.procedure, _owed.rule, _owed.owed_by, _owed.state)
 _NEVER_US: Final = microseconds(NEVER)
 
-ItemKey = tuple[int, str, str, int]
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -55,24 +53,6 @@ class Window:
     last: int
     procedures: tuple[str, ...]
     department: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Narrow:
-    """The part of a figure that one key of a split is of; None takes everything.
-
-    Attributes:
-        departments: Only of these.
-        items: Only of these matters.
-        area: Only of this area.
-    """
-
-    departments: tuple[str, ...] | None = None
-    items: tuple[str, ...] | None = None
-    area: str | None = None
-
-
-EVERYTHING: Final = Narrow()
 
 
 def window(
@@ -128,7 +108,7 @@ def medians(
     )
     timed = (
         sa.select(*keys, _TOOK.label("took"))
-        .where(*_due_conditions(seen, measure.states), *_rules(measure))
+        .where(*_due_conditions(seen, measure.states), *rules_of(measure))
         .subquery()
     )
     numbered = sa.select(
@@ -163,76 +143,6 @@ def all_medians(connection: Connection, seen: Window, indicator: Indicator) -> d
                 by_department=by_department,
             )
     return found
-
-
-def list_obligations(
-    connection: Connection,
-    seen: Window,
-    measure: Measure,
-    law: Law,
-    after: ItemKey | None,
-    limit: int,
-    narrow: Narrow = EVERYTHING,
-) -> Sequence[Any]:
-    """The next obligations that a measure counts, as rows of the table, by due time (opened: by position)."""
-    leading = _owed.opened_position if measure.count is Count.OPENED else _owed.due_at_us
-    order = (leading, _owed.case_id, _owed.rule, _owed.ordinal)
-    conditions = [*_conditions(seen, measure, law), *_rules(measure)]
-    if narrow.departments is not None:
-        conditions.append(_owed.owed_by.in_(narrow.departments))
-    if after is not None:
-        conditions.append(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, after)))
-    return connection.execute(
-        sa.select(tables.obligations).where(*conditions).order_by(*order).limit(limit)
-    ).all()
-
-
-def item_key(row: Any, measure: Measure) -> ItemKey:
-    """The key of a row of `list_obligations`."""
-    leading = row.opened_position if measure.count is Count.OPENED else row.due_at_us
-    return (leading, row.case_id, row.rule, row.ordinal)
-
-
-def list_acts(
-    connection: Connection,
-    seen: Window,
-    measure: Measure,
-    after: int | None,
-    limit: int,
-    narrow: Narrow = EVERYTHING,
-    *,
-    with_area: bool = False,
-) -> Sequence[Any]:
-    """The next acts that a measure counts, as rows of the index, by position; with a named area if asked."""
-    whose = _acts.before if measure.before else _acts.author
-    conditions: list[sa.ColumnElement[bool]] = [*_acted_in(seen)]
-    if measure.acts:
-        named = [(procedure, act) for procedure, acts in measure.acts.items() for act in acts]
-        conditions.append(_named(named))
-    if measure.procedures:
-        conditions.append(_acts.procedure.in_(measure.procedures))
-    if measure.count is Count.OPENING:
-        conditions.append(_acts.opens)
-    if measure.count is Count.CLOSING:
-        conditions.append(_acts.closes)
-    if measure.outcomes:
-        conditions.append(_acts.outcome_code.in_(measure.outcomes))
-    # what belongs to nobody is in no department's figure, but in the whole
-    if seen.department:
-        conditions.append(whose == seen.department)
-    if narrow.departments is not None:
-        conditions.append(whose.in_(narrow.departments))
-    if narrow.items is not None:
-        conditions.append(_acts.item_code.in_(narrow.items))
-    if narrow.area is not None:
-        conditions.append(_acts.area_code == narrow.area)
-    if with_area:
-        conditions.append(_acts.area_code != "")
-    if after is not None:
-        conditions.append(_acts.position > after)
-    return connection.execute(
-        sa.select(tables.act_index).where(*conditions).order_by(_acts.position).limit(limit)
-    ).all()
 
 
 def due_plan(seen: Window) -> sa.Select[Any]:
@@ -278,7 +188,8 @@ def _counted(connection: Connection, conditions: Sequence[sa.ColumnElement[bool]
     ]
 
 
-def _conditions(seen: Window, measure: Measure, law: Law) -> list[sa.ColumnElement[bool]]:
+def conditions_of(seen: Window, measure: Measure, law: Law) -> list[sa.ColumnElement[bool]]:
+    """Which obligations of a window a measure counts, whatever their rule."""
     match measure.count:
         case Count.OPENED:
             return _opened_conditions(seen)
@@ -342,7 +253,8 @@ def _suspended_conditions(seen: Window, law: Law) -> list[sa.ColumnElement[bool]
     ]
 
 
-def _rules(measure: Measure) -> list[sa.ColumnElement[bool]]:
+def rules_of(measure: Measure) -> list[sa.ColumnElement[bool]]:
+    """Which rules a measure is narrowed to."""
     if measure.rules:
         return [
             sa.or_(
@@ -362,7 +274,8 @@ def _whose(seen: Window) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _acted_in(seen: Window) -> list[sa.ColumnElement[bool]]:
+def acted_in(seen: Window) -> list[sa.ColumnElement[bool]]:
+    """The acts of a window."""
     return [
         _acts.position >= seen.first,
         _acts.position < seen.last,
@@ -370,7 +283,8 @@ def _acted_in(seen: Window) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def _named(pairs: Collection[tuple[str, str]]) -> sa.ColumnElement[bool]:
+def one_of(pairs: Collection[tuple[str, str]]) -> sa.ColumnElement[bool]:
+    """Acts that are one of these (procedure, act) pairs."""
     if not pairs:
         return sa.false()
     return sa.tuple_(_acts.procedure, _acts.act).in_(sorted(pairs))
@@ -384,7 +298,7 @@ def _noted_acts(connection: Connection, seen: Window, named: Collection[tuple[st
     )  # fmt: skip
     statement = (
         sa.select(*by, sa.func.count())
-        .where(*_acted_in(seen), sa.or_(_acts.opens, _acts.closes, _named(named)))
+        .where(*acted_in(seen), sa.or_(_acts.opens, _acts.closes, one_of(named)))
         .group_by(*by)
     )
     return [Acted(*row) for row in connection.execute(statement)]
@@ -395,7 +309,7 @@ def _other_acts(connection: Connection, seen: Window, named: Collection[tuple[st
     by = (_acts.procedure, _acts.author, _acts.item_code, _acts.area_code)
     statement = (
         sa.select(*by, sa.func.count())
-        .where(*_acted_in(seen), sa.not_(_acts.opens), sa.not_(_acts.closes), sa.not_(_named(named)))
+        .where(*acted_in(seen), sa.not_(_acts.opens), sa.not_(_acts.closes), sa.not_(one_of(named)))
         .group_by(*by)
     )
     return [

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.oversight.v1 import indicator_service_pb2 as pb
 
 from services.common.clock import ManualClock, microseconds
@@ -226,6 +227,36 @@ def test_two_processes_freeze_a_month_once(postgresql_url: str, tmp_path: Path) 
             assert contents(first) == contents(second)
         finally:
             second.close()
+
+
+def test_a_calendar_counts_though_nobody_moved_the_due_times_yet(sqlite_url: str, tmp_path: Path) -> None:
+    """Sent on Wednesday 28 January, to be signed for by the end of Thursday, which then became a holiday.
+
+    With Thursday and Friday off the day is Monday 2 February, and nothing of it was due in January.
+    """
+    clock = ManualClock(at("2026-01-28 10:00"))
+    with bench(sqlite_url, tmp_path, clock) as registry:
+        registry.sent()
+        columns = tables.obligations.c
+        due = sa.select(columns.due_at_us).where(columns.rule == "sign")
+
+        def sign_due() -> int:
+            return int(registry.database.read(lambda connection: connection.execute(due).scalar_one()))
+
+        assert sign_due() == microseconds(at("2026-01-30"))
+        holidays = ["01-01", "01-29", "01-30", "10-01"]
+        year = directory_pb.CalendarYear(region="qinghe", year=2026, holidays=holidays)
+        registry.publish(directory_pb.CommonEntry(calendar=year))
+        assert sign_due() == microseconds(at("2026-01-30"))
+        clock.set(at("2026-02-02 12:00"))
+        (month,) = freezer(registry, clock).freeze_due()
+        assert sign_due() == microseconds(at("2026-02-03"))
+        given = loads(contents(registry)[month])
+        assert given.numerators["overdue"] == ()
+        again = registry.database.read(
+            lambda connection: replay(connection, month, registry.replica.head.size, CATALOGUE, "qinghe")
+        )
+        assert again == given
 
 
 def test_a_held_ledger_is_not_frozen(sqlite_url: str, tmp_path: Path) -> None:

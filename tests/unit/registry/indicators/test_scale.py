@@ -17,7 +17,7 @@ from services.common.db import Database
 from services.procedures.case import dumps_obligation
 from services.procedures.obligation import Outcome
 from services.registry import tables
-from services.registry.indicators import catalogue, live, queries
+from services.registry.indicators import catalogue, items, live, queries
 from services.registry.indicators.amounts import dumps
 from services.registry.indicators.catalogue import Indicator, Measure
 from services.registry.indicators.figures import Group
@@ -142,8 +142,8 @@ def listed(database: Database, now: datetime, measure: Measure, indicator: Indic
     def read(connection: sa.Connection) -> int:
         seen = live.window_of(connection, MARCH, OPERATOR, Group.NONE, directory(), now)
         if measure.items == "letters":
-            return len(queries.list_acts(connection, seen, measure, None, 101, with_area=indicator.areas))
-        return len(queries.list_obligations(connection, seen, measure, directory().law, None, 101))
+            return len(items.list_acts(connection, seen, measure, None, 101, with_area=indicator.areas))
+        return len(items.list_obligations(connection, seen, measure, directory().law, None, 101))
 
     return database.read(read)
 
