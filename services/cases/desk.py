@@ -258,6 +258,8 @@ class DeskSession:
         self._begin_handling(letter)
 
     def _begin_handling(self, letter: Letter) -> None:
+        if not self.rules.inbound:
+            return
         content = letter.content
         assert content is not None
         told = (*content.recipients, *(each.department for each in content.copies))
