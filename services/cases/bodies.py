@@ -66,6 +66,12 @@ def title_of(body: Message) -> str:
     return str(getattr(body, "title", ""))
 
 
+def title_in(body_type: str, payload: bytes) -> str:
+    """The title that a body gives its case, empty if it gives none or is not known here."""
+    body = parse_body(body_type, payload)
+    return "" if body is None else title_of(body)
+
+
 def names_subjects(body_type: str) -> bool:
     """Whether bodies of this type name subjects."""
     field = _FIELDS.get(body_type)

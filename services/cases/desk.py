@@ -16,7 +16,7 @@ import structlog
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
-from services.cases import materials, store
+from services.cases import bodies, materials, store
 from services.cases.acts import SendActs
 from services.cases.casebook import Casebook
 from services.cases.compose import Composed, Refused, compose
@@ -258,11 +258,14 @@ class DeskSession:
         self._begin_handling(letter)
 
     def _begin_handling(self, letter: Letter) -> None:
+        if not self.rules.inbound:
+            return
         content = letter.content
         assert content is not None
         told = (*content.recipients, *(each.department for each in content.copies))
         if self._department in told:
-            self.documents.arrived(content, letter.header.letter_id)
+            title = bodies.title_in(content.body_type, letter.envelope.payload)
+            self.documents.arrived(content, letter.header.letter_id, title)
 
     def _fold_own(self, delivered: Delivered) -> None:
         assert delivered.receipt is not None

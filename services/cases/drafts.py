@@ -14,7 +14,7 @@ from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import tables
+from services.cases import bodies, tables
 from services.cases.compose import Composed, Refused
 from services.cases.desk import DeskSession
 from services.cases.entry import Recorded
@@ -130,6 +130,7 @@ class Drafts:
         begun = Begun(
             draft.case_id, draft.letter_id, composed.content.procedure, composed.act.name,
             composed.act.approved_by, draft.content_digest, composed.act.numbered,
+            bodies.title_in(draft.body_type, draft.body),
         )  # fmt: skip
         self._documents.drafted(begun, actor, replaced)
         return self.show(draft, actor)

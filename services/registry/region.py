@@ -47,10 +47,6 @@ class InvalidValue(defects.Defect):
     """The value is refused."""
 
 
-class UnknownWord(defects.Defect):
-    """The word is none of those that may stand here."""
-
-
 class UnannouncedYear(defects.Defect):
     """No national notice is known for the year: leave it out, it stays provisional."""
 
@@ -212,7 +208,7 @@ def _person(text: Text, node: yaml.Node, at: At, department: str, sections: obje
     fields = text.mapping(node, at, frozenset(["name", "roles", "section", "telephone", "mechanisms"]))
     section = text.text(fields, "section", at, required=False)
     if section and isinstance(sections, dict) and section not in sections:
-        text.complain(UnknownWord, (*at, "section"), section)
+        text.complain(defects.UnknownWord, (*at, "section"), section)
     return pb.Person(
         id=at[-1],
         department=department,
@@ -348,7 +344,7 @@ def _title(text: Text, fields: Fields, at: At) -> pb.Title:
 def _word(text: Text, fields: Fields, key: str, at: At, words: dict[str, W], otherwise: W) -> W:
     word = text.text(fields, key, at)
     if word and word not in words:
-        text.complain(UnknownWord, (*at, key), f"{word}; one of {', '.join(words)}")
+        text.complain(defects.UnknownWord, (*at, key), f"{word}; one of {', '.join(words)}")
     return words.get(word, otherwise)
 
 

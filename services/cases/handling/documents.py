@@ -42,6 +42,7 @@ class Begun:
         approvers: The roles that the law asks to approve it.
         digest: Of the content; empty of what arrived.
         numbered: Its letters carry numbers.
+        title: What its body gives as its title.
     """
 
     case_id: str
@@ -51,6 +52,7 @@ class Begun:
     approvers: tuple[str, ...] = ()
     digest: bytes = b""
     numbered: bool = True
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,13 @@ class Documents:
             document = handling.redraft(replaced.document, begun.digest, Actor(person), self.clock)
             self.save(
                 Moved(
-                    replace(replaced, document=document, letter_id=begun.letter_id),
+                    replace(
+                        replaced,
+                        document=document,
+                        letter_id=begun.letter_id,
+                        case_id=begun.case_id,
+                        title=begun.title,
+                    ),
                     (Event("redrafted", Actor(person), note=begun.digest.hex()),),
                 )
             )
@@ -278,9 +286,9 @@ class Documents:
 
     # -- what arrived ---------------------------------------------------------------------------
 
-    def arrived(self, content: pb.ActContent, letter_id: str) -> None:
+    def arrived(self, content: pb.ActContent, letter_id: str, title: str) -> None:
         """Begin the handling of a letter that arrived, where the department has a chain for it."""
-        begun = Begun(content.case_id, letter_id, content.procedure, content.act)
+        begun = Begun(content.case_id, letter_id, content.procedure, content.act, title=title)
         chain = in_force(self._rules.stated, Direction.INBOUND, begun.procedure, begun.act, self._session.now)
         if chain is not None and store.by_letter(self._connection, letter_id) is None:
             self._begin(begun, Direction.INBOUND, None)
@@ -314,7 +322,7 @@ class Documents:
         )
         kept = Kept(
             handling.start(document, self.clock), begun.letter_id, begun.case_id, direction,
-            begun.procedure, begun.act, stated.id if stated else 0, now,
+            begun.procedure, begun.act, stated.id if stated else 0, now, begun.title,
         )  # fmt: skip
         self.save(Moved(kept, (Event("started", Actor(drafter) if drafter else NODE),)))
 

@@ -19,11 +19,13 @@ class HandlingRules:
         stated: Every chain, ended ones too.
         series: Every number series, ended ones too.
         answering: Own acts that do a step of something that arrived.
+        inbound: Something that arrives may have a chain.
     """
 
     stated: tuple[Stated, ...] = ()
     series: tuple[Series, ...] = ()
     answering: frozenset[str] = frozenset()
+    inbound: bool = False
 
 
 def read_rules(connection: Connection) -> HandlingRules:
@@ -39,4 +41,5 @@ def read_rules(connection: Connection) -> HandlingRules:
             for step in each.chain.steps
             for act in step.acts
         ),
+        any(each.chain.direction is Direction.INBOUND for each in stated),
     )

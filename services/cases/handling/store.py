@@ -35,6 +35,7 @@ class Kept:
     """A document as it is stored.
 
     Attributes:
+        title: What the letter's body gives as its title; empty if it gives none.
         number: Of one that goes out once it is signed, of one that arrived once it is registered.
         state: OPEN, DONE, DISCARDED.
     """
@@ -47,6 +48,7 @@ class Kept:
     act: str
     chain_id: int
     started_at: datetime
+    title: str = ""
     number: str = ""
     state: str = OPEN
 
@@ -116,7 +118,8 @@ def kept(connection: Connection, row: Any) -> Kept:
     chain = chain_of(connection, row.chain_id)
     return Kept(
         loads(row.folded, row.document_id, chain), row.letter_id, row.case_id, Direction(row.direction),
-        row.procedure, row.act, row.chain_id, from_microseconds(row.started_at_us), row.number, row.state,
+        row.procedure, row.act, row.chain_id, from_microseconds(row.started_at_us), row.title,
+        row.number, row.state,
     )  # fmt: skip
 
 
@@ -126,6 +129,8 @@ def save(connection: Connection, each: Kept, events: Sequence[Event], now: datet
     step, due = document.current, each.due_at
     values = {
         "letter_id": each.letter_id,
+        "case_id": each.case_id,
+        "title": each.title,
         "state": each.state,
         "step": step.name if step else "",
         "due_at_us": microseconds(due) if due else None,
@@ -139,9 +144,8 @@ def save(connection: Connection, each: Kept, events: Sequence[Event], now: datet
     if not written.rowcount:
         connection.execute(
             documents.insert().values(
-                document_id=document.id, case_id=each.case_id, direction=each.direction,
-                procedure=each.procedure, act=each.act, chain_id=each.chain_id,
-                started_at_us=microseconds(each.started_at), **values,
+                document_id=document.id, direction=each.direction, procedure=each.procedure, act=each.act,
+                chain_id=each.chain_id, started_at_us=microseconds(each.started_at), **values,
             )
         )  # fmt: skip
     queue = tables.queue

@@ -38,6 +38,7 @@ documents = sa.Table(
     sa.Column("state", sa.Text, nullable=False, comment="OPEN, DONE, DISCARDED"),
     sa.Column("step", sa.Text, nullable=False, comment="empty when it is through"),
     sa.Column("due_at_us", sa.BigInteger, comment="first due time of an open task"),
+    sa.Column("title", sa.Text, nullable=False, comment="of the body; empty where it gives none"),
     sa.Column("number", sa.Text, nullable=False, server_default=""),
     sa.Column("started_at_us", sa.BigInteger, nullable=False),
     sa.Column("ended_at_us", sa.BigInteger),

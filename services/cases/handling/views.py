@@ -87,7 +87,7 @@ def document(kept: Kept, title: str, law: Law, now: datetime) -> pb.DocumentView
         number=kept.number,
         started_at=timestamp(kept.started_at),
         chain_id=kept.chain_id,
-        title=title,
+        title=kept.title or title,
     )
     if step is not None:
         view.step, view.step_title_zh, view.step_title_en = step.name, step.title.zh, step.title.en

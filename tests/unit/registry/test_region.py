@@ -16,7 +16,6 @@ from services.registry.region import (
     InvalidValue,
     Region,
     UnannouncedYear,
-    UnknownWord,
     load_region,
     parse_region,
 )
@@ -132,7 +131,7 @@ def matter(body: str) -> str:
     ("text", "kind", "line"),
     [
         ("a: 1\nb: [}", defects.NotYaml, 2),
-        (SMALL.replace("level: district\n    parent", "level: parish\n    parent"), UnknownWord, 9),
+        (SMALL.replace("level: district\n    parent", "level: parish\n    parent"), defects.UnknownWord, 9),
         (SMALL.replace("[卫健局, Health]", "[卫健局]"), defects.MissingTranslation, 8),
         (SMALL.replace("parent: gov.qinghe", "parent: x.qinghe"), InvalidValue, 7),
         (SMALL.replace("  health.qinghe:", "  Health:"), InvalidValue, 7),
@@ -142,11 +141,11 @@ def matter(body: str) -> str:
         (SMALL + "offices:\n  card-game: gov.qinghe\n", InvalidValue, 12),
         (SMALL + "calendar:\n  years: [2099]\n", UnannouncedYear, 12),
         (SMALL + "calendar:\n  close_of_business: noon\n", InvalidValue, 12),
-        (SMALL + "    people:\n      p1: {name: 王, section: nowhere}\n", UnknownWord, 12),
+        (SMALL + "    people:\n      p1: {name: 王, section: nowhere}\n", defects.UnknownWord, 12),
         (SMALL + "limits:\n  case-transfer:\n    outcome: {within: soon}\n", InvalidValue, 13),
         (SMALL + "limits:\n  case-transfer:\n    nothing: {within: 1 d}\n", InvalidValue, 13),
         (SMALL + "duties:\n  d: {title: [甲, A], lead: x.qinghe}\n", InvalidValue, 12),
-        (matter("{town: gov.qinghe, mode: given}"), UnknownWord, 16),
+        (matter("{town: gov.qinghe, mode: given}"), defects.UnknownWord, 16),
         (matter("{town: x.qinghe, mode: granted}"), InvalidValue, 16),
         (matter("{town: gov.qinghe, mode: delegated, until: 2027-01-01}"), defects.MissingKey, 16),
         (matter("{town: gov.qinghe, mode: delegated, letter: 甲}"), InvalidValue, 16),
@@ -162,7 +161,7 @@ def test_what_is_wrong_is_said_with_its_line(text: str, kind: type[defects.Defec
 def test_all_slips_are_said_at_once() -> None:
     """Nobody mends a file one error at a time."""
     text = SMALL.replace("district", "parish")
-    assert refused(text) == [(UnknownWord, 6), (UnknownWord, 9)]
+    assert refused(text) == [(defects.UnknownWord, 6), (defects.UnknownWord, 9)]
 
 
 def test_text_that_is_no_region_is_refused() -> None:

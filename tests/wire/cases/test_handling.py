@@ -103,8 +103,9 @@ async def test_changed_content_voids_what_was_agreed(office: Office) -> None:
         await office.call("officer", "DiscardDraft", discard, office.cases)
     with pytest.raises(StepOpen):
         await office.send(draft)
-    again = await office.draft(draft.case_id, replaces=draft.letter_id, summary="补充事实。")
+    again = await office.draft(replaces=draft.letter_id, summary="补充事实。")
     found = await office.get(draft.letter_id)
+    assert (found.document.case_id, found.document.title) == (again.case_id, "夜市联合执法")
     assert found.document.letter_id == again.letter_id
     assert found.document.step == "check"
     assert steps_done(found) == ["draft"]

@@ -740,7 +740,7 @@ class DocumentView(_message.Message):
     chain_id: _builtins.int
     """The chain; 0 where the department stated none."""
     title: _builtins.str
-    """The case's title."""
+    """What it is about: the title of its body, else of its case."""
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp:
         """When its most urgent open task is due, exclusive."""
