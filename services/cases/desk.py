@@ -16,7 +16,7 @@ import structlog
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
-from services.cases import materials, store
+from services.cases import code_check, materials, store
 from services.cases.acts import SendActs
 from services.cases.casebook import Casebook
 from services.cases.compose import Composed, Refused, compose
@@ -26,7 +26,7 @@ from services.cases.signing import Signing, act_header
 from services.exchange.delivered import Delivered
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, from_microseconds, manifest_roots
-from services.exchange.session import Command, DepartmentSession, new_id
+from services.exchange.session import ZONE, Command, DepartmentSession, new_id
 from services.procedures.admit import admit
 from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
@@ -105,10 +105,13 @@ class DeskSession:
         """Freeze what a draft says; see `compose.compose`."""
         session, directory = self._session, self._session.directory
         state = self.cases.folded(draft.case_id).view if draft.case_id else None
-        return compose(
+        composed = compose(
             draft, self._department, session.department.registry, state, directory.law, directory.schemas,
             session.now,
         )  # fmt: skip
+        day = session.now.astimezone(ZONE).date()
+        code_check.check(session.connection, composed.content, composed.opens, directory.codes, day)
+        return composed
 
     def check(self, letter_id: str, composed: Composed, signing: Signing) -> tuple[pb.Header, ActFacts]:
         """The header that a content would be sent under now, and its facts, judged.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.directory.v1.code_service_pb2_grpc import CodeServiceStub
 from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
@@ -34,6 +35,7 @@ from services.exchange.assertions import Purpose
 if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.directory.v1.code_service_pb2_grpc import CodeServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
@@ -124,6 +126,17 @@ class Connection:
     def published(self) -> "DirectoryServiceAsyncStub":
         """DirectoryService of the registry, where entries are published."""
         return cast("DirectoryServiceAsyncStub", Acting(DirectoryServiceStub(self.registry), tuple))
+
+    @property
+    def codes(self) -> "CodeServiceAsyncStub":
+        """CodeService: the node's where one is named, else the registry's."""
+        channel = self.node if self.profile.address else self.registry
+        return cast("CodeServiceAsyncStub", Acting(CodeServiceStub(channel), tuple))
+
+    @property
+    def published_codes(self) -> "CodeServiceAsyncStub":
+        """CodeService of the registry, where versions are published."""
+        return cast("CodeServiceAsyncStub", Acting(CodeServiceStub(self.registry), tuple))
 
     @property
     def oversight(self) -> "OversightServiceAsyncStub":

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "evidence": "evidence",
     "directory": "directory",
     "calendar": "calendar",
+    "codes": "codes",
     "procedure": "procedure",
     "oversight": "oversight",
     "ledger": "ledger",

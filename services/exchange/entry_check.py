@@ -4,7 +4,7 @@ Applying an entry never fails; an entry that says nonsense would only stand ther
 publishes checks first, and tells the operator instead of everyone.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from liandong.directory.v1 import common_entry_pb2 as pb
@@ -78,6 +78,8 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
             _check_officer(entry.officer, directory)
         case "extension_schema":
             _check_extension_schema(entry.extension_schema, directory)
+        case "code_table":
+            _check_code_table(entry.code_table, directory)
         case "outage":
             if entry.outage.until.ToNanoseconds() < entry.outage.since.ToNanoseconds():
                 raise InvalidField("The outage ends before it begins.", field="outage.until")
@@ -144,6 +146,28 @@ def _check_extension_schema(schema: pb.ExtensionSchema, directory: Directory) ->
             f" {schema.version + 1}.",
             field="extension_schema.version",
         )
+
+
+def _check_code_table(part: pb.CodeTable, directory: Directory) -> None:
+    fault = directory.codes.fault(part)
+    if fault is not None:
+        raise Conflict(fault[1], field=fault[0])
+    seen: set[str] = set()
+    for index, row in enumerate(part.rows):
+        here = f"code_table.rows[{index}]"
+        if row.code in seen:
+            raise InvalidField(f"{row.code} stands twice.", field=f"{here}.code")
+        seen.add(row.code)
+        for name in ("valid_from", "valid_until"):
+            day = getattr(row, name)
+            try:
+                date.fromisoformat(day or "2000-01-01")
+            except ValueError:
+                raise InvalidField(f"{day} is no day.", field=f"{here}.{name}") from None
+        if row.valid_until and row.valid_until <= row.valid_from:
+            raise InvalidField(f"{row.code} ends before it begins.", field=f"{here}.valid_until")
+        if row.code in (row.parent, *row.replaced_by):
+            raise InvalidField(f"{row.code} stands above itself or replaces itself.", field=f"{here}.parent")
 
 
 def _check_limit(entry: pb.RegionalLimit, directory: Directory) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc.aio
 import structlog
 from liandong.cases.v1 import case_service_pb2
-from liandong.directory.v1 import directory_service_pb2
+from liandong.directory.v1 import code_service_pb2, directory_service_pb2
 from liandong.exchange.v1 import (
     evidence_service_pb2,
     evidence_service_pb2_grpc,
@@ -33,6 +33,7 @@ from services.common.errors import LiandongError
 from services.common.server import Server
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
+from services.exchange.code_handlers import CodeHandlers
 from services.exchange.department import Department
 from services.exchange.directory import Directory
 from services.exchange.directory_handlers import DirectoryHandlers
@@ -190,6 +191,10 @@ class HostedDepartment:
                 lambda: department.directory, lambda version: follow(department, version), clock
             ),
             directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
+        )
+        server.add(
+            CodeHandlers(lambda: department.directory, self.database, clock),
+            code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
         )
         access = CaseAccess(
             self.database, self._record_use, holder_of=_holder, visible_cases=lambda *arguments: arguments[3]

@@ -6,6 +6,7 @@ from typing import Final
 
 from services.cases.permissions import RULES as CASE_RULES
 from services.common.permissions import PermissionTable, Rule
+from services.exchange.code_handlers import NODE_RULES as CODE_RULES
 from services.exchange.directory_handlers import NODE_RULES
 from services.sharing.permissions import RULES as SHARING_RULES
 
@@ -15,6 +16,7 @@ RULES: Final[PermissionTable] = {
     **CASE_RULES,
     **SHARING_RULES,
     **NODE_RULES,
+    **CODE_RULES,
     **{
         f"{_EVIDENCE}/{method}": Rule(
             kinds=frozenset({"gateway", "system"}), same_department=True, actor="required"

@@ -248,9 +248,10 @@ class AdmissionSession:
         group.common.append((version, position))
         if key:
             group.published.append((key, digest, position, version))
-        self._directory = self._directory.apply(
-            entry, version=version, position=position, admitted_at=self._now
-        )
+        below_entry = self._directory
+        self._directory = below_entry.apply(entry, version=version, position=position, admitted_at=self._now)
+        if self._directory.codes is not below_entry.codes:
+            group.codes.append(entry.code_table)
         self._look()
         return Admitted(position)
 
@@ -320,7 +321,10 @@ class AdmissionSession:
     def flush(self) -> None:
         """Write the group."""
         if self._is_locked:
-            self._group.write(self._connection, self._new_head, self._directory.law, self._replica.name)
+            directory = self._directory
+            self._group.write(
+                self._connection, self._new_head, directory.law, directory.codes, self._replica.name
+            )
 
     def committed(self) -> None:
         """Publish to memory what is durable now, and wake the streams."""

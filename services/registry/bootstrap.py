@@ -24,6 +24,7 @@ from services.common.migrations import migrate, pending
 from services.common.server import Server, server_tls_only
 from services.common.tls import TlsFiles
 from services.exchange import keys
+from services.exchange.code_handlers import CodeHandlers
 from services.exchange.directory import Directory
 from services.exchange.directory_handlers import DirectoryHandlers
 from services.exchange.evidence_access import DepartmentAccess
@@ -241,6 +242,7 @@ class Registry:
             self._exchange,
             self._evidence(),
             DirectoryHandlers(self._directory, self.publisher.watch, self.clock, self.publisher.publish),
+            CodeHandlers(self._directory, self.database, self.clock),
             InvitationHandlers(self.enrolment),
             OversightHandlers(self.database, self._directory, self.clock, hub),
         )
