@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.cases.handlers.reading import READING_RULES
+from services.cases.handlers.subjects import SUBJECT_RULES
 from services.common.permissions import PermissionTable, Rule
 from services.procedures.checker import PERSON_ROLES
 
@@ -39,3 +40,6 @@ WRITING_RULES: Final[PermissionTable] = {
 }
 
 RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES}
+"""Of CaseService."""
+
+__all__ = ["RULES", "SUBJECT_RULES"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceStub
 from liandong.directory.v1.code_service_pb2_grpc import CodeServiceStub
 from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
@@ -35,6 +36,7 @@ from services.exchange.assertions import Purpose
 if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceAsyncStub
     from liandong.directory.v1.code_service_pb2_grpc import CodeServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
@@ -105,6 +107,11 @@ class Connection:
             return ((ACTOR_KEY, token.decode()),)
 
         return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), metadata))
+
+    @property
+    def subjects(self) -> "SubjectServiceAsyncStub":
+        """SubjectService of the node."""
+        return cast("SubjectServiceAsyncStub", Acting(SubjectServiceStub(self.node), self._session))
 
     @property
     def sharing(self) -> "SharingServiceAsyncStub":

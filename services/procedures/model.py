@@ -126,7 +126,8 @@ class Procedure:
     """The rules of one mechanism. A (name, version) never changes once a case ran under it.
 
     `many` are the roles that several departments hold at once; in any other role a new holder takes
-    the place of the old one. `source` cites the rows and plans the rules come from.
+    the place of the old one. `source` cites the rows and plans the rules come from. Of a `discreet` mechanism
+    nobody is told, who takes no part in a case, that there is one about a subject.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Procedure:
     acts: Mapping[str, Act]
     obligations: Mapping[str, ObligationRule]
     many: frozenset[str] = frozenset()
+    discreet: bool = False
 
     effects: Mapping[str, Effects] = field(init=False, repr=False, compare=False)
     suspends: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)

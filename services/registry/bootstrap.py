@@ -43,6 +43,7 @@ from services.registry.following import Follower
 from services.registry.handlers.enrolment import EnrolmentHandlers, InvitationHandlers
 from services.registry.handlers.exchange import ExchangeHandlers
 from services.registry.handlers.oversight import OversightHandlers
+from services.registry.handlers.subjects import SubjectIndexHandlers
 from services.registry.hosts import host_of
 from services.registry.link_watch import LinkWatch
 from services.registry.marks import MarkScheduler
@@ -245,6 +246,7 @@ class Registry:
             CodeHandlers(self._directory, self.database, self.clock),
             InvitationHandlers(self.enrolment),
             OversightHandlers(self.database, self._directory, self.clock, hub),
+            SubjectIndexHandlers(self.database, self._directory, self.clock),
         )
         for servicer, service in zip(servicers, MAIN_SERVICES, strict=True):
             main.add(servicer, service)

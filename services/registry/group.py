@@ -72,6 +72,7 @@ class Group:
         self.obligations: list[Record] = []
         self.parties: list[Record] = []
         self.links: list[Record] = []
+        self.subjects: list[Record] = []
         self.awaited: list[Record] = []
         self.received: list[tuple[str, int]] = []
         self.arrivals: list[Record] = []
@@ -177,6 +178,7 @@ class Group:
             connection, self.obligations, ["case_id", "rule", "ordinal"], _OBLIGATION_CHANGES
         )
         store.LINKS.upsert(connection, self.links, ["case_id", "linked", "relation"])
+        store.SUBJECTS.upsert(connection, self.subjects, ["token", "case_id"])
         store.AWAITED.upsert(connection, self.awaited, ["department", "position"])
 
     def _write_subscriptions(self, connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.cases.desk import Desk
 from services.cases.dossier import Prove
+from services.cases.elsewhere import Ask
 from services.cases.handlers.reading import ReadingHandlers
 from services.cases.handlers.writing import WritingHandlers
 from services.common.clock import Clock
@@ -23,6 +24,7 @@ class CaseHandlers(WritingHandlers, ReadingHandlers):
         clock: Clock,
         prove: Prove | None = None,
         evidence: EvidenceStore | None = None,
+        ask: Ask | None = None,
     ) -> None:
-        WritingHandlers.__init__(self, department, clock)
+        WritingHandlers.__init__(self, department, clock, ask)
         ReadingHandlers.__init__(self, department, desk, prove, evidence)

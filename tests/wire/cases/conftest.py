@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc.aio
 import pytest
-from liandong.cases.v1 import case_service_pb2
+from liandong.cases.v1 import case_service_pb2, subject_service_pb2
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 
 from services.cases.handlers import CaseHandlers
-from services.cases.permissions import RULES
+from services.cases.handlers.subjects import SubjectHandlers
+from services.cases.permissions import RULES, SUBJECT_RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 class Port:
     """The port, the node behind it, and how it is called."""
 
-    def __init__(self, market: Node, server: Server, identities: Identities) -> None:
+    def __init__(self, market: Node, server: Server, handlers: CaseHandlers, identities: Identities) -> None:
+        self.handlers = handlers
         self.node = market
         self.ledger = market.ledger
         self._server = server
@@ -36,9 +39,15 @@ class Port:
         self, department: str = "", kind: str = "gateway"
     ) -> "AsyncIterator[CaseServiceAsyncStub]":
         """A stub with a certificate, by default that of the department's own gateway."""
+        async with self.channel(department, kind) as channel:
+            yield CaseServiceStub(channel)
+
+    @asynccontextmanager
+    async def channel(self, department: str = "", kind: str = "gateway") -> AsyncIterator[grpc.aio.Channel]:
+        """A channel with a certificate, likewise."""
         tls = self._identities.files(department or self.node.department.name, kind)
         async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
-            yield CaseServiceStub(channel)
+            yield channel
 
     def as_(self, role: str) -> tuple[tuple[str, str], ...]:
         """Metadata of somebody in a role."""
@@ -56,11 +65,14 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules=RULES,
+            rules={**RULES, **SUBJECT_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
+        server.add(
+            SubjectHandlers(department), subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"]
+        )
         await server.start()
-        yield Port(market, server, identities)
+        yield Port(market, server, handlers, identities)
         await server.stop(0.5)

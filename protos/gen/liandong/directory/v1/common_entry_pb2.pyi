@@ -1058,8 +1058,8 @@ class CodeTable(_message.Message):
     part: _builtins.int
     """Which of them this is, from 0."""
     digest: _builtins.bytes
-    """Names the whole version: SHA-256 of its first part's message with the rows of all parts, and `parts`, `part` and
-    `digest` not set. Parts belong together that have the same.
+    """Names the whole version: SHA-256 of it as one message, with all rows, and without `parts`, `part` and `digest`.
+    Parts belong together that have the same.
     """
     @_builtins.property
     def title(self) -> Global___Title:
