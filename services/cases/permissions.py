@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.cases.handlers.imports import IMPORT_RULES
 from services.cases.handlers.reading import READING_RULES
 from services.cases.handlers.subjects import SUBJECT_RULES
 from services.common.permissions import PermissionTable, Rule
@@ -42,4 +43,4 @@ WRITING_RULES: Final[PermissionTable] = {
 RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES}
 """Of CaseService."""
 
-__all__ = ["RULES", "SUBJECT_RULES"]
+__all__ = ["IMPORT_RULES", "RULES", "SUBJECT_RULES"]

@@ -17,7 +17,7 @@ from liandong.cases.v1 import subject_service_pb2 as pb
 from sqlalchemy import Connection
 from stdnum.cn import ric, uscc
 
-from services.cases import bodies, queries, tables, views
+from services.cases import bodies, imports, queries, tables, views
 from services.cases.bodies import IdentifierInvalid
 from services.common.clock import microseconds
 from services.common.errors import InvalidField, NotFound
@@ -34,7 +34,7 @@ _PENALTIES: Final = 100
 _LETTERS: Final = 20
 _NO_IDENTIFIER: Final = ""
 
-_mentions = tables.subject_mentions.c
+_mentions, _register = tables.subject_mentions.c, tables.registered_subjects.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,19 @@ def find(connection: Connection, identifier: str, name: str) -> Who | list[pb.Su
         rows = connection.execute(
             sa.select(_mentions.name_key).where(_mentions.identifier == wanted).distinct().limit(_NAMES)
         )
-        keys = frozenset(rows.scalars())
+        keys = frozenset(rows.scalars()) | _registered(
+            connection, _register.identifier == wanted, _register.name_key
+        )
         if not keys:
             raise NotFound("Nothing here names that identifier.", field="identifier")
         return Who(wanted, keys)
     key = name_key(name)
     found = candidates(connection, key)
     identified = [each.identifier for each in found if each.identifier]
-    if not found:
+    if not identified:
+        identified = sorted(_registered(connection, _register.name_key == key, _register.identifier) - {""})
+        found = found or [_candidate(connection, each, key, 0) for each in identified]
+    if not found and not _registered(connection, _register.name_key == key, _register.key):
         raise NotFound("Nothing here is about that name.", field="name")
     if len(identified) > 1:
         return found
@@ -118,9 +123,20 @@ def _candidate(connection: Connection, identifier: str, key: str, cases: int) ->
         .where(_mentions.identifier == identifier, *([] if identifier else [_mentions.name_key == key]))
         .order_by(_mentions.last_at_us.desc(), _mentions.name)
         .limit(1)
-    ).one()
+    ).first()
+    if newest is None:
+        # no case yet: on the register alone
+        (entry, *_) = imports.registered(connection, identifier, [key], 1)
+        known = entry.subject
+        return pb.SubjectCandidate(kind=known.kind, name=known.name, identifier=identifier, cases=cases)
     kind = bodies_pb2.SubjectKind.ValueType(int(newest.kind))
     return pb.SubjectCandidate(kind=kind, name=newest.name, identifier=identifier, cases=cases)
+
+
+def _registered(
+    connection: Connection, wanted: sa.ColumnElement[bool], column: sa.ColumnElement[str]
+) -> frozenset[str]:
+    return frozenset(connection.execute(sa.select(column).where(wanted).distinct().limit(_NAMES)).scalars())
 
 
 def about(connection: Connection, who: Who) -> list[About]:

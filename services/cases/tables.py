@@ -102,6 +102,17 @@ case_items = sa.Table(
     sa.Column("item_code", sa.Text, primary_key=True),
 )
 
+registered_subjects = sa.Table(
+    "registered_subjects",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True, comment="the department's own number of it"),
+    sa.Column("identifier", sa.Text, nullable=False, comment="as compared; empty where none is known"),
+    sa.Column("name_key", sa.Text, nullable=False),
+    sa.Column("subject", sa.LargeBinary, nullable=False, comment="serialized cases.v1.RegisteredSubject"),
+    sa.Index("registered_subjects_identifier", "identifier"),
+    sa.Index("registered_subjects_name", "name_key"),
+)
+
 penalties = sa.Table(
     "penalties",
     metadata,

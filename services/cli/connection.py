@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.import_service_pb2_grpc import ImportServiceStub
 from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceStub
 from liandong.directory.v1.code_service_pb2_grpc import CodeServiceStub
 from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
@@ -36,6 +37,7 @@ from services.exchange.assertions import Purpose
 if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.import_service_pb2_grpc import ImportServiceAsyncStub
     from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceAsyncStub
     from liandong.directory.v1.code_service_pb2_grpc import CodeServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
@@ -112,6 +114,11 @@ class Connection:
     def subjects(self) -> "SubjectServiceAsyncStub":
         """SubjectService of the node."""
         return cast("SubjectServiceAsyncStub", Acting(SubjectServiceStub(self.node), self._session))
+
+    @property
+    def imports(self) -> "ImportServiceAsyncStub":
+        """ImportService of the node."""
+        return cast("ImportServiceAsyncStub", Acting(ImportServiceStub(self.node), self._session))
 
     @property
     def sharing(self) -> "SharingServiceAsyncStub":

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "directory": "directory",
     "calendar": "calendar",
     "codes": "codes",
+    "import": "imports",
     "procedure": "procedure",
     "oversight": "oversight",
     "ledger": "ledger",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from services.cli.texts import pick
 
@@ -30,6 +31,7 @@ _RATIO: Final = 300
 _SMALL: Final = 4 * 1024 * 1024
 _PROBLEMS: Final = 500
 _EXACT: Final = 10**15
+_AT_ONCE: Final = 500
 _ENCODINGS: Final = ("utf-8-sig", "gb18030")
 
 
@@ -292,14 +294,14 @@ def _workbook(path: Path) -> Iterator[tuple[str, int, list[str]]]:
         number = 0
         while number <= 4 * MAX_ROWS:
             try:
-                found: Iterable[Any] | None = _quietly(lambda: next(rows, None))
-                cells = None if found is None else [_text(each) for each in found]
+                found = _quietly(lambda: [[_text(each) for each in row] for row in islice(rows, _AT_ONCE)])
             except Exception as error:
                 raise _no_workbook(path, error) from error
-            if cells is None:
+            for cells in found:
+                number += 1
+                yield sheets[0].title, number, cells
+            if len(found) < _AT_ONCE:
                 return
-            number += 1
-            yield sheets[0].title, number, cells
         raise Unreadable(path, "空行过多", "Too many empty rows")
     finally:
         book.close()

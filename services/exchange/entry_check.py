@@ -4,12 +4,13 @@ Applying an entry never fails; an entry that says nonsense would only stand ther
 publishes checks first, and tells the operator instead of everyone.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Final
 
 from liandong.directory.v1 import common_entry_pb2 as pb
 
-from services.common.errors import Conflict, InvalidField
+from services.common.errors import Conflict, InvalidField, LiandongError
 from services.exchange.directory import Directory
 from services.exchange.extensions import check_schema
 from services.exchange.law_entries import law_after_calendar, read_limit, read_procedure
@@ -87,6 +88,23 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
                 _known(directory, entry.outage.department, "outage.department")
         case _:
             pass
+
+
+def check_entries(entries: Iterable[pb.CommonEntry], directory: Directory, now: datetime) -> None:
+    """Refuses entries that are published together, each over those before it; see `check_entry`.
+
+    Raises:
+        LiandongError: As `check_entry`; the field begins with the entry's place, such as `entries[3].`.
+    """
+    for index, entry in enumerate(entries):
+        try:
+            check_entry(entry, directory)
+        except LiandongError as error:
+            error.field = f"entries[{index}].{error.field}"
+            raise
+        directory = directory.apply(
+            entry, version=directory.version + 1, position=directory.position + 1, admitted_at=now
+        )
 
 
 def _check_department(department: pb.Department, directory: Directory) -> None:

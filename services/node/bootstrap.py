@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc.aio
 import structlog
-from liandong.cases.v1 import case_service_pb2, subject_service_pb2
+from liandong.cases.v1 import case_service_pb2, import_service_pb2, subject_service_pb2
 from liandong.directory.v1 import code_service_pb2, directory_service_pb2
 from liandong.exchange.v1 import (
     evidence_service_pb2,
@@ -24,6 +24,7 @@ from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
 from services.cases.handlers import CaseHandlers
+from services.cases.handlers.imports import ImportHandlers
 from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.parked import ParkedRetrier
 from services.common import interpreter
@@ -205,6 +206,9 @@ class HostedDepartment:
         server.add(
             SubjectHandlers(department, bulletins_naming),
             subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"],
+        )
+        server.add(
+            ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
         )
         server.add(
             CodeHandlers(lambda: department.directory, self.database, clock),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.cases.permissions import IMPORT_RULES, SUBJECT_RULES
 from services.cases.permissions import RULES as CASE_RULES
-from services.cases.permissions import SUBJECT_RULES
 from services.common.permissions import PermissionTable, Rule
 from services.exchange.code_handlers import NODE_RULES as CODE_RULES
 from services.exchange.directory_handlers import NODE_RULES
@@ -16,6 +16,7 @@ _EVIDENCE: Final = "/liandong.exchange.v1.EvidenceService"
 RULES: Final[PermissionTable] = {
     **CASE_RULES,
     **SUBJECT_RULES,
+    **IMPORT_RULES,
     **SHARING_RULES,
     **NODE_RULES,
     **CODE_RULES,

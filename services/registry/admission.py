@@ -26,7 +26,7 @@ from services.exchange.keys import BadSignature
 from services.exchange.letters import Letter, from_microseconds
 from services.procedures.case import CaseState
 from services.registry import effects, ledger, store
-from services.registry.commands import Admitted, Batch, Command, Publication, Refresh, Result
+from services.registry.commands import Admitted, Batch, Command, Publication, Publications, Refresh, Result
 from services.registry.effects import Docket
 from services.registry.group import Group, Signed
 from services.registry.judgement import Answer, Bench, judge
@@ -139,6 +139,12 @@ class AdmissionSession:
             case Publication():
                 self._lock()
                 return (self._publish(command),)
+            case Publications():
+                self._lock()
+                for each in command.each:
+                    # before anything is noted: what is refused must leave nothing
+                    self._published(each)
+                return tuple([self._publish(each) for each in command.each])
             case Refresh():
                 if not self._is_begun:
                     self._take(ledger.read_head(self._connection))
@@ -226,16 +232,29 @@ class AdmissionSession:
         group.append(letter, leaf, signed, index, position if first < 0 else first, flags)
         return position
 
+    def _published(self, publication: Publication) -> Admitted | None:
+        """What was published under the key of a publication before.
+
+        Raises:
+            Conflict: It was another entry.
+        """
+        key = publication.idempotency_key
+        if not key:
+            return None
+        known = store.published(self._connection, key)
+        noted = next(((row[1], row[2]) for row in self._group.published if row[0] == key), None)
+        before = known or noted
+        if before is None:
+            return None
+        if before[0] != publication.digest:
+            raise Conflict(field="idempotency_key")
+        return Admitted(before[1])
+
     def _publish(self, publication: Publication) -> Result:
         digest, key, group = publication.digest, publication.idempotency_key, self._group
-        if key:
-            known = store.published(self._connection, key)
-            noted = next(((row[1], row[2]) for row in group.published if row[0] == key), None)
-            before = known or noted
-            if before is not None:
-                if before[0] != digest:
-                    raise Conflict(field="idempotency_key")
-                return Admitted(before[1])
+        before = self._published(publication)
+        if before is not None:
+            return before
         if self._head.held_since_us is not None:
             raise ReadOnly(retry_after_ms=_HELD_AGAIN_MS)
         entry = publication.change(self._directory, self._now)

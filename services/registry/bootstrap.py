@@ -242,7 +242,13 @@ class Registry:
         servicers = (
             self._exchange,
             self._evidence(),
-            DirectoryHandlers(self._directory, self.publisher.watch, self.clock, self.publisher.publish),
+            DirectoryHandlers(
+                self._directory,
+                self.publisher.watch,
+                self.clock,
+                self.publisher.publish,
+                self.publisher.publish_all,
+            ),
             CodeHandlers(self._directory, self.database, self.clock),
             InvitationHandlers(self.enrolment),
             OversightHandlers(self.database, self._directory, self.clock, hub),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from liandong.cases.v1 import subject_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import page_tokens, subject_file
+from services.cases import imports, page_tokens, subject_file
 from services.common.errors import LiandongError
 from services.common.permissions import PermissionTable, Rule
 from services.exchange.department import Department
@@ -18,6 +18,7 @@ Bulletins = Callable[[Connection, Sequence[str]], list[pb.SubjectBulletin]]
 """Bulletins here that hold one of these names or identifiers, newest first."""
 
 _CASES: Final = 20
+_REGISTERED: Final = 20
 _READERS: Final = PERSON_ROLES | {"auditor", "liaison", "system"}
 
 SUBJECT_RULES: Final[PermissionTable] = {
@@ -74,6 +75,9 @@ class SubjectHandlers:
             words = [*([who.identifier] if who.identifier else []), *(each.name for each in names)]
             response.penalties.extend(subject_file.penalties(connection, cases))
             response.recurrences.extend(subject_file.recurrences(connection, cases, now))
+            response.registered.extend(
+                imports.registered(connection, who.identifier, sorted(who.keys), _REGISTERED)
+            )
             response.bulletins.extend(self._bulletins(connection, words))
         return response
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 import pytest
-from liandong.cases.v1 import case_service_pb2, subject_service_pb2
+from liandong.cases.v1 import case_service_pb2, import_service_pb2, subject_service_pb2
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 
 from services.cases.handlers import CaseHandlers
+from services.cases.handlers.imports import ImportHandlers
 from services.cases.handlers.subjects import SubjectHandlers
-from services.cases.permissions import RULES, SUBJECT_RULES
+from services.cases.permissions import IMPORT_RULES, RULES, SUBJECT_RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
@@ -65,13 +66,16 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules={**RULES, **SUBJECT_RULES},
+            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
             SubjectHandlers(department), subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"]
+        )
+        server.add(
+            ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
         )
         await server.start()
         yield Port(market, server, handlers, identities)

@@ -73,6 +73,7 @@ class GetSubjectFileResponse(_message.Message):
     PENALTIES_FIELD_NUMBER: _builtins.int
     BULLETINS_FIELD_NUMBER: _builtins.int
     RECURRENCES_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page of cases; empty at the end."""
     @_builtins.property
@@ -103,6 +104,10 @@ class GetSubjectFileResponse(_message.Message):
     def recurrences(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectRecurrence]:
         """How often it came up in the last 12 months, most often first. Only on the first page."""
 
+    @_builtins.property
+    def registered(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisteredSubject]:
+        """What the department's register says of it. Only on the first page."""
+
     def __init__(
         self,
         *,
@@ -114,14 +119,61 @@ class GetSubjectFileResponse(_message.Message):
         penalties: _abc.Iterable[Global___SubjectPenalty] | None = ...,
         bulletins: _abc.Iterable[Global___SubjectBulletin] | None = ...,
         recurrences: _abc.Iterable[Global___SubjectRecurrence] | None = ...,
+        registered: _abc.Iterable[Global___RegisteredSubject] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulletins", b"bulletins", "candidates", b"candidates", "cases", b"cases", "names", b"names", "next_page_token", b"next_page_token", "penalties", b"penalties", "recurrences", b"recurrences", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulletins", b"bulletins", "candidates", b"candidates", "cases", b"cases", "names", b"names", "next_page_token", b"next_page_token", "penalties", b"penalties", "recurrences", b"recurrences", "registered", b"registered", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSubjectFileResponse: _TypeAlias = GetSubjectFileResponse  # noqa: Y015
+
+@_typing.final
+class RegisteredSubject(_message.Message):
+    """A unit or person on a department's register."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    INDUSTRY_CODE_FIELD_NUMBER: _builtins.int
+    AREA_CODE_FIELD_NUMBER: _builtins.int
+    SPECIALTIES_FIELD_NUMBER: _builtins.int
+    REMARK_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The department's own number of it."""
+    industry_code: _builtins.str
+    """Code of its industry."""
+    area_code: _builtins.str
+    """Administrative division."""
+    remark: _builtins.str
+    """Remark."""
+    @_builtins.property
+    def subject(self) -> _bodies_pb2.Subject:
+        """Who it is."""
+
+    @_builtins.property
+    def specialties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the specialties under which it is supervised."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        subject: _bodies_pb2.Subject | None = ...,
+        industry_code: _builtins.str = ...,
+        area_code: _builtins.str = ...,
+        specialties: _abc.Iterable[_builtins.str] | None = ...,
+        remark: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_code", b"area_code", "industry_code", b"industry_code", "key", b"key", "remark", b"remark", "specialties", b"specialties", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisteredSubject: _TypeAlias = RegisteredSubject  # noqa: Y015
 
 @_typing.final
 class SubjectCandidate(_message.Message):
