@@ -27,7 +27,7 @@ from rich.markup import escape
 from services.cli import stock
 from services.cli.connection import Connection, connected
 from services.cli.failures import Failed
-from services.cli.sheets import Column, Problem, Row, Table, Unreadable
+from services.cli.sheets import Column, Problem, Row, Table, Unreadable, letter, workbooks
 from services.cli.stock import KINDS, BadCell, Kind
 from services.cli.texts import catalogue, say
 from services.common.config import ConfigurationError
@@ -298,21 +298,18 @@ def _heading(column: Column) -> str:
 
 
 def _workbook(kind: Kind, file: Path) -> None:
-    # heavy, and needed here alone
-    import openpyxl  # noqa: PLC0415
+    book = workbooks().Workbook()
+    # only now: without the library there is a sentence about it
     from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
-    from openpyxl.utils import get_column_letter  # noqa: PLC0415
 
-    book = openpyxl.Workbook()
     sheet = book.active
-    assert sheet is not None
     sheet.title = kind.title[0]
     sheet.append([_heading(each) for each in kind.columns])
     for index, column in enumerate(kind.columns, start=1):
         cell = sheet.cell(1, index)
         cell.font = Font(bold=True)
         cell.fill = PatternFill("solid", fgColor="FDE9D9" if column.required else "DDEBF7")
-        dimension = sheet.column_dimensions[get_column_letter(index)]
+        dimension = sheet.column_dimensions[letter(index - 1)]
         dimension.width = 18
         # as text: a number of 18 digits would lose its last ones
         dimension.number_format = "@"

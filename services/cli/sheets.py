@@ -12,11 +12,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Final, TypeVar
 
-from services.cli.texts import pick
+from services.cli.texts import pick, say
+from services.common.config import ConfigurationError
 
 T = TypeVar("T")
 
@@ -276,9 +279,7 @@ def _is_text(path: Path, encoding: str) -> bool:
 
 
 def _workbook(path: Path) -> Iterator[tuple[str, int, list[str]]]:
-    # heavy, and needed by nothing else
-    import openpyxl  # noqa: PLC0415
-
+    openpyxl = workbooks()
     _check_archive(path)
     try:
         book = _quietly(
@@ -305,6 +306,18 @@ def _workbook(path: Path) -> Iterator[tuple[str, int, list[str]]]:
         raise Unreadable(path, "空行过多", "Too many empty rows")
     finally:
         book.close()
+
+
+def workbooks() -> ModuleType:
+    """The library that reads and writes workbooks; heavy, and needed by nothing else.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    try:
+        return import_module("openpyxl")
+    except ModuleNotFoundError:
+        raise ConfigurationError([say("import.no_openpyxl")]) from None
 
 
 def _quietly(work: Callable[[], T]) -> T:

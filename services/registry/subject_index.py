@@ -17,12 +17,12 @@ from sqlalchemy import Connection
 from services.common.bulk import Bulk
 from services.common.caller import Caller
 from services.exchange.directory import Directory
+from services.procedures.model import OFFICE
 from services.registry import tables
 
 FOUND: Final = 200
 _CASES: Final = 2_000
 """Cases of one question that are looked at, the newest first."""
-_OFFICE: Final = "office"
 _QUESTIONS: Final = Bulk(tables.subject_questions, ["at_us", "department", "serial", "tokens", "found"])
 
 _subjects, _cases, _parties = tables.case_subjects.c, tables.cases.c, tables.case_parties.c
@@ -61,7 +61,7 @@ def open_cases(
         if row.procedure not in discreet
         and all(department != asker for department, _ in parties.get(row.case_id, ()))
         for department, role in parties.get(row.case_id, ())
-        if role != _OFFICE
+        if role != OFFICE
     }
     return sorted(found)[:FOUND]
 
