@@ -77,7 +77,7 @@ class Group:
         self.received: list[tuple[str, int]] = []
         self.arrivals: list[Record] = []
         self.refusals: list[Record] = []
-        self.published: list[Record] = []
+        self.published: dict[str, Record] = {}
         self.codes: list[directory_pb.CodeTable] = []
         self.completed: list[tuple[int, int, bytes]] = []
         self._ledger: list[Record] = []
@@ -161,7 +161,7 @@ class Group:
         store.ITEMS.upsert(connection, self._item_rows, ["item_id"], ["revision", "withdrawn", "position"])
         if self.flows:
             store.count_flows(connection, self.flows)
-        store.PUBLISHED.insert(connection, self.published)
+        store.PUBLISHED.insert(connection, list(self.published.values()))
         code_store.write(connection, self.codes, codes)
         ledger.write(connection, head, self.completed)
         store.notify(connection, replica)
