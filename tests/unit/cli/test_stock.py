@@ -135,6 +135,23 @@ def test_entries_are_compared_with_the_directory(tmp_path: Path) -> None:
     assert places(found) == ["A2"]
 
 
+@pytest.mark.parametrize(
+    "kind", [stock.CONTACTS, stock.AUTHORITIES, stock.OFFICERS], ids=lambda kind: kind.name
+)
+def test_an_entry_that_is_in_force_changes_nothing(kind: Kind, tmp_path: Path) -> None:
+    """Of each kind that is published."""
+    directory = Directory.empty("qinghe")
+    title = entries.Title(zh="卫健", en="Health")
+    department = entries.CommonEntry(department=entries.Department(name="health.qinghe", title=title))
+    directory = directory.apply(department, version=1, position=0, admitted_at=MONDAY)
+    path = filled(tmp_path, kind, GOOD[kind.name])
+    counts, (change,) = imports._compared(imports.read(kind, path), directory)
+    assert (counts.added, counts.changed, counts.unchanged) == (1, 0, 0)
+    directory = directory.apply(change, version=2, position=1, admitted_at=MONDAY)
+    counts, changes = imports._compared(imports.read(kind, path), directory)
+    assert (counts.added, counts.changed, counts.unchanged, changes) == (0, 0, 1, [])
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(
     st.sampled_from(sorted(KINDS)),
