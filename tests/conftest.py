@@ -9,6 +9,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
+
+# without this a logged error prints every local variable of every frame, which can take longer than the test
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f"),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,15 @@ def subjects_of(body: Message) -> Sequence[bodies_pb2.Subject]:
     return list(getattr(body, "subjects", ()))
 
 
+def decision_of(body: Message) -> tuple[str, int, int | None] | None:
+    """The penalty that a body feeds back: number, fine in fen, time in microseconds; None if it feeds none back."""
+    number, fine = getattr(body, "decision_number", ""), getattr(body, "fine_fen", 0)
+    if not number and not fine:
+        return None
+    decided = body.decided_at.ToMicroseconds() if body.HasField("decided_at") else None  # type: ignore[attr-defined]
+    return str(number), int(fine), decided
+
+
 def text_of(body: Message) -> str:
     """The words of a body that people search for."""
     return " ".join(str(getattr(body, name)) for name in _SEARCHED if hasattr(body, name))[:_TEXT_LIMIT]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
@@ -15,10 +16,13 @@ from services.exchange.digests import sha256
 from services.exchange.extensions import Schemas
 from services.exchange.letters import CONTENT_LIMIT, LETTER_LIMIT, timestamp
 from services.exchange.session import new_id
+from services.exchange.subject_tokens import SubjectKeys
 from services.procedures.case import CaseState
 from services.procedures.law import Law
 from services.procedures.model import Act, Procedure
 from services.procedures.parties import Parties, with_office
+
+NO_SUBJECT_KEYS: Final = SubjectKeys()
 
 
 class Refused(LiandongError):
@@ -46,6 +50,7 @@ def compose(
     law: Law,
     schemas: Schemas,
     now: datetime,
+    subject_keys: SubjectKeys = NO_SUBJECT_KEYS,
 ) -> Composed:
     """Complete a draft: ids, procedure version, the author's own role, addressees.
 
@@ -57,6 +62,7 @@ def compose(
         law: The common entries as known here.
         schemas: What bodies of the region's own are checked by.
         now: For what the draft leaves to the clock.
+        subject_keys: What tokens of subjects are made with.
 
     Raises:
         Refused: UNKNOWN_CASE, UNKNOWN_PROCEDURE or UNKNOWN_ACT.
@@ -69,11 +75,14 @@ def compose(
     if act is None:
         raise Refused(f"{procedure.name} has no act {draft.act}.", reason="UNKNOWN_ACT", field="draft.act")
     body_type, body = bodies.body_of(draft)
+    tokens: list[bytes] = []
     if body_type not in (act.body, extensions.BODY_TYPE):
         raise InvalidField(f"{act.name} takes a body of {act.body}.", field="draft.body")
     if bodies.names_subjects(body_type):
         name = draft.WhichOneof("body") or ""
-        bodies.check_subjects(getattr(draft, name).subjects, f"draft.{name}.subjects")
+        subjects = getattr(draft, name).subjects
+        bodies.check_subjects(subjects, f"draft.{name}.subjects")
+        tokens = subject_keys.tokens(bodies.normalised(each.identifier) for each in subjects)
     if len(body) > LETTER_LIMIT:
         raise LimitExceeded(
             f"The body has {len(body)} bytes, {LETTER_LIMIT} are allowed.",
@@ -103,6 +112,8 @@ def compose(
         area_code=draft.area_code,
         body_type=body_type,
         body_digest=sha256(body),
+        subject_tokens=tokens,
+        subject_key_version=subject_keys.version if tokens else 0,
     )
     content.occurred_at.CopyFrom(draft.occurred_at if draft.HasField("occurred_at") else timestamp(now))
     if draft.HasField("requested_limit"):

@@ -16,7 +16,7 @@ import structlog
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
-from services.cases import bodies, materials, store
+from services.cases import bodies, code_check, materials, store
 from services.cases.acts import SendActs
 from services.cases.casebook import Casebook
 from services.cases.compose import Composed, Refused, compose
@@ -28,7 +28,7 @@ from services.cases.signing import Signing, act_header
 from services.exchange.delivered import Delivered
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, from_microseconds, manifest_roots
-from services.exchange.session import Command, DepartmentSession, new_id
+from services.exchange.session import ZONE, Command, DepartmentSession, new_id
 from services.procedures.admit import admit
 from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
@@ -130,10 +130,13 @@ class DeskSession:
         """Freeze what a draft says; see `compose.compose`."""
         session, directory = self._session, self._session.directory
         state = self.cases.folded(draft.case_id).view if draft.case_id else None
-        return compose(
+        composed = compose(
             draft, self._department, session.department.registry, state, directory.law, directory.schemas,
-            session.now,
+            session.now, session.department.subject_keys,
         )  # fmt: skip
+        day = session.now.astimezone(ZONE).date()
+        code_check.check(session.connection, composed.content, composed.opens, directory.codes, day)
+        return composed
 
     def check(self, letter_id: str, composed: Composed, signing: Signing) -> tuple[pb.Header, ActFacts]:
         """The header that a content would be sent under now, and its facts, judged.
@@ -211,7 +214,7 @@ class DeskSession:
         self._move_evidence(content, roots, holder, Direction.PUSH)
         before = self.cases.entry(case_id)
         after = replace(before, pending=(*before.pending, facts))
-        self.cases.put(case_id, self._read_body(after, content, composed.body, number))
+        self.cases.put(case_id, self._read_body(after, letter_id, content, composed.body, number))
         # an act that leaves the state shows in no list: its fold waits until somebody looks
         new_parties = before.is_new or bool(content.parties)
         if new_parties or composed.act.becomes is not None:
@@ -253,7 +256,8 @@ class DeskSession:
         assert content is not None
         self._move_evidence(content, manifest_roots(content), self._department, Direction.PULL)
         number = letter.header.act.number
-        self.cases.put(facts.case_id, self._read_body(entry, content, letter.envelope.payload, number))
+        read = self._read_body(entry, facts.letter_id, content, letter.envelope.payload, number)
+        self.cases.put(facts.case_id, read)
         self._pairs.append((facts.case_id, facts.letter_id))
         self._begin_handling(letter)
 
@@ -350,9 +354,11 @@ class DeskSession:
             materials.move(self._session.connection, content, roots, holder, direction)
             self._moves_evidence = True
 
-    def _read_body(self, entry: Entry, content: pb.ActContent, payload: bytes, number: str) -> Entry:
+    def _read_body(
+        self, entry: Entry, letter_id: str, content: pb.ActContent, payload: bytes, number: str
+    ) -> Entry:
         self._index.link(content)
-        title = self._index.read(content.case_id, content.body_type, payload, number)
+        title = self._index.read(letter_id, content, payload, number)
         return replace(entry, title=title) if title and title != entry.title else entry
 
     # -- memory and disk ------------------------------------------------------------------------

@@ -1,13 +1,18 @@
-"""What cases are found by: links to each other, and subjects and search terms from the bodies of their letters."""
+"""What cases are found by: links to each other, matters, and what the bodies of their letters say.
+
+Of bodies that is subjects under every name that they were given, penalties fed back, and search terms.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from liandong.cases.v1 import bodies_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
 from services.cases import bodies, store
+from services.exchange.subject_names import name_key
 
 
 class Index:
@@ -17,13 +22,19 @@ class Index:
         self._subjects: list[tuple[Any, ...]] = []
         self._terms: dict[tuple[str, str], str] = {}
         self._links: list[tuple[str, str, str]] = []
+        self._items: list[tuple[str, str]] = []
+        self._mentions: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+        self._penalties: list[tuple[Any, ...]] = []
 
     def link(self, content: pb.ActContent) -> None:
-        """Note the cases that an act names."""
+        """Note the cases and the matter that an act names."""
         self._links += [(content.case_id, each.case_id, each.relation) for each in content.linked_cases]
+        if content.item_code:
+            self._items.append((content.case_id, content.item_code))
 
-    def read(self, case_id: str, body_type: str, payload: bytes, number: str) -> str:
+    def read(self, letter_id: str, content: pb.ActContent, payload: bytes, number: str) -> str:
         """Note what a letter tells of its case; returns the title it gives, empty if none."""
+        case_id, body_type = content.case_id, content.body_type
         if number:
             self._terms[number.lower(), case_id] = "number"
         if not bodies.searched(body_type):
@@ -36,8 +47,13 @@ class Index:
         title = bodies.title_of(body)
         for term in bodies.terms(title):
             self._terms[term, case_id] = "title"
+        decision = bodies.decision_of(body)
+        if decision is not None:
+            self._penalties.append((letter_id, case_id, *decision))
+        at_us = content.occurred_at.ToMicroseconds()
         for index, subject in enumerate(bodies.subjects_of(body)):
             identifier = bodies.normalised(subject.identifier)
+            self._mention(case_id, identifier, subject, at_us)
             self._subjects.append(
                 (case_id, index, str(subject.kind), subject.name, identifier, subject.SerializeToString())
             )
@@ -47,10 +63,18 @@ class Index:
                 self._terms[identifier.lower(), case_id] = "identifier"
         return title
 
+    def _mention(self, case_id: str, identifier: str, subject: bodies_pb2.Subject, at_us: int) -> None:
+        key = (case_id, identifier, subject.name)
+        first_us = min(at_us, self._mentions[key][5]) if key in self._mentions else at_us
+        self._mentions[key] = (*key, str(subject.kind), name_key(subject.name), first_us, at_us)
+
     def flush(self, connection: Connection) -> None:
         """Write."""
         store.write_subjects(connection, self._subjects)
         store.write_links(connection, self._links)
+        store.write_items(connection, self._items)
+        store.write_mentions(connection, list(self._mentions.values()))
+        store.write_penalties(connection, self._penalties)
         store.write_terms(
             connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.cases.handlers.imports import IMPORT_RULES
 from services.cases.handlers.reading import READING_RULES
+from services.cases.handlers.subjects import SUBJECT_RULES
 from services.cases.handling.statements import ADMINISTRATORS
 from services.common.permissions import PermissionTable, Rule
 from services.procedures.checker import PERSON_ROLES
@@ -68,3 +70,6 @@ HANDLING_RULES: Final[PermissionTable] = {
 }  # fmt: skip
 
 RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES, **HANDLING_RULES}
+"""Of CaseService and HandlingService."""
+
+__all__ = ["IMPORT_RULES", "RULES", "SUBJECT_RULES"]

@@ -28,6 +28,9 @@ OBLIGATIONS: Final = Bulk(tables.obligations)
 SUBJECTS: Final = Bulk(tables.subjects)
 TERMS: Final = Bulk(tables.search)
 LINKS: Final = Bulk(tables.case_links)
+_MENTIONS: Final = Bulk(tables.subject_mentions)
+_ITEMS: Final = Bulk(tables.case_items)
+_PENALTIES: Final = Bulk(tables.penalties)
 _STORED: Final = Bulk(tables.cases, ["case_id", "title", "folded"])
 _ACTS: Final = Bulk(exchange_tables.letters, ["case_id", "position", "act"])
 _ANSWERS: Final = Bulk(
@@ -152,6 +155,21 @@ def write_obligations(connection: Connection, rows: Sequence[Record]) -> None:
 def write_subjects(connection: Connection, rows: Sequence[Record]) -> None:
     """Insert or replace subjects."""
     SUBJECTS.upsert(connection, rows, ["case_id", "ordinal"], ["kind", "name", "identifier", "subject"])
+
+
+def write_mentions(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert names that subjects were given, or move on when one was last given."""
+    _MENTIONS.upsert(connection, rows, ["case_id", "identifier", "name"], ["last_at_us"])
+
+
+def write_items(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert the matters of cases."""
+    _ITEMS.upsert(connection, rows, ["case_id", "item_code"])
+
+
+def write_penalties(connection: Connection, rows: Sequence[Record]) -> None:
+    """Insert decisions that were fed back."""
+    _PENALTIES.upsert(connection, rows, ["letter_id"])
 
 
 def write_terms(connection: Connection, rows: Sequence[Record]) -> None:

@@ -82,6 +82,51 @@ subjects = sa.Table(
     sa.Index("subjects_name", "name"),
 )
 
+subject_mentions = sa.Table(
+    "subject_mentions",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("identifier", sa.Text, primary_key=True, comment="as compared; empty where none was given"),
+    sa.Column("name", sa.Text, primary_key=True, comment="as written"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name_key", sa.Text, nullable=False, comment="exchange.subject_names.name_key"),
+    sa.Column("first_at_us", sa.BigInteger, nullable=False, comment="when what first named it so happened"),
+    sa.Column("last_at_us", sa.BigInteger, nullable=False),
+    sa.Index("subject_mentions_identifier", "identifier", "case_id"),
+    sa.Index("subject_mentions_name", "name_key", "identifier", "case_id"),
+    comment="every name that a subject was ever given; `subjects` has the newest of a case",
+)
+
+case_items = sa.Table(
+    "case_items",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("item_code", sa.Text, primary_key=True),
+)
+
+registered_subjects = sa.Table(
+    "registered_subjects",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True, comment="the department's own number of it"),
+    sa.Column("identifier", sa.Text, nullable=False, comment="as compared; empty where none is known"),
+    sa.Column("name_key", sa.Text, nullable=False),
+    sa.Column("subject", sa.LargeBinary, nullable=False, comment="serialized cases.v1.RegisteredSubject"),
+    sa.Index("registered_subjects_identifier", "identifier"),
+    sa.Index("registered_subjects_name", "name_key"),
+)
+
+penalties = sa.Table(
+    "penalties",
+    metadata,
+    sa.Column("letter_id", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("decision_number", sa.Text, nullable=False),
+    sa.Column("fine_fen", sa.BigInteger, nullable=False),
+    sa.Column("decided_at_us", sa.BigInteger),
+    sa.Index("penalties_case", "case_id"),
+    comment="decisions that letters feed back",
+)
+
 drafts = sa.Table(
     "drafts",
     metadata,

@@ -159,7 +159,8 @@ def draft(view: pb.DraftView) -> RenderableType:
         )
         for each in view.findings
     ]
-    return Group(facts(told), *findings)
+    warned = [Text(f"! {pick(each.message_zh, each.message_en)}", style="cyan") for each in view.warnings]
+    return Group(facts(told), *findings, *warned)
 
 
 def answer(view: pb.LetterAnswer) -> RenderableType:

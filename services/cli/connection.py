@@ -16,6 +16,9 @@ import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
+from liandong.cases.v1.import_service_pb2_grpc import ImportServiceStub
+from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceStub
+from liandong.directory.v1.code_service_pb2_grpc import CodeServiceStub
 from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
     from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceAsyncStub
+    from liandong.cases.v1.import_service_pb2_grpc import ImportServiceAsyncStub
+    from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceAsyncStub
+    from liandong.directory.v1.code_service_pb2_grpc import CodeServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
@@ -122,6 +128,16 @@ class Connection:
         return metadata
 
     @property
+    def subjects(self) -> "SubjectServiceAsyncStub":
+        """SubjectService of the node."""
+        return cast("SubjectServiceAsyncStub", Acting(SubjectServiceStub(self.node), self._session))
+
+    @property
+    def imports(self) -> "ImportServiceAsyncStub":
+        """ImportService of the node."""
+        return cast("ImportServiceAsyncStub", Acting(ImportServiceStub(self.node), self._session))
+
+    @property
     def sharing(self) -> "SharingServiceAsyncStub":
         """SharingService of the node."""
         return cast("SharingServiceAsyncStub", Acting(SharingServiceStub(self.node), self._session))
@@ -141,6 +157,17 @@ class Connection:
     def published(self) -> "DirectoryServiceAsyncStub":
         """DirectoryService of the registry, where entries are published."""
         return cast("DirectoryServiceAsyncStub", Acting(DirectoryServiceStub(self.registry), tuple))
+
+    @property
+    def codes(self) -> "CodeServiceAsyncStub":
+        """CodeService: the node's where one is named, else the registry's."""
+        channel = self.node if self.profile.address else self.registry
+        return cast("CodeServiceAsyncStub", Acting(CodeServiceStub(channel), tuple))
+
+    @property
+    def published_codes(self) -> "CodeServiceAsyncStub":
+        """CodeService of the registry, where versions are published."""
+        return cast("CodeServiceAsyncStub", Acting(CodeServiceStub(self.registry), tuple))
 
     @property
     def oversight(self) -> "OversightServiceAsyncStub":

@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "evidence": "evidence",
     "directory": "directory",
     "calendar": "calendar",
+    "codes": "codes",
+    "import": "imports",
     "procedure": "procedure",
     "oversight": "oversight",
     "indicators": "indicators",

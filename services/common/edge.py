@@ -179,14 +179,18 @@ def _wrap_requests(kind: type[Message], behaviour: Any) -> Any:
 class _Requests(AsyncIterator[Any]):
     """A stream of requests, each parsed as it is taken."""
 
-    __slots__ = ("_kind", "_messages")
+    __slots__ = ("_kind", "_messages", "_reader")
 
     def __init__(self, kind: type[Message], messages: AsyncIterator[bytes]) -> None:
         self._kind = kind
-        self._messages = aiter(messages)
+        self._messages = messages
+        self._reader: AsyncIterator[bytes] | None = None
 
     async def __anext__(self) -> Any:
-        return parse(self._kind, await anext(self._messages))
+        if self._reader is None:
+            # only now: the framework warns of a reader of a call that is refused before anything is read
+            self._reader = aiter(self._messages)
+        return parse(self._kind, await anext(self._reader))
 
 
 def _violation(found: Violation) -> FieldViolation:

@@ -27,6 +27,7 @@ from services.exchange.delivered import Place
 from services.exchange.directory import Directory
 from services.exchange.letters import from_microseconds
 from services.exchange.session import Command, DepartmentSession, FeatureFactory, OutboxItem, OwnLetter
+from services.exchange.subject_tokens import SubjectKeys
 
 T = TypeVar("T")
 
@@ -60,6 +61,7 @@ class Department:
         features: What takes part in every session, by kind of letter.
         recorded: Own letters on their way, as far as remembered.
         blocked: Cases with a parked letter; None until read.
+        subject_keys: The regional keys of subjects' tokens that it holds.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Department:
     recorded: dict[str, OwnLetter] = field(default_factory=dict)
     blocked: frozenset[str] | None = None
     features: Mapping[str, FeatureFactory] = field(default_factory=dict)
+    subject_keys: SubjectKeys = field(default_factory=SubjectKeys)
     offer: Callable[[Sequence[OutboxItem]], None] = lambda items: None
     proof_of: Callable[[str], bytes] = lambda letter_id: b""
     committer: GroupCommitter[Command, Any] = field(init=False)

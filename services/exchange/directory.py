@@ -16,6 +16,7 @@ from datetime import datetime
 from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.exchange.authority_lists import AuthorityLists
+from services.exchange.codes import CodeTables
 from services.exchange.law_entries import (
     AuthorityFlags,
     PublishedProcedure,
@@ -62,6 +63,7 @@ class Directory:
         categories: By name.
         schemas: By name and version.
         registries: By key id.
+        codes: The code tables, without their rows.
     """
 
     region: str
@@ -83,6 +85,7 @@ class Directory:
     categories: Mapping[str, pb.Category] = field(default_factory=dict)
     schemas: Mapping[tuple[str, int], pb.ExtensionSchema] = field(default_factory=dict)
     registries: Mapping[str, pb.RegistryIdentity] = field(default_factory=dict)
+    codes: CodeTables = field(default_factory=CodeTables)
 
     @classmethod
     def empty(cls, region: str) -> Directory:
@@ -105,9 +108,12 @@ class Directory:
         """
         if version <= self.version:
             return self
-        own = pb.CommonEntry()
-        own.CopyFrom(entry)
-        changed = self._with(own, version, admitted_at)
+        if entry.HasField("code_table"):
+            changed = replace(self, codes=self.codes.with_part(entry.code_table))
+        else:
+            own = pb.CommonEntry()
+            own.CopyFrom(entry)
+            changed = self._with(own, version, admitted_at)
         return replace(
             changed,
             version=version,

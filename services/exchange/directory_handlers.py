@@ -1,6 +1,7 @@
 """DirectoryService, as the registry serves it and every node mirrors it from the same entries."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -13,7 +14,7 @@ from services.common.errors import InvalidField, NotFound, PermissionDenied
 from services.common.permissions import ANY, PermissionTable, Rule
 from services.exchange.authority_lists import has_ended
 from services.exchange.directory import Directory
-from services.exchange.entry_check import check_entry
+from services.exchange.entry_check import check_entries, check_entry
 from services.exchange.routing import propose
 from services.exchange.trust import instant
 
@@ -26,12 +27,14 @@ _READS: Final = (
 REGISTRY_RULES: Final[PermissionTable] = {
     **{f"{_SERVICE}/{method}": Rule(kinds=frozenset({ANY})) for method in _READS},
     f"{_SERVICE}/PublishEntry": Rule(kinds=frozenset({"operator"})),
+    f"{_SERVICE}/PublishEntries": Rule(kinds=frozenset({"operator"})),
 }
 """At the registry everyone with a certificate reads, and its operators publish."""
 
 NODE_RULES: Final[PermissionTable] = {
     **{f"{_SERVICE}/{method}": Rule(kinds=frozenset({ANY}), same_department=True) for method in _READS},
     f"{_SERVICE}/PublishEntry": Rule(kinds=frozenset()),
+    f"{_SERVICE}/PublishEntries": Rule(kinds=frozenset()),
 }
 """At a node its own department reads, and nobody publishes."""
 
@@ -62,6 +65,14 @@ class Publish(Protocol):
         ...
 
 
+class PublishAll(Protocol):
+    """Puts common entries into the ledger together."""
+
+    async def __call__(self, entries: Sequence[entries.CommonEntry], idempotency_key: str) -> tuple[int, int]:
+        """Puts all of them there, or none; see `Publish`."""
+        ...
+
+
 class Watch(Protocol):
     """Follows the common entries of a ledger."""
 
@@ -78,15 +89,22 @@ class DirectoryHandlers:
         watch: See `Watch`.
         clock: For questions about the present.
         publish: See `Publish`; None where nothing is published.
+        publish_all: See `PublishAll`; likewise.
     """
 
     def __init__(
-        self, current: Callable[[], Directory], watch: Watch, clock: Clock, publish: Publish | None = None
+        self,
+        current: Callable[[], Directory],
+        watch: Watch,
+        clock: Clock,
+        publish: Publish | None = None,
+        publish_all: PublishAll | None = None,
     ) -> None:
         self._current = current
         self._watch = watch
         self._clock = clock
         self._publish = publish
+        self._publish_all = publish_all
 
     async def ListDepartments(
         self, _request: pb.ListDepartmentsRequest, _context: Context
@@ -203,3 +221,13 @@ class DirectoryHandlers:
         check_entry(request.entry, self._current())
         version, position = await self._publish(request.entry, request.idempotency_key)
         return pb.PublishEntryResponse(version=version, position=position)
+
+    async def PublishEntries(
+        self, request: pb.PublishEntriesRequest, _context: Context
+    ) -> pb.PublishEntriesResponse:
+        """Publishes entries together, each checked over those before it."""
+        if self._publish_all is None:
+            raise PermissionDenied("Common entries are published at the registry.")
+        await asyncio.to_thread(check_entries, request.entries, self._current(), self._clock.now())
+        version, position = await self._publish_all(request.entries, request.idempotency_key)
+        return pb.PublishEntriesResponse(version=version, position=position)

@@ -4,12 +4,13 @@ Applying an entry never fails; an entry that says nonsense would only stand ther
 publishes checks first, and tells the operator instead of everyone.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from typing import Final
 
 from liandong.directory.v1 import common_entry_pb2 as pb
 
-from services.common.errors import Conflict, InvalidField
+from services.common.errors import Conflict, InvalidField, LiandongError
 from services.exchange.directory import Directory
 from services.exchange.extensions import check_schema
 from services.exchange.law_entries import law_after_calendar, read_limit, read_procedure
@@ -78,6 +79,8 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
             _check_officer(entry.officer, directory)
         case "extension_schema":
             _check_extension_schema(entry.extension_schema, directory)
+        case "code_table":
+            _check_code_table(entry.code_table, directory)
         case "outage":
             if entry.outage.until.ToNanoseconds() < entry.outage.since.ToNanoseconds():
                 raise InvalidField("The outage ends before it begins.", field="outage.until")
@@ -85,6 +88,23 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
                 _known(directory, entry.outage.department, "outage.department")
         case _:
             pass
+
+
+def check_entries(entries: Iterable[pb.CommonEntry], directory: Directory, now: datetime) -> None:
+    """Refuses entries that are published together, each over those before it; see `check_entry`.
+
+    Raises:
+        LiandongError: As `check_entry`; the field begins with the entry's place, such as `entries[3].`.
+    """
+    for index, entry in enumerate(entries):
+        try:
+            check_entry(entry, directory)
+        except LiandongError as error:
+            error.field = f"entries[{index}].{error.field}"
+            raise
+        directory = directory.apply(
+            entry, version=directory.version + 1, position=directory.position + 1, admitted_at=now
+        )
 
 
 def _check_department(department: pb.Department, directory: Directory) -> None:
@@ -144,6 +164,28 @@ def _check_extension_schema(schema: pb.ExtensionSchema, directory: Directory) ->
             f" {schema.version + 1}.",
             field="extension_schema.version",
         )
+
+
+def _check_code_table(part: pb.CodeTable, directory: Directory) -> None:
+    fault = directory.codes.fault(part)
+    if fault is not None:
+        raise Conflict(fault[1], field=fault[0])
+    seen: set[str] = set()
+    for index, row in enumerate(part.rows):
+        here = f"code_table.rows[{index}]"
+        if row.code in seen:
+            raise InvalidField(f"{row.code} stands twice.", field=f"{here}.code")
+        seen.add(row.code)
+        for name in ("valid_from", "valid_until"):
+            day = getattr(row, name)
+            try:
+                date.fromisoformat(day or "2000-01-01")
+            except ValueError:
+                raise InvalidField(f"{day} is no day.", field=f"{here}.{name}") from None
+        if row.valid_until and row.valid_until <= row.valid_from:
+            raise InvalidField(f"{row.code} ends before it begins.", field=f"{here}.valid_until")
+        if row.code in (row.parent, *row.replaced_by):
+            raise InvalidField(f"{row.code} stands above itself or replaces itself.", field=f"{here}.parent")
 
 
 def _check_limit(entry: pb.RegionalLimit, directory: Directory) -> None:

@@ -20,7 +20,7 @@ from services.common.bulk import Bulk, Record
 from services.common.clock import microseconds
 from services.common.errors import Stale
 from services.common.faults import DATABASE_ERRORS
-from services.exchange import parking, tables
+from services.exchange import code_store, parking, tables
 from services.exchange.checkpoint import Checkpoint
 from services.exchange.delivered import Delivered, Place, Receipt
 from services.exchange.digests import Leaf, batch_leaf
@@ -67,6 +67,7 @@ class Inbox:
         self.blocked = session.department.blocked
         self._receipts: list[Record] = []
         self._common: list[Record] = []
+        self._codes: list[directory_pb.CodeTable] = []
         self._arrivals: list[Record] = []
         self._parked: list[Record] = []
 
@@ -195,9 +196,12 @@ class Inbox:
         except DecodeError:
             # what nobody can read changes nothing, here as everywhere; its number is used up all the same
             entry = directory_pb.CommonEntry()
-        session.directory = session.directory.apply(
+        before = session.directory
+        session.directory = before.apply(
             entry, version=version, position=leaf.position, admitted_at=from_microseconds(leaf.admitted_at_us)
         )
+        if session.directory.codes is not before.codes:
+            self._codes.append(entry.code_table)
         self._common.append((version, leaf.position, leaf.admitted_at_us, letter.envelope.payload))
         for feature in session.features.values():
             feature.law_changed()
@@ -238,6 +242,7 @@ class Inbox:
         """Write, after the letters."""
         _RECEIPTS.update(connection, self._receipts, ["letter_id"], _ANSWER)
         _COMMON.upsert(connection, self._common, ["version"])
+        code_store.write(connection, self._codes, self._session.directory.codes)
         _ARRIVALS.upsert(connection, self._arrivals, ["department", "last_at"])
         _PARKED.upsert(connection, self._parked, ["position"])
 

@@ -11,28 +11,38 @@ from typing import Any, Final
 
 import grpc.aio
 import structlog
-from liandong.cases.v1 import case_service_pb2, handling_service_pb2
-from liandong.directory.v1 import directory_service_pb2
+from liandong.cases.v1 import (
+    case_service_pb2,
+    handling_service_pb2,
+    import_service_pb2,
+    subject_service_pb2,
+)
+from liandong.directory.v1 import code_service_pb2, directory_service_pb2
 from liandong.exchange.v1 import (
     evidence_service_pb2,
     evidence_service_pb2_grpc,
     exchange_service_pb2,
     exchange_service_pb2_grpc,
 )
+from liandong.oversight.v1 import subject_index_service_pb2, subject_index_service_pb2_grpc
 from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
 from services.cases.handlers import CaseHandlers, HandlingHandlers
+from services.cases.handlers.imports import ImportHandlers
+from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.parked import ParkedRetrier
 from services.common import interpreter
 from services.common.caller import Actor, Caller
-from services.common.channel import open_channel
+from services.common.channel import open_channel, remote_errors
 from services.common.clock import Clock, SystemClock
+from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
+from services.exchange.code_handlers import CodeHandlers
 from services.exchange.department import Department
 from services.exchange.directory import Directory
 from services.exchange.directory_handlers import DirectoryHandlers
@@ -45,9 +55,11 @@ from services.exchange.evidence_store import FolderStore
 from services.exchange.evidence_transfer import EvidencePuller, EvidencePusher
 from services.exchange.keys import load_sign_key
 from services.exchange.link import Link
+from services.exchange.subject_tokens import FILE_NAME, SubjectKeys, SubjectKeysInvalid
 from services.node.entries import follow
 from services.node.permissions import RULES
 from services.node.settings import HostedSettings, NodeSettings
+from services.node.subjects import bulletins_naming
 from services.procedures.law import region_of
 from services.sharing.feature import Shelf
 from services.sharing.handlers import SharingHandlers
@@ -56,6 +68,8 @@ _log = structlog.get_logger(__name__)
 
 _RENEWAL_CHECK: Final = timedelta(hours=1)
 _DRAIN_S: Final = 10.0
+_QUESTION_S: Final = 2.0
+"""How long a drafter waits to hear of cases elsewhere."""
 _GRACE_S: Final = 600.0
 """As long as one chunk of evidence may take on a channel that is given up."""
 _SERVICES: Final = Path(__file__).parent.parent
@@ -110,6 +124,7 @@ class HostedDepartment:
             registry_key=bytes.fromhex(membership.registry_key),
             registry_key_id=membership.registry_key_id,
             directory=Directory.empty(region_of(membership.registry_name)),
+            subject_keys=_subject_keys(settings.folder),
         )
         self.desk = Desk()
         self.shelf = Shelf()
@@ -179,7 +194,9 @@ class HostedDepartment:
             clock=clock,
             traces=self._traces,
         )
-        handlers = CaseHandlers(department, self.desk, clock, prove=self._prove, evidence=self._store)
+        handlers = CaseHandlers(
+            department, self.desk, clock, prove=self._prove, evidence=self._store, ask=self._open_cases
+        )
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
             HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
@@ -194,6 +211,17 @@ class HostedDepartment:
                 lambda: department.directory, lambda version: follow(department, version), clock
             ),
             directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
+        )
+        server.add(
+            SubjectHandlers(department, bulletins_naming),
+            subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"],
+        )
+        server.add(
+            ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
+        )
+        server.add(
+            CodeHandlers(lambda: department.directory, self.database, clock),
+            code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
         )
         access = CaseAccess(
             self.database, self._record_use, holder_of=_holder, visible_cases=lambda *arguments: arguments[3]
@@ -251,6 +279,13 @@ class HostedDepartment:
         )
         return list(answer.path), answer.checkpoint
 
+    async def _open_cases(self, tokens: Sequence[bytes]) -> list[tuple[int, str, str]]:
+        stub = subject_index_service_pb2_grpc.SubjectIndexServiceStub(self._registry_channel())
+        request = subject_index_service_pb2.FindOpenCasesRequest(tokens=tokens)
+        with remote_errors():
+            answer = await stub.FindOpenCases(request, timeout=_QUESTION_S)
+        return [(each.token, each.department, each.procedure) for each in answer.cases]
+
     def _is_revoked(self, caller: Caller) -> bool:
         return self.department.directory.certificate_revoked(
             caller.department, caller.serial, caller.not_after
@@ -287,6 +322,13 @@ class Node:
     async def stop(self) -> None:
         """Stop all."""
         await asyncio.gather(*(each.stop() for each in self.departments))
+
+
+def _subject_keys(folder: Path) -> SubjectKeys:
+    try:
+        return SubjectKeys.load(folder / FILE_NAME)
+    except SubjectKeysInvalid as error:
+        raise ConfigurationError([str(error)]) from None
 
 
 def _holder(caller: Caller, actor: Actor | None) -> str:

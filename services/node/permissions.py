@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.cases.permissions import IMPORT_RULES, SUBJECT_RULES
 from services.cases.permissions import RULES as CASE_RULES
 from services.common.permissions import PermissionTable, Rule
+from services.exchange.code_handlers import NODE_RULES as CODE_RULES
 from services.exchange.directory_handlers import NODE_RULES
 from services.sharing.permissions import RULES as SHARING_RULES
 
@@ -13,8 +15,11 @@ _EVIDENCE: Final = "/liandong.exchange.v1.EvidenceService"
 
 RULES: Final[PermissionTable] = {
     **CASE_RULES,
+    **SUBJECT_RULES,
+    **IMPORT_RULES,
     **SHARING_RULES,
     **NODE_RULES,
+    **CODE_RULES,
     **{
         f"{_EVIDENCE}/{method}": Rule(
             kinds=frozenset({"gateway", "system"}), same_department=True, actor="required"

@@ -127,7 +127,8 @@ class Procedure:
 
     `many` are the roles that several departments hold at once; in any other role a new holder takes
     the place of the old one. Letters of a `confidential` procedure go to those who hold a role, or held one,
-    and to nobody else. `source` cites the rows and plans the rules come from.
+    and to nobody else; nor is anybody else told that there is a case about a subject. `source` cites the rows
+    and plans the rules come from.
     """
 
     name: str

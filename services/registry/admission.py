@@ -26,7 +26,7 @@ from services.exchange.keys import BadSignature
 from services.exchange.letters import Letter, from_microseconds
 from services.procedures.case import CaseState
 from services.registry import effects, ledger, store
-from services.registry.commands import Admitted, Batch, Command, Publication, Refresh, Result
+from services.registry.commands import Admitted, Batch, Command, Publication, Publications, Refresh, Result
 from services.registry.effects import Docket
 from services.registry.group import Group, Signed
 from services.registry.judgement import Answer, Bench, judge
@@ -138,7 +138,10 @@ class AdmissionSession:
                 return self._decide(command)
             case Publication():
                 self._lock()
-                return (self._publish(command),)
+                return self._publish([command])
+            case Publications():
+                self._lock()
+                return self._publish(command.each)
             case Refresh():
                 if not self._is_begun:
                     self._take(ledger.read_head(self._connection))
@@ -226,31 +229,49 @@ class AdmissionSession:
         group.append(letter, leaf, signed, index, position if first < 0 else first, flags)
         return position
 
-    def _publish(self, publication: Publication) -> Result:
-        digest, key, group = publication.digest, publication.idempotency_key, self._group
-        if key:
-            known = store.published(self._connection, key)
-            noted = next(((row[1], row[2]) for row in group.published if row[0] == key), None)
-            before = known or noted
-            if before is not None:
-                if before[0] != digest:
-                    raise Conflict(field="idempotency_key")
-                return Admitted(before[1])
-        if self._head.held_since_us is not None:
+    def _publish(self, publications: Sequence[Publication]) -> tuple[Result, ...]:
+        """Publish entries one after the other; none of them if one is refused.
+
+        All of them observe the head below the first.
+        """
+        # before anything is noted: what is refused must leave nothing
+        known = self._published(publications)
+        fresh = [each for each in publications if each.idempotency_key not in known]
+        if fresh and self._head.held_since_us is not None:
             raise ReadOnly(retry_after_ms=_HELD_AGAIN_MS)
+        below = self._group.head(self._directory.version, self._now_us) if fresh else self._head
+        return tuple([known.get(each.idempotency_key) or self._enter(each, below) for each in publications])
+
+    def _published(self, publications: Sequence[Publication]) -> dict[str, Admitted]:
+        """What was published before under the keys of publications.
+
+        Raises:
+            Conflict: It was another entry.
+        """
+        digests = {each.idempotency_key: each.digest for each in publications if each.idempotency_key}
+        noted = self._group.published
+        found = store.published(self._connection, [key for key in digests if key not in noted])
+        found |= {key: noted[key] for key in digests if key in noted}
+        if any(row[1] != digests[key] for key, row in found.items()):
+            raise Conflict(field="idempotency_key")
+        return {key: Admitted(row[2]) for key, row in found.items()}
+
+    def _enter(self, publication: Publication, below: Head) -> Admitted:
+        group = self._group
         entry = publication.change(self._directory, self._now)
         if entry is None:
             return Admitted(self._directory.position)
         version = self._directory.version + 1
-        below = group.head(self._directory.version, self._now_us)
         letter, signed = publication.make(entry, version, below, self._now)
         position = self._apply(letter, signed, 0, -1)
         group.common.append((version, position))
+        key = publication.idempotency_key
         if key:
-            group.published.append((key, digest, position, version))
-        self._directory = self._directory.apply(
-            entry, version=version, position=position, admitted_at=self._now
-        )
+            group.published[key] = (key, publication.digest, position, version)
+        before = self._directory
+        self._directory = before.apply(entry, version=version, position=position, admitted_at=self._now)
+        if self._directory.codes is not before.codes:
+            group.codes.append(entry.code_table)
         self._look()
         return Admitted(position)
 
@@ -320,7 +341,10 @@ class AdmissionSession:
     def flush(self) -> None:
         """Write the group."""
         if self._is_locked:
-            self._group.write(self._connection, self._new_head, self._directory.law, self._replica.name)
+            directory = self._directory
+            self._group.write(
+                self._connection, self._new_head, directory.law, directory.codes, self._replica.name
+            )
 
     def committed(self) -> None:
         """Publish to memory what is durable now, and wake the streams."""

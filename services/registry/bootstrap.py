@@ -25,6 +25,7 @@ from services.common.migrations import migrate, pending
 from services.common.server import Server, server_tls_only
 from services.common.tls import TlsFiles
 from services.exchange import keys
+from services.exchange.code_handlers import CodeHandlers
 from services.exchange.directory import Directory
 from services.exchange.directory_handlers import DirectoryHandlers
 from services.exchange.evidence_access import DepartmentAccess
@@ -44,6 +45,7 @@ from services.registry.handlers.enrolment import EnrolmentHandlers, InvitationHa
 from services.registry.handlers.exchange import ExchangeHandlers
 from services.registry.handlers.indicators import IndicatorHandlers
 from services.registry.handlers.oversight import OversightHandlers
+from services.registry.handlers.subjects import SubjectIndexHandlers
 from services.registry.hosts import host_of
 from services.registry.indicators import catalogue
 from services.registry.indicators.act_index import ActIndexer
@@ -246,10 +248,18 @@ class Registry:
         servicers = (
             self._exchange,
             self._evidence(),
-            DirectoryHandlers(self._directory, self.publisher.watch, self.clock, self.publisher.publish),
+            DirectoryHandlers(
+                self._directory,
+                self.publisher.watch,
+                self.clock,
+                self.publisher.publish,
+                self.publisher.publish_all,
+            ),
+            CodeHandlers(self._directory, self.database, self.clock),
             InvitationHandlers(self.enrolment),
             OversightHandlers(self.database, self._directory, self.clock, hub),
             IndicatorHandlers(self.database, self._directory, self.clock, indicators),
+            SubjectIndexHandlers(self.database, self._directory, self.clock),
         )
         for servicer, service in zip(servicers, MAIN_SERVICES, strict=True):
             main.add(servicer, service)

@@ -58,6 +58,13 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class Publications:
+    """Common entries that are published together, or none of them. Each has an idempotency key."""
+
+    each: tuple[Publication, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refresh:
     """Take over what other replicas appended, or what a commit in doubt may have kept."""
 
@@ -70,4 +77,4 @@ class Admitted:
 
 
 Result = Admitted | Answer
-Command = Batch | Publication | Refresh
+Command = Batch | Publication | Publications | Refresh

@@ -93,6 +93,7 @@ def apply_act(letter: Letter, docket: Docket) -> str:
         ]
     if content.linked_cases:
         group.links += [(facts.case_id, each.case_id, each.relation) for each in content.linked_cases]
+    group.subjects += [(each, facts.case_id) for each in content.subject_tokens]
     for each in folded.changed:
         if each.starts_on_receipt and each.received_at is None and each.opened_position == position:
             group.awaited.append((each.owed_by, position, facts.case_id))

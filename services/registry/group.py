@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from sqlalchemy import Connection
 
 from services.common.bulk import Record
 from services.common.clock import microseconds
-from services.exchange import evidence_records
+from services.exchange import code_store, evidence_records
+from services.exchange.codes import CodeTables
 from services.exchange.digests import Leaf
 from services.exchange.evidence_records import department_reader
 from services.exchange.letters import Letter, extras_of
@@ -70,11 +72,13 @@ class Group:
         self.obligations: list[Record] = []
         self.parties: list[Record] = []
         self.links: list[Record] = []
+        self.subjects: list[Record] = []
         self.awaited: list[Record] = []
         self.received: list[tuple[str, int]] = []
         self.arrivals: list[Record] = []
         self.refusals: list[Record] = []
-        self.published: list[Record] = []
+        self.published: dict[str, Record] = {}
+        self.codes: list[directory_pb.CodeTable] = []
         self.completed: list[tuple[int, int, bytes]] = []
         self._ledger: list[Record] = []
         self._batches: dict[int, Record] = {}
@@ -130,13 +134,14 @@ class Group:
         edge, self.completed = self._first.edge.append([entry.leaf_hash for entry in self.entries])
         return replace(self._first, edge=edge, common_version=common_version, admitted_at_us=admitted_at_us)
 
-    def write(self, connection: Connection, head: Head, law: Law, replica: str) -> None:
+    def write(self, connection: Connection, head: Head, law: Law, codes: CodeTables, replica: str) -> None:
         """Write everything, one statement a table.
 
         Args:
             connection: Holds the head's lock.
             head: What `head` gave.
             law: As of that head.
+            codes: Likewise.
             replica: Who writes.
         """
         # of the same letter refused twice in one group the first answer stands, as it does later
@@ -156,7 +161,8 @@ class Group:
         store.ITEMS.upsert(connection, self._item_rows, ["item_id"], ["revision", "withdrawn", "position"])
         if self.flows:
             store.count_flows(connection, self.flows)
-        store.PUBLISHED.insert(connection, self.published)
+        store.PUBLISHED.insert(connection, list(self.published.values()))
+        code_store.write(connection, self.codes, codes)
         ledger.write(connection, head, self.completed)
         store.notify(connection, replica)
 
@@ -172,6 +178,7 @@ class Group:
             connection, self.obligations, ["case_id", "rule", "ordinal"], _OBLIGATION_CHANGES
         )
         store.LINKS.upsert(connection, self.links, ["case_id", "linked", "relation"])
+        store.SUBJECTS.upsert(connection, self.subjects, ["token", "case_id"])
         store.AWAITED.upsert(connection, self.awaited, ["department", "position"])
 
     def _write_subscriptions(self, connection: Connection) -> None:

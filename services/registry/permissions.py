@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from liandong.directory.v1 import directory_service_pb2
+from liandong.directory.v1 import code_service_pb2, directory_service_pb2
 from liandong.enrolment.v1 import enrolment_service_pb2
 from liandong.exchange.v1 import evidence_service_pb2, exchange_service_pb2
-from liandong.oversight.v1 import indicator_service_pb2, oversight_service_pb2
+from liandong.oversight.v1 import indicator_service_pb2, oversight_service_pb2, subject_index_service_pb2
 
 from services.common.permissions import ANY, PermissionTable, Rule
+from services.exchange.code_handlers import REGISTRY_RULES as CODE_RULES
 from services.exchange.directory_handlers import REGISTRY_RULES
 from services.registry.handlers.enrolment import ENROLMENT_RULES, INVITATION_RULES
 
@@ -26,9 +27,11 @@ MAIN_SERVICES: Final = (
     exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
     evidence_service_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
     directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
+    code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
     enrolment_service_pb2.DESCRIPTOR.services_by_name["InvitationService"],
     oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
     indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"],
+    subject_index_service_pb2.DESCRIPTOR.services_by_name["SubjectIndexService"],
 )
 """What the main port offers."""
 
@@ -44,7 +47,9 @@ MAIN_RULES: Final[PermissionTable] = {
         for method in ("GetHead", "GetInclusionProof", "GetConsistencyProof", "ListLeaves")
     },
     **{f"{_EVIDENCE}/{method}": _NODE for method in ("PutManifest", "GetManifest", "PutChunk", "GetChunk")},
+    "/liandong.oversight.v1.SubjectIndexService/FindOpenCases": _NODE,
     **REGISTRY_RULES,
+    **CODE_RULES,
     **INVITATION_RULES,
     **{
         f"{_OVERSIGHT}/{method.name}": _WATCHER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -21,7 +21,7 @@ from services.exchange.entry_check import completed
 from services.exchange.letters import Letter, open_letter, timestamp
 from services.exchange.merkle import BatchTree
 from services.registry import mailboxes
-from services.registry.commands import Admitted, Change, Publication
+from services.registry.commands import Admitted, Change, Publication, Publications, Result
 from services.registry.group import Signed
 from services.registry.handlers.exchange import Committer
 from services.registry.ledger import Head
@@ -58,6 +58,24 @@ class Publisher:
         """
         return await self._submit(publication(self._replica, entry, idempotency_key))
 
+    async def publish_all(
+        self, entries: Sequence[directory_pb.CommonEntry], idempotency_key: str
+    ) -> tuple[int, int]:
+        """Put entries into the ledger together, or none of them; each completed as by `publish`.
+
+        Returns:
+            Version and position of the last, once all are durable and applied.
+
+        Raises:
+            Conflict: The key was used before with other entries.
+        """
+        each = [
+            publication(self._replica, entry, f"{idempotency_key}/{index}")
+            for index, entry in enumerate(entries)
+        ]
+        results = await self._committer.submit(Publications(tuple(each)))
+        return self._placed(results[-1])
+
     async def publish_change(self, change: Change) -> tuple[int, int]:
         """Put an entry into the ledger that is made under the head's lock, from the one that it replaces.
 
@@ -71,6 +89,9 @@ class Publisher:
 
     async def _submit(self, command: Publication) -> tuple[int, int]:
         (result,) = await self._committer.submit(command)
+        return self._placed(result)
+
+    def _placed(self, result: Result) -> tuple[int, int]:
         if not isinstance(result, Admitted):
             raise Internal(f"A common entry was answered by {result}.")
         return self._replica.version_at(result.position), result.position

@@ -23,6 +23,7 @@ CASES: Final = Bulk(tables.cases)
 PARTIES: Final = Bulk(tables.case_parties)
 OBLIGATIONS: Final = Bulk(tables.obligations)
 LINKS: Final = Bulk(tables.case_links)
+SUBJECTS: Final = Bulk(tables.case_subjects)
 REFUSALS: Final = Bulk(tables.refusals)
 ARRIVALS: Final = Bulk(tables.arrivals)
 AWAITED: Final = Bulk(tables.awaited_receipts)
@@ -189,13 +190,10 @@ def item(connection: Connection, item_id: str) -> Item | None:
     return None if row is None else Item(row.author, row.category, row.revision, row.withdrawn)
 
 
-def published(connection: Connection, key: str) -> tuple[bytes, int] | None:
-    """(request digest, position) of the common entry published under an idempotency key."""
-    column = tables.published.c
-    row = connection.execute(
-        sa.select(column.request_digest, column.position).where(column.idempotency_key == key)
-    ).first()
-    return None if row is None else (row.request_digest, row.position)
+def published(connection: Connection, keys: Iterable[str]) -> dict[str, Record]:
+    """Rows of the common entries that were published under these idempotency keys, by key."""
+    rows = PUBLISHED.select_in(connection, "idempotency_key", keys)
+    return {row.idempotency_key: tuple(row) for row in rows}
 
 
 Flow = tuple[int, str, str, str]

@@ -164,6 +164,27 @@ case_links = sa.Table(
     sa.Index("case_links_linked", "linked"),
 )
 
+case_subjects = sa.Table(
+    "case_subjects",
+    metadata,
+    sa.Column(
+        "token", sa.LargeBinary, primary_key=True, comment="of the act header; who it is nobody here knows"
+    ),
+    sa.Column("case_id", sa.Text, primary_key=True),
+)
+
+subject_questions = sa.Table(
+    "subject_questions",
+    metadata,
+    _serial(),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("department", sa.Text, nullable=False, comment="that of the certificate"),
+    sa.Column("serial", sa.Text, nullable=False, comment="of the certificate"),
+    sa.Column("tokens", sa.LargeBinary, nullable=False, comment="32 bytes each"),
+    sa.Column("found", sa.Integer, nullable=False, comment="how many departments and mechanisms were told"),
+    sa.Index("subject_questions_department", "department", "id"),
+)
+
 obligations = sa.Table(
     "obligations",
     metadata,

@@ -20,7 +20,7 @@ from services.cases.signing import Signing
 from services.common import caller
 from services.common.clock import ManualClock, microseconds
 from services.common.db import Database
-from services.exchange import digests, evidence_tables, keys, tables
+from services.exchange import code_tables, digests, evidence_tables, keys, tables
 from services.exchange.actors import ActorFacts
 from services.exchange.checkpoint import Checkpoint, sign_checkpoint
 from services.exchange.delivered import Place
@@ -284,7 +284,7 @@ class Node:
 def node(url: str, ledger: Ledger, name: str = MARKET) -> Iterator[Node]:
     """A node over a fresh database that holds the region's common entries."""
     database = Database(url)
-    for metadata in (tables.metadata, evidence_tables.metadata, case_tables.metadata):
+    for metadata in (tables.metadata, evidence_tables.metadata, code_tables.metadata, case_tables.metadata):
         database.write(metadata.create_all)
     database.close()
     made = Node(url, ledger, name)

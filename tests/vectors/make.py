@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.exchange import assertions, checkpoint, digests, keys, merkle
+from services.exchange import assertions, checkpoint, digests, keys, merkle, subject_tokens
 
 FOLDER = Path(__file__).parent
 SEEDS = {"author": b"\x01" * 32, "registry": b"\x02" * 32, "issuer": b"\x03" * 32}
@@ -34,7 +34,7 @@ def ledger_leaf(number: int) -> digests.Leaf:
 
 
 def digest_vectors() -> dict[str, Any]:
-    """Contexts, digests, leaf encoding, manifest root, key ids."""
+    """Contexts, digests, leaf encoding, manifest root, key ids, tokens of subjects."""
     edges = [ledger_leaf(0), ledger_leaf(12), digests.Leaf(2**64 - 1, 2**63 - 1, 2**64 - 1, b"\xff" * 32)]
     manifests = [
         (0, digests.sha256(b""), []),
@@ -74,6 +74,11 @@ def digest_vectors() -> dict[str, Any]:
             {"department": "health.qinghe", "role": str(role), "public_key": key.hex(), "key_id": name}
             for role, key in ((keys.KeyRole.SIGN, PUBLIC["author"]), (keys.KeyRole.SEAL, b"\x09" * 32))
             for name in [keys.key_id("health.qinghe", role, key)]
+        ],
+        "subject_token": [
+            {"key": key.hex(), "identifier": each, "token": subject_tokens.token(key, each).hex()}
+            for key in (bytes(range(32)), b"\x09" * 32)
+            for each in ("91330100MA27XL0B1C", "33010219900101123X")
         ],
     }
 

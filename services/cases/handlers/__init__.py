@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.cases.desk import Desk
 from services.cases.dossier import Prove
+from services.cases.elsewhere import Ask
 from services.cases.handlers.handling_files import FileHandlers
 from services.cases.handlers.handling_rules import HandlingRuleHandlers
 from services.cases.handlers.reading import ReadingHandlers
@@ -28,8 +29,9 @@ class CaseHandlers(WritingHandlers, ReadingHandlers):
         clock: Clock,
         prove: Prove | None = None,
         evidence: EvidenceStore | None = None,
+        ask: Ask | None = None,
     ) -> None:
-        WritingHandlers.__init__(self, department, clock)
+        WritingHandlers.__init__(self, department, clock, ask)
         ReadingHandlers.__init__(self, department, desk, prove, evidence)
 
 

@@ -9,9 +9,11 @@ from typing import Any, Final, TypeVar
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import exchange_service_pb2, reason_pb2
 
+from services.cases import elsewhere
 from services.cases.acts import SendActs
 from services.cases.desk import DeskSession
 from services.cases.drafts import Drafts, Shown
+from services.cases.elsewhere import Ask
 from services.cases.entry import Recorded
 from services.common.clock import Clock
 from services.common.errors import ActorInvalid, LiandongError, RoleNotPermitted
@@ -29,11 +31,18 @@ _REQUESTS_IN_FLIGHT: Final = 32
 
 
 class WritingHandlers:
-    """What changes a department's cases."""
+    """What changes a department's cases.
 
-    def __init__(self, department: Department, clock: Clock) -> None:
+    Args:
+        department: Whose.
+        clock: The time.
+        ask: Asks the registry about open cases elsewhere; None where it cannot be asked.
+    """
+
+    def __init__(self, department: Department, clock: Clock, ask: Ask | None = None) -> None:
         self._department = department
         self._clock = clock
+        self._ask = ask
 
     async def PrepareLetter(
         self, request: pb.PrepareLetterRequest, context: object
@@ -47,7 +56,9 @@ class WritingHandlers:
             lambda drafts: drafts.prepare(request.draft, actor, key, digest, request.replaces),
             lambda shown: (shown.draft.case_id, shown.draft.letter_id),
         )
-        return pb.PrepareLetterResponse(draft=draft_view(shown))
+        view = draft_view(shown)
+        view.warnings.extend(await elsewhere.warnings(self._department, request.draft, self._ask))
+        return pb.PrepareLetterResponse(draft=view)
 
     async def ApproveLetter(
         self, request: pb.ApproveLetterRequest, context: object

@@ -9,11 +9,15 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_channelz.v1 import channelz_pb2
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import handling_service_pb2 as handling
+from liandong.cases.v1 import import_service_pb2 as imports
+from liandong.cases.v1 import subject_service_pb2 as subjects
+from liandong.directory.v1 import code_service_pb2 as codes
 from liandong.directory.v1 import directory_service_pb2 as directory
 from liandong.enrolment.v1 import enrolment_service_pb2 as enrolment
 from liandong.exchange.v1 import evidence_service_pb2 as evidence
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from liandong.oversight.v1 import oversight_service_pb2 as oversight
+from liandong.oversight.v1 import subject_index_service_pb2 as subject_index
 from liandong.sharing.v1 import sharing_service_pb2 as sharing
 
 from tests.federation.district import HEALTH
@@ -28,16 +32,20 @@ def service_of(module: Any, name: str) -> ServiceDescriptor:
 
 CASES: Final = service_of(cases, "CaseService")
 HANDLING: Final = service_of(handling, "HandlingService")
+SUBJECTS: Final = service_of(subjects, "SubjectService")
+IMPORTS: Final = service_of(imports, "ImportService")
 SHARING: Final = service_of(sharing, "SharingService")
 DIRECTORY: Final = service_of(directory, "DirectoryService")
+CODES: Final = service_of(codes, "CodeService")
 EVIDENCE: Final = service_of(evidence, "EvidenceService")
 EXCHANGE: Final = service_of(exchange, "ExchangeService")
 OVERSIGHT: Final = service_of(oversight, "OversightService")
+SUBJECT_INDEX: Final = service_of(subject_index, "SubjectIndexService")
 ENROLMENT: Final = service_of(enrolment, "EnrolmentService")
 INVITATION: Final = service_of(enrolment, "InvitationService")
 CHANNELZ: Final = service_of(channelz_pb2, "Channelz")
-NODE: Final = (CASES, HANDLING, SHARING, EVIDENCE, DIRECTORY)
-REGISTRY: Final = (EXCHANGE, EVIDENCE, DIRECTORY, INVITATION, OVERSIGHT)
+NODE: Final = (CASES, HANDLING, SUBJECTS, IMPORTS, SHARING, EVIDENCE, DIRECTORY, CODES)
+REGISTRY: Final = (EXCHANGE, EVIDENCE, DIRECTORY, CODES, INVITATION, OVERSIGHT, SUBJECT_INDEX)
 
 
 def everywhere(attacker: Attacker) -> list[tuple[Door, Sequence[ServiceDescriptor]]]:

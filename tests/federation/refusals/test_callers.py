@@ -24,12 +24,16 @@ from tests.federation.refusals.case_letters import Case, sent
 from tests.federation.refusals.offered import (
     CASES,
     CHANNELZ,
+    CODES,
     DIRECTORY,
     EVIDENCE,
     EXCHANGE,
+    IMPORTS,
     INVITATION,
     NODE,
     SHARING,
+    SUBJECT_INDEX,
+    SUBJECTS,
 )
 
 pytestmark = MARKS
@@ -62,14 +66,15 @@ async def test_no_certificate_of_another_department_calls_a_node(
             for door in foreign:
                 answer = await attacker.call(door, method, b"", token)
                 # at a node nobody publishes
-                expected = "CALLER_NOT_PERMITTED" if method.name == "PublishEntry" else "FOREIGN_DEPARTMENT"
+                nobody = method.name.startswith("Publish") and service is DIRECTORY
+                expected = "CALLER_NOT_PERMITTED" if nobody else "FOREIGN_DEPARTMENT"
                 assert reason_of(answer) == expected, method.full_name
-            if service not in (DIRECTORY, CHANNELZ):
+            if service not in (DIRECTORY, CODES, CHANNELZ):
                 answer = await attacker.call(own, method, b"", token)
                 assert reason_of(answer) == "CALLER_NOT_PERMITTED", method.full_name
 
 
-@pytest.mark.parametrize("service", [CASES, SHARING, EVIDENCE], ids=lambda each: each.name)
+@pytest.mark.parametrize("service", [CASES, SUBJECTS, IMPORTS, SHARING, EVIDENCE], ids=lambda each: each.name)
 async def test_no_actor_of_another_department_acts_here(
     attacker: Attacker, service: ServiceDescriptor
 ) -> None:
@@ -95,11 +100,15 @@ async def test_at_the_registry_each_calls_what_its_certificate_is_for(attacker: 
         Door(registry.address, attacker.certificate(f"liandong://{HEALTH}/{kind}"))
         for kind in ("gateway", "system/x")
     ]
-    publish = DIRECTORY.methods_by_name["PublishEntry"]
+    publish = [DIRECTORY.methods_by_name[name] for name in ("PublishEntry", "PublishEntries")]
     links = [EXCHANGE.methods_by_name[name] for name in ("Submit", "Deliver")]
     refused = [
-        *((door, each) for door in (*clients, operator) for each in (*EVIDENCE.methods, *links)),
-        *((door, each) for door in (*clients, registry) for each in (*INVITATION.methods, publish)),
+        *(
+            (door, each)
+            for door in (*clients, operator)
+            for each in (*EVIDENCE.methods, *SUBJECT_INDEX.methods, *links)
+        ),
+        *((door, each) for door in (*clients, registry) for each in (*INVITATION.methods, *publish)),
     ]
     async with attacker.unchanged():
         for door, method in refused:

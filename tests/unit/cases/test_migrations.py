@@ -8,7 +8,7 @@ import services
 from services.cases import tables as case_tables
 from services.common.db import Database
 from services.common.migrations import migrate
-from services.exchange import evidence_tables, tables
+from services.exchange import code_tables, evidence_tables, tables
 
 FOLDER = Path(services.__path__[0])
 
@@ -34,7 +34,7 @@ def test_revisions_and_program_agree(database_url: str, tmp_path: Path) -> None:
     migrated = database.read(shape)
     database.close()
     database = Database(f"sqlite:///{tmp_path / 'program.sqlite'}")
-    for metadata in (tables.metadata, evidence_tables.metadata, case_tables.metadata):
+    for metadata in (tables.metadata, evidence_tables.metadata, code_tables.metadata, case_tables.metadata):
         database.write(metadata.create_all)
     made = database.read(shape)
     database.close()

@@ -1,5 +1,6 @@
 """The golden vectors, checked as an implementation in another language would check itself."""
 
+import hmac
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_the_code_still_writes_the_same_vectors(name: str) -> None:
 
 
 def test_digests_are_those_of_the_vectors() -> None:
-    """Letters, contents, leaves, manifests, key ids."""
+    """Letters, contents, leaves, manifests, key ids, tokens of subjects."""
     vectors = read("digests.json")
     for case in vectors["letter"]:
         assert digests.letter_digest(bytes.fromhex(case["header"])).hex() == case["letter_digest"]
@@ -48,6 +49,9 @@ def test_digests_are_those_of_the_vectors() -> None:
     for case in vectors["key_id"]:
         public = bytes.fromhex(case["public_key"])
         assert keys.key_id(case["department"], keys.KeyRole(case["role"]), public) == case["key_id"]
+    for case in vectors["subject_token"]:
+        message = b"liandong/subject/v1\0" + case["identifier"].encode()
+        assert hmac.new(bytes.fromhex(case["key"]), message, "sha256").hexdigest() == case["token"]
 
 
 def test_batches_are_proved_by_the_vectors() -> None:

@@ -147,3 +147,10 @@ def test_all_defects_of_a_folder_are_told_at_once(tmp_path: Path) -> None:
         ("two", 3),
         ("two", 14),
     ]
+
+
+def test_mechanisms_of_which_to_know_would_be_to_warn_are_confidential() -> None:
+    """Whoever takes no part in such a case is not told that there is one about a subject."""
+    assert {each.name for each in load_all() if each.confidential} == {
+        "accountability", "criminal-referral", "discipline-referral", "enforcement-complaint",
+    }  # fmt: skip

@@ -16,7 +16,7 @@ from services.common import engines
 from services.common.clock import ManualClock, SystemClock
 from services.common.config import ConfigurationError
 from services.common.db import Database, DatabaseInUse
-from services.exchange import evidence_tables
+from services.exchange import code_tables, evidence_tables
 from services.registry import ledger, tables
 from services.registry.__main__ import main
 from services.registry.bootstrap import Registry, _replica, init
@@ -39,7 +39,11 @@ def test_migrations_make_the_tables_that_the_program_knows(database_url: str, tm
     engine = engines.migrator(engines.parse_url(database_url))
 
     def differences(connection: Connection) -> list[object]:
-        ours = (*tables.metadata.tables.values(), *evidence_tables.metadata.tables.values())
+        ours = (
+            *tables.metadata.tables.values(),
+            *evidence_tables.metadata.tables.values(),
+            *code_tables.metadata.tables.values(),
+        )
         together = sa.MetaData()
         for table in ours:
             table.to_metadata(together)

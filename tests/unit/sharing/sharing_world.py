@@ -13,7 +13,7 @@ from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 from services.common.clock import ManualClock, microseconds
 from services.common.db import Database
 from services.common.migrations import migrate
-from services.exchange import evidence_tables
+from services.exchange import code_tables, evidence_tables
 from services.exchange import tables as exchange_tables
 from services.exchange.checkpoint import Checkpoint
 from services.exchange.delivered import Delivered, Place, Receipt
@@ -104,6 +104,7 @@ class World:
         self.database = Database(url)
         self.database.write(exchange_tables.metadata.create_all)
         self.database.write(evidence_tables.metadata.create_all)
+        self.database.write(code_tables.metadata.create_all)
         self.shelf = Shelf()
         self.department = Department(
             name=name,

@@ -5,13 +5,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc.aio
 import pytest
-from liandong.cases.v1 import case_service_pb2, handling_service_pb2
+from liandong.cases.v1 import (
+    case_service_pb2,
+    handling_service_pb2,
+    import_service_pb2,
+    subject_service_pb2,
+)
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 
 from services.cases.handlers import CaseHandlers, HandlingHandlers
-from services.cases.permissions import RULES
+from services.cases.handlers.imports import ImportHandlers
+from services.cases.handlers.subjects import SubjectHandlers
+from services.cases.permissions import IMPORT_RULES, RULES, SUBJECT_RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
@@ -27,7 +35,8 @@ if TYPE_CHECKING:
 class Port:
     """The port, the node behind it, and how it is called."""
 
-    def __init__(self, market: Node, server: Server, identities: Identities) -> None:
+    def __init__(self, market: Node, server: Server, handlers: CaseHandlers, identities: Identities) -> None:
+        self.handlers = handlers
         self.node = market
         self.ledger = market.ledger
         self._server = server
@@ -38,9 +47,15 @@ class Port:
         self, department: str = "", kind: str = "gateway"
     ) -> "AsyncIterator[CaseServiceAsyncStub]":
         """A stub with a certificate, by default that of the department's own gateway."""
+        async with self.channel(department, kind) as channel:
+            yield CaseServiceStub(channel)
+
+    @asynccontextmanager
+    async def channel(self, department: str = "", kind: str = "gateway") -> AsyncIterator[grpc.aio.Channel]:
+        """A channel with a certificate, likewise."""
         tls = self._identities.files(department or self.node.department.name, kind)
         async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
-            yield CaseServiceStub(channel)
+            yield channel
 
     @asynccontextmanager
     async def handling(self) -> "AsyncIterator[tuple[CaseServiceAsyncStub, HandlingServiceAsyncStub]]":
@@ -65,7 +80,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules=RULES,
+            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
@@ -74,6 +89,12 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             HandlingHandlers(department, market.desk, prove=ledger.prove),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
+        server.add(
+            SubjectHandlers(department), subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"]
+        )
+        server.add(
+            ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
+        )
         await server.start()
-        yield Port(market, server, identities)
+        yield Port(market, server, handlers, identities)
         await server.stop(0.5)

@@ -1,4 +1,4 @@
-"""The registry's tables, and those of evidence.
+"""The registry's tables, and those of evidence and codes.
 
 Until the first release this revision is what the program knows; with the release it is written out, and
 every later change is a revision of its own.
@@ -6,7 +6,7 @@ every later change is a revision of its own.
 
 from alembic import op
 
-from services.exchange import evidence_tables
+from services.exchange import code_tables, evidence_tables
 from services.registry import tables
 
 revision = "0001"
@@ -19,3 +19,4 @@ def upgrade() -> None:
     """Create them."""
     tables.metadata.create_all(op.get_bind())
     evidence_tables.metadata.create_all(op.get_bind())
+    code_tables.metadata.create_all(op.get_bind())

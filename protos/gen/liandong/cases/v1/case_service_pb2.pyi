@@ -34,6 +34,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _DraftWarningKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DraftWarningKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DraftWarningKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRAFT_WARNING_KIND_UNSPECIFIED: _DraftWarningKind.ValueType  # 0
+    """Not set."""
+    DRAFT_WARNING_KIND_CASE_ELSEWHERE: _DraftWarningKind.ValueType  # 1
+    """Another department has an open case about the same subject."""
+    DRAFT_WARNING_KIND_NOT_ASKED: _DraftWarningKind.ValueType  # 2
+    """Whether there is one could not be asked: the registry was not reached in time."""
+
+class DraftWarningKind(_DraftWarningKind, metaclass=_DraftWarningKindEnumTypeWrapper):
+    """What a warning says."""
+
+DRAFT_WARNING_KIND_UNSPECIFIED: DraftWarningKind.ValueType  # 0
+"""Not set."""
+DRAFT_WARNING_KIND_CASE_ELSEWHERE: DraftWarningKind.ValueType  # 1
+"""Another department has an open case about the same subject."""
+DRAFT_WARNING_KIND_NOT_ASKED: DraftWarningKind.ValueType  # 2
+"""Whether there is one could not be asked: the registry was not reached in time."""
+Global___DraftWarningKind: _TypeAlias = DraftWarningKind  # noqa: Y015
+
 class _ParkedSide:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1081,6 +1105,7 @@ class DraftView(_message.Message):
     RETURNED_REASON_FIELD_NUMBER: _builtins.int
     ACT_TITLE_ZH_FIELD_NUMBER: _builtins.int
     ACT_TITLE_EN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     letter_id: _builtins.str
     """The letter."""
     case_id: _builtins.str
@@ -1119,6 +1144,10 @@ class DraftView(_message.Message):
     def drafted_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___DraftWarning]:
+        """What its author should know before it is sent; none refuses it. Only in the answer to `PrepareLetter`."""
+
     def __init__(
         self,
         *,
@@ -1135,14 +1164,57 @@ class DraftView(_message.Message):
         returned_reason: _builtins.str = ...,
         act_title_zh: _builtins.str = ...,
         act_title_en: _builtins.str = ...,
+        warnings: _abc.Iterable[Global___DraftWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draft", b"draft", "drafted_at", b"drafted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_title_en", b"act_title_en", "act_title_zh", b"act_title_zh", "approvals", b"approvals", "case_id", b"case_id", "content", b"content", "content_digest", b"content_digest", "draft", b"draft", "drafted_at", b"drafted_at", "drafted_by", b"drafted_by", "findings", b"findings", "letter_id", b"letter_id", "missing_approvals", b"missing_approvals", "returned_reason", b"returned_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_title_en", b"act_title_en", "act_title_zh", b"act_title_zh", "approvals", b"approvals", "case_id", b"case_id", "content", b"content", "content_digest", b"content_digest", "draft", b"draft", "drafted_at", b"drafted_at", "drafted_by", b"drafted_by", "findings", b"findings", "letter_id", b"letter_id", "missing_approvals", b"missing_approvals", "returned_reason", b"returned_reason", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DraftView: _TypeAlias = DraftView  # noqa: Y015
+
+@_typing.final
+class DraftWarning(_message.Message):
+    """A warning about a draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    MESSAGE_ZH_FIELD_NUMBER: _builtins.int
+    MESSAGE_EN_FIELD_NUMBER: _builtins.int
+    kind: Global___DraftWarningKind.ValueType
+    """What it says."""
+    subject: _builtins.str
+    """The subject, as the draft names it."""
+    department: _builtins.str
+    """The other department."""
+    procedure: _builtins.str
+    """The procedure of its case."""
+    message_zh: _builtins.str
+    """For people, Chinese."""
+    message_en: _builtins.str
+    """For people, English."""
+    def __init__(
+        self,
+        *,
+        kind: Global___DraftWarningKind.ValueType = ...,
+        subject: _builtins.str = ...,
+        department: _builtins.str = ...,
+        procedure: _builtins.str = ...,
+        message_zh: _builtins.str = ...,
+        message_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "kind", b"kind", "message_en", b"message_en", "message_zh", b"message_zh", "procedure", b"procedure", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftWarning: _TypeAlias = DraftWarning  # noqa: Y015
 
 @_typing.final
 class Finding(_message.Message):

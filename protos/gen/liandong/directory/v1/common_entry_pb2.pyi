@@ -188,6 +188,7 @@ class CommonEntry(_message.Message):
     EXTENSION_SCHEMA_FIELD_NUMBER: _builtins.int
     REGISTRY_FIELD_NUMBER: _builtins.int
     OFFICER_FIELD_NUMBER: _builtins.int
+    CODE_TABLE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def department(self) -> Global___Department:
         """A department; key: name."""
@@ -244,6 +245,10 @@ class CommonEntry(_message.Message):
     def officer(self) -> Global___OfficerCertificate:
         """An enforcement officer's certificate; key: number."""
 
+    @_builtins.property
+    def code_table(self) -> Global___CodeTable:
+        """A part of a version of a code table; key: name, version and part."""
+
     def __init__(
         self,
         *,
@@ -261,12 +266,13 @@ class CommonEntry(_message.Message):
         extension_schema: Global___ExtensionSchema | None = ...,
         registry: Global___RegistryIdentity | None = ...,
         officer: Global___OfficerCertificate | None = ...,
+        code_table: Global___CodeTable | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "code_table", b"code_table", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "code_table", b"code_table", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["department", "person", "authority", "duty", "office", "calendar", "procedure", "limit", "revocation", "outage", "category", "extension_schema", "registry", "officer"]  # noqa: Y015
+    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["department", "person", "authority", "duty", "office", "calendar", "procedure", "limit", "revocation", "outage", "category", "extension_schema", "registry", "officer", "code_table"]  # noqa: Y015
     _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_entry) -> _WhichOneofReturnType_entry | None: ...
 
@@ -1023,3 +1029,147 @@ class RegistryIdentity(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegistryIdentity: _TypeAlias = RegistryIdentity  # noqa: Y015
+
+@_typing.final
+class CodeTable(_message.Message):
+    """A part of one version of a code table (代码表), such as administrative divisions or classes of complaints. A version
+    is in force once all of its parts are in the ledger; until then the version before it is.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, such as `area`."""
+    version: _builtins.int
+    """Its version, one more each time."""
+    source: _builtins.str
+    """Where the codes come from, such as `GB/T 4754—2017`."""
+    parts: _builtins.int
+    """How many parts the version has."""
+    part: _builtins.int
+    """Which of them this is, from 0."""
+    digest: _builtins.bytes
+    """Names the whole version: SHA-256 of it as one message, with all rows, and without `parts`, `part` and `digest`.
+    Parts belong together that have the same.
+    """
+    @_builtins.property
+    def title(self) -> Global___Title:
+        """What people call it."""
+
+    @_builtins.property
+    def uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeUse]:
+        """Header fields that hold codes of this table. The same in all parts of a version."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeRow]:
+        """Its rows."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.int = ...,
+        title: Global___Title | None = ...,
+        source: _builtins.str = ...,
+        uses: _abc.Iterable[Global___CodeUse] | None = ...,
+        parts: _builtins.int = ...,
+        part: _builtins.int = ...,
+        digest: _builtins.bytes = ...,
+        rows: _abc.Iterable[Global___CodeRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name", "part", b"part", "parts", b"parts", "rows", b"rows", "source", b"source", "title", b"title", "uses", b"uses", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeTable: _TypeAlias = CodeTable  # noqa: Y015
+
+@_typing.final
+class CodeUse(_message.Message):
+    """A field of act headers that holds codes of a table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    procedure: _builtins.str
+    """The procedure; empty: all."""
+    field: _builtins.str
+    """The field."""
+    def __init__(
+        self,
+        *,
+        procedure: _builtins.str = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "procedure", b"procedure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeUse: _TypeAlias = CodeUse  # noqa: Y015
+
+@_typing.final
+class CodeRow(_message.Message):
+    """One code. It never leaves its table: what is no longer to be used is retired and can still be read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
+    PINYIN_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code."""
+    parent: _builtins.str
+    """The code above it, if any."""
+    valid_from: _builtins.str
+    """Used from this day on, `YYYY-MM-DD`; empty: always."""
+    valid_until: _builtins.str
+    """Used before this day."""
+    retired: _builtins.bool
+    """No longer used."""
+    pinyin: _builtins.str
+    """The Chinese title in pinyin without tones, a blank between syllables; for the search."""
+    @_builtins.property
+    def title(self) -> Global___Title:
+        """What it stands for."""
+
+    @_builtins.property
+    def replaced_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes to use in its place."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        parent: _builtins.str = ...,
+        title: Global___Title | None = ...,
+        valid_from: _builtins.str = ...,
+        valid_until: _builtins.str = ...,
+        retired: _builtins.bool = ...,
+        replaced_by: _abc.Iterable[_builtins.str] | None = ...,
+        pinyin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "parent", b"parent", "pinyin", b"pinyin", "replaced_by", b"replaced_by", "retired", b"retired", "title", b"title", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeRow: _TypeAlias = CodeRow  # noqa: Y015

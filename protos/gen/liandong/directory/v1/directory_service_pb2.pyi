@@ -590,3 +590,57 @@ class PublishEntryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishEntryResponse: _TypeAlias = PublishEntryResponse  # noqa: Y015
+
+@_typing.final
+class PublishEntriesRequest(_message.Message):
+    """Publishes entries together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Repeating a request with the same key answers the same."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_common_entry_pb2.CommonEntry]:
+        """The entries; each may name what those before it say."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_common_entry_pb2.CommonEntry] | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishEntriesRequest: _TypeAlias = PublishEntriesRequest  # noqa: Y015
+
+@_typing.final
+class PublishEntriesResponse(_message.Message):
+    """The entries are in the ledger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Number of the last."""
+    position: _builtins.int
+    """Its position."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishEntriesResponse: _TypeAlias = PublishEntriesResponse  # noqa: Y015

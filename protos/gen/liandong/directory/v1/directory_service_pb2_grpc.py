@@ -80,6 +80,11 @@ class DirectoryServiceStub:
                 request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntryRequest.SerializeToString,
                 response_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntryResponse.FromString,
                 _registered_method=True)
+        self.PublishEntries = channel.unary_unary(
+                '/liandong.directory.v1.DirectoryService/PublishEntries',
+                request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntriesRequest.SerializeToString,
+                response_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
@@ -149,6 +154,14 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishEntries(self, request, context):
+        """Publishes common entries together: all of them, one after the other in the ledger, or none. Registry only; for the
+        registry's operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +209,11 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.PublishEntry,
                     request_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntryRequest.FromString,
                     response_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntryResponse.SerializeToString,
+            ),
+            'PublishEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishEntries,
+                    request_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntriesRequest.FromString,
+                    response_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +460,33 @@ class DirectoryService:
             '/liandong.directory.v1.DirectoryService/PublishEntry',
             liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntryRequest.SerializeToString,
             liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.directory.v1.DirectoryService/PublishEntries',
+            liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntriesRequest.SerializeToString,
+            liandong_dot_directory_dot_v1_dot_directory__service__pb2.PublishEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,10 @@ class DirectoryServiceStub:
     """Common entries from a version on, then as they come."""
     PublishEntry: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntryRequest, _directory_service_pb2.PublishEntryResponse]
     """Publishes a common entry. Registry only; for the registry's operators."""
+    PublishEntries: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntriesRequest, _directory_service_pb2.PublishEntriesResponse]
+    """Publishes common entries together: all of them, one after the other in the ledger, or none. Registry only; for the
+    registry's operators.
+    """
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -75,6 +79,10 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """Common entries from a version on, then as they come."""
     PublishEntry: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntryRequest, _directory_service_pb2.PublishEntryResponse]  # type: ignore[assignment]
     """Publishes a common entry. Registry only; for the registry's operators."""
+    PublishEntries: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntriesRequest, _directory_service_pb2.PublishEntriesResponse]  # type: ignore[assignment]
+    """Publishes common entries together: all of them, one after the other in the ledger, or none. Registry only; for the
+    registry's operators.
+    """
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """What everyone judges by: served by the registry and, from the same ledger entries, by every node."""
@@ -150,5 +158,15 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_directory_service_pb2.PublishEntryResponse, _abc.Awaitable[_directory_service_pb2.PublishEntryResponse]]:
         """Publishes a common entry. Registry only; for the registry's operators."""
+
+    @_abc_1.abstractmethod
+    def PublishEntries(
+        self,
+        request: _directory_service_pb2.PublishEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_service_pb2.PublishEntriesResponse, _abc.Awaitable[_directory_service_pb2.PublishEntriesResponse]]:
+        """Publishes common entries together: all of them, one after the other in the ledger, or none. Registry only; for the
+        registry's operators.
+        """
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

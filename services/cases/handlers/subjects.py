@@ -1,0 +1,86 @@
+"""SubjectService: wire to domain, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from liandong.cases.v1 import subject_service_pb2 as pb
+from sqlalchemy import Connection
+
+from services.cases import imports, page_tokens, subject_file
+from services.common.errors import LiandongError
+from services.common.permissions import PermissionTable, Rule
+from services.exchange.department import Department
+from services.procedures.checker import PERSON_ROLES
+
+Bulletins = Callable[[Connection, Sequence[str]], list[pb.SubjectBulletin]]
+"""Bulletins here that hold one of these names or identifiers, newest first."""
+
+_CASES: Final = 20
+_REGISTERED: Final = 20
+_READERS: Final = PERSON_ROLES | {"auditor", "liaison", "system"}
+
+SUBJECT_RULES: Final[PermissionTable] = {
+    "/liandong.cases.v1.SubjectService/GetSubjectFile": Rule(
+        kinds=frozenset({"gateway", "system"}), same_department=True, actor="required", roles=_READERS
+    )
+}
+
+
+class SubjectHandlers:
+    """Files of subjects.
+
+    Args:
+        department: Whose.
+        bulletins: What of its bulletins names somebody.
+    """
+
+    def __init__(self, department: Department, bulletins: Bulletins = lambda connection, words: []) -> None:
+        self._department = department
+        self._bulletins = bulletins
+
+    async def GetSubjectFile(
+        self, request: pb.GetSubjectFileRequest, _context: Any
+    ) -> pb.GetSubjectFileResponse:
+        """The file of one unit or person, or who may be meant; who asked, for whom and what for is noted."""
+        asked = f"{request.identifier or request.name} | {request.purpose}"
+        try:
+            found = await self._department.read(lambda connection: self._file(connection, request))
+        except LiandongError as error:
+            await self._note(asked, error.reason)
+            raise
+        await self._note(asked, "ok")
+        return found
+
+    def _file(self, connection: Connection, request: pb.GetSubjectFileRequest) -> pb.GetSubjectFileResponse:
+        department = self._department
+        key = page_tokens.decode(request.page_token, ((str,),))
+        size = request.page_size or _CASES
+        now = department.clock.now()
+        who = subject_file.find(connection, request.identifier, request.name)
+        if isinstance(who, list):
+            return pb.GetSubjectFileResponse(candidates=who)
+        cases = subject_file.about(connection, who)
+        rest = [each for each in cases if key is None or each.case_id < key[0]]
+        names = subject_file.names(connection, who)
+        response = pb.GetSubjectFileResponse(
+            subject=subject_file.subject(connection, who, cases),
+            names=names,
+            cases=subject_file.page(connection, rest[:size], department, now),
+        )
+        if len(rest) > size:
+            response.next_page_token = page_tokens.encode([rest[size - 1].case_id])
+        if key is None:
+            words = [*([who.identifier] if who.identifier else []), *(each.name for each in names)]
+            response.penalties.extend(subject_file.penalties(connection, cases))
+            response.recurrences.extend(subject_file.recurrences(connection, cases, now))
+            response.registered.extend(
+                imports.registered(connection, who.identifier, sorted(who.keys), _REGISTERED)
+            )
+            response.bulletins.extend(self._bulletins(connection, words))
+        return response
+
+    async def _note(self, asked: str, result: str) -> None:
+        what = asked.replace("\x00", "\ufffd")
+        await self._department.run(lambda session: session.audit("GetSubjectFile", "", what, result))
