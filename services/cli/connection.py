@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceStub
 from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
@@ -34,6 +35,7 @@ from services.exchange.assertions import Purpose
 if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
@@ -94,6 +96,11 @@ class Connection:
     def cases(self) -> "CaseServiceAsyncStub":
         """CaseService of the node, in the session of the actor."""
         return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), self._session))
+
+    @property
+    def duties(self) -> "DutyServiceAsyncStub":
+        """DutyService of the node."""
+        return cast("DutyServiceAsyncStub", Acting(DutyServiceStub(self.node), self._session))
 
     def bound(self, purpose: Purpose, content_digest: bytes) -> "CaseServiceAsyncStub":
         """CaseService, with assertions that approve or send one content."""

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "renew": "renew",
     "diagnose": "diagnose",
     "case": "case",
+    "duties": "duties",
     "share": "share",
     "evidence": "evidence",
     "directory": "directory",

@@ -85,6 +85,8 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
         refusal = _copies_refused(facts, act, parties)
     if refusal is None and state is not None:
         refusal = _extension_refused(state, facts, act, procedure, now, law)
+    if refusal is None and facts.serves:
+        refusal = _duties_refused(facts, now, law)
     return refusal
 
 
@@ -326,4 +328,13 @@ def _extension_refused(
     calendar = law.calendar(state.home_registry)
     if not any(extension_allowed(each, now, calendar) for each in running):
         return Refusal("EXTENSION_AFTER_DUE", "act", f"{running[0].rule} is already due.")
+    return None
+
+
+def _duties_refused(facts: ActFacts, now: datetime, law: Law) -> Refusal | None:
+    """Whether the author owes the standing duties that it says to discharge, and does so by this act."""
+    for index, (duty, period) in enumerate(facts.serves):
+        why = law.standing.refusal(duty, period, facts.author, (facts.procedure, facts.act), now)
+        if why:
+            return Refusal("DUTY_NOT_OWED", f"serves[{index}]", why)
     return None

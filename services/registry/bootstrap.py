@@ -35,6 +35,7 @@ from services.registry import ledger
 from services.registry.admission import AdmissionSession
 from services.registry.commands import Command, Result
 from services.registry.credentials import Credentials
+from services.registry.duty_keeper import DutyKeeper
 from services.registry.enrolment import Enrolment
 from services.registry.enrolment_store import EnrolmentStore
 from services.registry.evidence_audit import EvidenceAudit
@@ -259,6 +260,9 @@ class Registry:
                 asyncio.Event()
             ),
             "marks",
+        )
+        self._run(
+            DutyKeeper(self.database, self._directory, self.clock).run(self.replica.subscribe()), "duties"
         )
         self._run(self._follow_calendar(), "calendar")
         self._run(self._renew_certificate(), "certificate")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from liandong.cases.v1 import case_service_pb2
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceStub
 
 from services.cases.handlers import CaseHandlers
+from services.cases.handlers.duties import SERVICE, DutyHandlers
 from services.cases.permissions import RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
@@ -20,6 +22,7 @@ from tests.wire.exchange.evidence_world import Identities
 
 if TYPE_CHECKING:
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceAsyncStub
 
 
 class Port:
@@ -39,6 +42,15 @@ class Port:
         tls = self._identities.files(department or self.node.department.name, kind)
         async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
             yield CaseServiceStub(channel)
+
+    @asynccontextmanager
+    async def calling_duties(
+        self, department: str = "", kind: str = "gateway"
+    ) -> "AsyncIterator[DutyServiceAsyncStub]":
+        """The same for DutyService."""
+        tls = self._identities.files(department or self.node.department.name, kind)
+        async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
+            yield DutyServiceStub(channel)
 
     def as_(self, role: str) -> tuple[tuple[str, str], ...]:
         """Metadata of somebody in a role."""
@@ -61,6 +73,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
+        server.add(DutyHandlers(department, ledger.clock), SERVICE)
         await server.start()
         yield Port(market, server, identities)
         await server.stop(0.5)
