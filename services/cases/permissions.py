@@ -1,10 +1,9 @@
-"""Who may call what of CaseService and DutyService: the department's own gateway and systems, always with an actor."""
+"""Who may call what of CaseService: the department's own gateway and systems, always with an actor."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from services.cases.handlers.duties import DUTY_RULES
 from services.cases.handlers.reading import READING_RULES
 from services.common.permissions import PermissionTable, Rule
 from services.procedures.checker import PERSON_ROLES
@@ -39,4 +38,4 @@ WRITING_RULES: Final[PermissionTable] = {
     f"{_SERVICE}/ListDrafts": Rule(kinds=_CALLERS, same_department=True, actor="required"),
 }
 
-RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES, **DUTY_RULES}
+RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES}

@@ -20,6 +20,7 @@ from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStu
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from liandong.notices.v1.notification_service_pb2_grpc import NotificationServiceStub
 from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceStub
 from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceStub
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
     from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceAsyncStub
+    from liandong.notices.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceAsyncStub
     from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceAsyncStub
 
@@ -101,6 +103,11 @@ class Connection:
     def duties(self) -> "DutyServiceAsyncStub":
         """DutyService of the node."""
         return cast("DutyServiceAsyncStub", Acting(DutyServiceStub(self.node), self._session))
+
+    @property
+    def notices(self) -> "NotificationServiceAsyncStub":
+        """NotificationService of the node."""
+        return cast("NotificationServiceAsyncStub", Acting(NotificationServiceStub(self.node), self._session))
 
     def bound(self, purpose: Purpose, content_digest: bytes) -> "CaseServiceAsyncStub":
         """CaseService, with assertions that approve or send one content."""

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "diagnose": "diagnose",
     "case": "case",
     "duties": "duties",
+    "messages": "messages",
     "share": "share",
     "evidence": "evidence",
     "directory": "directory",

@@ -19,6 +19,7 @@ from liandong.exchange.v1 import (
     exchange_service_pb2,
     exchange_service_pb2_grpc,
 )
+from liandong.oversight.v1 import oversight_service_pb2_grpc
 from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
@@ -49,6 +50,12 @@ from services.exchange.link import Link
 from services.node.entries import follow
 from services.node.permissions import RULES
 from services.node.settings import HostedSettings, NodeSettings
+from services.notices.deliverer import Deliverer
+from services.notices.feed import Feed
+from services.notices.handlers import NotificationHandlers
+from services.notices.model import Hours
+from services.notices.outside import channels_of
+from services.notices.permissions import SERVICE as NOTICES
 from services.procedures.law import region_of
 from services.sharing.feature import Shelf
 from services.sharing.handlers import SharingHandlers
@@ -63,13 +70,13 @@ _SERVICES: Final = Path(__file__).parent.parent
 
 
 def migrate_department(url: str) -> None:
-    """Bring a department's database to this version: exchange, evidence, cases, sharing.
+    """Bring a department's database to this version: exchange, evidence, cases, sharing, notices.
 
     To be done before a `HostedDepartment` is made.
     """
     from services.common.migrations import migrate  # noqa: PLC0415 - a running node has no use for it
 
-    for area in ("exchange", "cases", "sharing"):
+    for area in ("exchange", "cases", "sharing", "notices"):
         migrate(url, _SERVICES / area / "migrations", version_table=f"{area}_version")
 
 
@@ -195,6 +202,8 @@ class HostedDepartment:
             ),
             directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
         )
+        deliverer, feed = self._notices()
+        server.add(NotificationHandlers(self.database, deliverer.channels, clock), NOTICES)
         access = CaseAccess(
             self.database, self._record_use, holder_of=_holder, visible_cases=lambda *arguments: arguments[3]
         )
@@ -206,9 +215,36 @@ class HostedDepartment:
         self.server = server
         port = await server.start()
         retrier = ParkedRetrier(department)
-        for work in (self.link.run(), self.pusher.run(), self.puller.run(), retrier.run(), self._renew()):
+        for work in (
+            self.link.run(), self.pusher.run(), self.puller.run(), retrier.run(), self._renew(), deliverer.run(),
+            feed.run(),
+        ):  # fmt: skip
             self._tasks.append(asyncio.create_task(self._guard(work)))
         return port
+
+    def _notices(self) -> tuple[Deliverer, Feed]:
+        settings, department = self.settings.notices, self.department
+        deliverer = Deliverer(
+            self.database,
+            channels_of(settings, self._clock),
+            Hours(settings.digest_at, settings.quiet_from, settings.quiet_until),
+            lambda: department.directory.law.calendar(department.name),
+            self._clock,
+            attempts=settings.attempts,
+        )
+
+        def oversight() -> Any:
+            return oversight_service_pb2_grpc.OversightServiceStub(self._registry_channel())
+
+        feed = Feed(
+            department.name,
+            self.database,
+            lambda: department.directory,
+            oversight,
+            self._clock,
+            deliverer.wake,
+        )
+        return deliverer, feed
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:

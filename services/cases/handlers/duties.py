@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from liandong.cases.v1 import duty_service_pb2 as pb
 
-from services.cases import duties, page_tokens
+from services.cases import duties
+from services.common import page_tokens
 from services.common.clock import Clock
 from services.common.errors import InvalidField, NotFound
 from services.common.permissions import PermissionTable, Rule

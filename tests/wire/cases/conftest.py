@@ -11,7 +11,7 @@ from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceStub
 
 from services.cases.handlers import CaseHandlers
-from services.cases.handlers.duties import SERVICE, DutyHandlers
+from services.cases.handlers.duties import DUTY_RULES, SERVICE, DutyHandlers
 from services.cases.permissions import RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
@@ -68,7 +68,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules=RULES,
+            rules={**RULES, **DUTY_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)

@@ -1,0 +1,161 @@
+"""From the registry's alerts for this department to messages for its people.
+
+Alerts are read from the registry while the link is up, from where the last reading ended and a little
+before: what two of its processes wrote out of turn is not missed, and what comes twice is one message,
+because a message's id is that of its event. Standing in one transaction with how far it was read, nothing
+is lost when the process ends between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import grpc.aio
+import structlog
+from liandong.oversight.v1 import oversight_service_pb2 as pb
+from sqlalchemy import Connection
+
+from services.common.channel import liandong_error
+from services.common.clock import Clock
+from services.common.db import Database
+from services.common.errors import LiandongError
+from services.exchange.directory import Directory
+from services.exchange.trust import instant
+from services.notices import store
+from services.notices.model import Event, Kind
+from services.notices.people import recipients
+
+POLL: Final = timedelta(seconds=30)
+OVERLAP: Final = timedelta(minutes=10)
+FIRST: Final = timedelta(days=1)
+"""How old an alert may be that a new node tells people of."""
+_PAGE: Final = 500
+_DEADLINE_S: Final = 20.0
+_AT_MOST: Final = 20_000
+_HOURS: Final = (" h", "at once")
+
+_KINDS: Final = {
+    pb.ALERT_KIND_REMIND: Kind.REMIND,
+    pb.ALERT_KIND_WARN_LEADER: Kind.WARN_LEADER,
+    pb.ALERT_KIND_TELL_OFFICE: Kind.TELL_OFFICE,
+    pb.ALERT_KIND_PROPOSE_SUPERVISION: Kind.PROPOSE_SUPERVISION,
+    pb.ALERT_KIND_LINK_DOWN: Kind.LINK_DOWN,
+    pb.ALERT_KIND_CERTIFICATE: Kind.CERTIFICATE,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """Reads alerts and makes messages of them.
+
+    Args:
+        department: Whose.
+        database: Its database.
+        directory: Gives the newest directory: its people.
+        oversight: Gives a stub of the registry's OversightService.
+        clock: The time.
+        told: Called after messages were made, on the loop.
+        poll: How often.
+    """
+
+    def __init__(
+        self,
+        department: str,
+        database: Database,
+        directory: Callable[[], Directory],
+        oversight: Callable[[], Any],
+        clock: Clock,
+        told: Callable[[], None],
+        poll: timedelta = POLL,
+    ) -> None:
+        self._department = department
+        self._database = database
+        self._directory = directory
+        self._oversight = oversight
+        self._clock = clock
+        self._told = told
+        self._poll_s = poll.total_seconds()
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        failing = False
+        while True:
+            try:
+                if await self.step():
+                    self._told()
+                failing = False
+            except (grpc.aio.AioRpcError, LiandongError) as error:
+                known = liandong_error(error) if isinstance(error, grpc.aio.AioRpcError) else error
+                if not failing:
+                    # said once: the link says all the while that the registry is not there
+                    _log.warning("notices.feed", department=self._department, reason=known.reason)
+                failing = True
+            await asyncio.sleep(self._poll_s)
+
+    async def step(self) -> int:
+        """Read what is new; returns how many messages came of it.
+
+        Raises:
+            AioRpcError: The registry did not answer.
+            LiandongError: The database is busy, gone or failing; nothing was kept.
+        """
+        now = self._clock.now()
+        known = await asyncio.to_thread(self._database.read, store.read_until)
+        since = (known or now - FIRST) - OVERLAP
+        found = await self._since(since)
+        events = [event for each in found if (event := event_of(each)) is not None]
+        people = self._directory().people_of(self._department)
+        told = [(each, recipients(people, each.kind, each.procedure)) for each in events]
+        until = max([known or now - FIRST, *(each.raised_at for each in events)])
+
+        def work(connection: Connection) -> int:
+            new = store.add(connection, told)
+            store.note_read(connection, until)
+            return len(new)
+
+        if known is not None and not told and until == known:
+            return 0
+        return await asyncio.to_thread(self._database.write, work)
+
+    async def _since(self, since: datetime) -> Sequence[pb.Alert]:
+        """Alerts for the department that fired since then, oldest first."""
+        found: list[pb.Alert] = []
+        asked = pb.ListAlertsRequest(addressee=self._department, page_size=_PAGE)
+        while len(found) < _AT_MOST:
+            page = await self._oversight().ListAlerts(asked, timeout=_DEADLINE_S)
+            fresh = [each for each in page.alerts if (instant(each.fired_at) or since) >= since]
+            found += fresh
+            if len(fresh) < len(page.alerts) or not page.next_page_token:
+                break
+            asked.page_token = page.next_page_token
+        return found[::-1]
+
+
+def event_of(alert: pb.Alert) -> Event | None:
+    """An alert as an event; None of a kind that this program does not know."""
+    kind, fired_at = _KINDS.get(alert.kind), instant(alert.fired_at)
+    if kind is None or fired_at is None:
+        return None
+    about = alert.obligation
+    duty = f"{about.duty}/{about.period}" if about.duty else ""
+    # what is about no obligation is known by when it fires
+    which = [about.case_id or duty, about.rule, str(about.ordinal)] if alert.HasField("obligation") else []
+    parts = [kind.value, alert.subject_department, *(which or [alert.fires_at.ToJsonString()]), alert.mark]
+    return Event(
+        key="/".join(parts),
+        kind=kind,
+        urgent=about.limit.endswith(_HOURS),
+        subject=alert.subject_department,
+        mark=alert.mark,
+        raised_at=fired_at,
+        title_zh=about.title_zh,
+        title_en=about.title_en,
+        procedure=about.procedure,
+        case_id=about.case_id,
+        duty=duty,
+        due_at=instant(about.due_at) if about.HasField("due_at") else None,
+    )
