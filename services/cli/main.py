@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "share": "share",
     "evidence": "evidence",
     "directory": "directory",
+    "officers": "officers",
     "calendar": "calendar",
     "procedure": "procedure",
     "oversight": "oversight",

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import grpc.aio
 import structlog
+from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.oversight.v1 import oversight_service_pb2 as pb
 from sqlalchemy import Connection
 
@@ -107,9 +108,10 @@ class Feed:
         known = await asyncio.to_thread(self._database.read, store.read_until)
         since = (known or now - FIRST) - OVERLAP
         found = await self._since(since)
-        events = [event for each in found if (event := event_of(each)) is not None]
-        people = self._directory().people_of(self._department)
-        told = [(each, recipients(people, each.kind, each.procedure)) for each in events]
+        directory = self._directory()
+        events = [event for each in found if (event := event_of(each, directory)) is not None]
+        people = directory.people_of(self._department)
+        told = [(each, self._recipients(each, people)) for each in events]
         until = max([known or now - FIRST, *(each.raised_at for each in events)])
 
         def work(connection: Connection) -> int:
@@ -120,6 +122,12 @@ class Feed:
         if known is not None and not told and until == known:
             return 0
         return await asyncio.to_thread(self._database.write, work)
+
+    def _recipients(self, event: Event, people: Sequence[directory_pb.Person]) -> tuple[str, ...]:
+        told = recipients(people, event.kind, event.procedure)
+        if event.person and event.subject == self._department:
+            return tuple(dict.fromkeys((event.person, *told)))
+        return told
 
     async def _since(self, since: datetime) -> Sequence[pb.Alert]:
         """Alerts for the department that fired since then, oldest first."""
@@ -135,7 +143,7 @@ class Feed:
         return found[::-1]
 
 
-def event_of(alert: pb.Alert) -> Event | None:
+def event_of(alert: pb.Alert, directory: Directory) -> Event | None:
     """An alert as an event; None of a kind that this program does not know."""
     kind, fired_at = _KINDS.get(alert.kind), instant(alert.fired_at)
     if kind is None or fired_at is None:
@@ -143,19 +151,26 @@ def event_of(alert: pb.Alert) -> Event | None:
     about = alert.obligation
     duty = f"{about.duty}/{about.period}" if about.duty else ""
     # what is about no obligation is known by when it fires
-    which = [about.case_id or duty, about.rule, str(about.ordinal)] if alert.HasField("obligation") else []
-    parts = [kind.value, alert.subject_department, *(which or [alert.fires_at.ToJsonString()]), alert.mark]
+    is_obligation = alert.HasField("obligation")
+    which = [about.case_id or duty, about.rule, str(about.ordinal)]
+    if not is_obligation:
+        which = [alert.certificate, alert.fires_at.ToJsonString()]
+    parts = [kind.value, alert.subject_department, *which, alert.mark]
+    officer = directory.officers.get(alert.certificate) if alert.certificate else None
+    title = f"{officer.name} {officer.number}" if officer else alert.certificate
+    due_at = instant(about.due_at) if about.HasField("due_at") else None
     return Event(
         key="/".join(parts),
         kind=kind,
         urgent=about.limit.endswith(_HOURS),
         subject=alert.subject_department,
-        mark=alert.mark,
+        mark=alert.mark if is_obligation or alert.certificate else "",
         raised_at=fired_at,
-        title_zh=about.title_zh,
-        title_en=about.title_en,
+        title_zh=about.title_zh or title,
+        title_en=about.title_en or title,
+        person=officer.subject if officer else "",
         procedure=about.procedure,
         case_id=about.case_id,
         duty=duty,
-        due_at=instant(about.due_at) if about.HasField("due_at") else None,
+        due_at=instant(officer.valid_until) if officer else due_at,
     )

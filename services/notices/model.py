@@ -41,6 +41,7 @@ class Event:
         case_id, duty: What it is about.
         subject: The department it is about.
         mark: Which mark was reached.
+        person: A person of the department whom it concerns beside those in charge; empty if none.
         due_at: When it is due.
         raised_at: When it came about.
     """
@@ -56,6 +57,7 @@ class Event:
     procedure: str = ""
     case_id: str = ""
     duty: str = ""
+    person: str = ""
     due_at: datetime | None = None
 
 

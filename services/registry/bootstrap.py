@@ -33,6 +33,7 @@ from services.exchange.evidence_records import EvidenceRecords
 from services.exchange.evidence_store import FolderStore
 from services.registry import ledger
 from services.registry.admission import AdmissionSession
+from services.registry.certificates import CertificateWatch
 from services.registry.commands import Command, Result
 from services.registry.credentials import Credentials
 from services.registry.duty_keeper import DutyKeeper
@@ -263,6 +264,12 @@ class Registry:
         )
         self._run(
             DutyKeeper(self.database, self._directory, self.clock).run(self.replica.subscribe()), "duties"
+        )
+        self._run(
+            CertificateWatch(self.database, self._directory, self.clock, on_alerts=self.replica.wake).run(
+                self.replica.subscribe()
+            ),
+            "certificates",
         )
         self._run(self._follow_calendar(), "calendar")
         self._run(self._renew_certificate(), "certificate")

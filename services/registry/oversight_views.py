@@ -15,6 +15,7 @@ from services.exchange.directory import Directory
 from services.procedures.calendar import NEVER, ZONE, Calendar
 from services.procedures.obligation import Limit, Obligation, Outcome, Unit
 from services.procedures.recurrence import period_text
+from services.registry import certificates
 from services.registry.links import LINK_DOWN
 from services.registry.marks import PROPOSE_SUPERVISION, REMIND, TELL_OFFICE, WARN_LEADER
 from services.registry.obligation_index import LAPSED, OPEN, STANDING, from_row, rule_of
@@ -30,6 +31,7 @@ _KINDS: Final = {
     REMIND: pb.ALERT_KIND_REMIND,
     TELL_OFFICE: pb.ALERT_KIND_TELL_OFFICE,
     LINK_DOWN: pb.ALERT_KIND_LINK_DOWN,
+    certificates.CERTIFICATE: pb.ALERT_KIND_CERTIFICATE,
     WARN_LEADER: pb.ALERT_KIND_WARN_LEADER,
     PROPOSE_SUPERVISION: pb.ALERT_KIND_PROPOSE_SUPERVISION,
 }
@@ -113,6 +115,7 @@ def alert_view(row: Any, obligation: pb.ObligationView | None) -> pb.Alert:
         fires_at=stamp(row.fires_at_us),
         fired_at=stamp(row.fired_at_us),
         subject_department=row.subject_department,
+        certificate=certificates.number_of(row),
     )
 
 

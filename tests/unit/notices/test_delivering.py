@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -142,6 +143,31 @@ async def test_alerts_become_messages_once(
     assert messages(database, "somebody-else") == []
 
 
+async def test_an_officer_hears_that_the_certificate_ends(
+    database: Database, registry: Registry, clock: ManualClock
+) -> None:
+    """The officer and the contact, with name and number and the day; once for each mark."""
+    certificate = directory_pb.OfficerCertificate(
+        number="LD-7", department=MARKET, subject="sun-qiang", name="孙强"
+    )
+    certificate.valid_until.FromDatetime(at("2026-05-01"))
+    directory = replace(people(), officers={"LD-7": certificate})
+    said = {
+        "kind": pb.ALERT_KIND_CERTIFICATE, "addressee": MARKET, "subject_department": MARKET, "certificate": "LD-7",
+        "mark": "60 d before", "fires_at": timestamp(clock.now()), "fired_at": timestamp(clock.now()),
+    }  # fmt: skip
+    registry.alerts += [pb.Alert(**said), pb.Alert(**said)]  # type: ignore[arg-type]
+    reader = Feed(MARKET, database, lambda: directory, lambda: registry, clock, lambda: None)
+    assert await reader.step() == 2
+    (own,) = messages(database, "sun-qiang")
+    (contact,) = messages(database, "ma-chao")
+    assert own.text_zh == contact.text_zh
+    assert (
+        own.text_zh
+        == "【执法证件即将到期】孙强 LD-7，责任部门 market.qinghe，期限 2026-05-01 00:00，节点 60 d before"
+    )
+
+
 async def test_what_committed_out_of_turn_is_not_missed(
     database: Database, registry: Registry, clock: ManualClock
 ) -> None:
@@ -156,15 +182,15 @@ def test_an_event_is_the_same_wherever_it_is_heard_of(registry: Registry, clock:
     """Its key holds nothing of the row: a registry that was restored numbers its alerts anew."""
     registry.alert(1, clock.now())
     registry.alert(1, clock.now() + timedelta(minutes=1))
-    first, second = (event_of(each) for each in registry.alerts)
+    first, second = (event_of(each, people()) for each in registry.alerts)
     assert first is not None
     assert second is not None
     assert first.key == second.key
-    assert event_of(pb.Alert(kind=99)) is None  # type: ignore[arg-type]  # of a newer registry
+    assert event_of(pb.Alert(kind=99), people()) is None  # type: ignore[arg-type]  # of a newer registry
     down = pb.Alert(
         kind=pb.ALERT_KIND_LINK_DOWN, subject_department="water.qinghe", fired_at=timestamp(clock.now())
     )
-    link = event_of(down)
+    link = event_of(down, people())
     assert link is not None
     assert link.key.startswith("LINK_DOWN/water.qinghe/")
 
@@ -334,7 +360,7 @@ def test_reading_is_each_persons_own(database: Database, clock: ManualClock, reg
     """What goes to everybody is read by each for itself; others' messages cannot be marked."""
     registry.alert(1, clock.now())
     registry.alert(2, clock.now())
-    events = [event for each in registry.alerts if (event := event_of(each)) is not None]
+    events = [event for each in registry.alerts if (event := event_of(each, people())) is not None]
     database.write(lambda connection: store.add(connection, [(events[0], ["*"]), (events[1], ["ma-chao"])]))
     everybodys, own = sorted(messages(database, "ma-chao"), key=lambda row: str(row.person))
     mark: Callable[[str], int] = lambda who: database.write(  # noqa: E731

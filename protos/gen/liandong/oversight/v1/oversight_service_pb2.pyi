@@ -887,6 +887,7 @@ class Alert(_message.Message):
     FIRES_AT_FIELD_NUMBER: _builtins.int
     FIRED_AT_FIELD_NUMBER: _builtins.int
     SUBJECT_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number."""
     kind: Global___AlertKind.ValueType
@@ -897,6 +898,8 @@ class Alert(_message.Message):
     """The mark, such as `80%` or `due`."""
     subject_department: _builtins.str
     """The department it is about."""
+    certificate: _builtins.str
+    """The number of the certificate, if it is about one."""
     @_builtins.property
     def obligation(self) -> Global___ObligationView:
         """The obligation, if it is about one."""
@@ -920,10 +923,11 @@ class Alert(_message.Message):
         fires_at: _timestamp_pb2.Timestamp | None = ...,
         fired_at: _timestamp_pb2.Timestamp | None = ...,
         subject_department: _builtins.str = ...,
+        certificate: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fired_at", b"fired_at", "fires_at", b"fires_at", "obligation", b"obligation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "fired_at", b"fired_at", "fires_at", b"fires_at", "id", b"id", "kind", b"kind", "mark", b"mark", "obligation", b"obligation", "subject_department", b"subject_department"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "certificate", b"certificate", "fired_at", b"fired_at", "fires_at", b"fires_at", "id", b"id", "kind", b"kind", "mark", b"mark", "obligation", b"obligation", "subject_department", b"subject_department"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
