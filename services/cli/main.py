@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "evidence": "evidence",
     "directory": "directory",
     "officers": "officers",
+    "draw": "draw",
     "calendar": "calendar",
     "procedure": "procedure",
     "oversight": "oversight",

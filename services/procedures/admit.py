@@ -75,6 +75,8 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
     refusal = _author_refused(state, facts, act, held, law)
     if refusal is None and state is not None:
         refusal = _moment_refused(state, facts, act, held)
+    if refusal is None and facts.serves:
+        refusal = _duties_refused(facts, now, law)
     if refusal is None:
         refusal = _content_refused(state, facts, act, procedure)
     if refusal is None and (state is None or facts.parties or facts.recipients or _opens(procedure, act)):
@@ -85,8 +87,6 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
         refusal = _copies_refused(facts, act, parties)
     if refusal is None and state is not None:
         refusal = _extension_refused(state, facts, act, procedure, now, law)
-    if refusal is None and facts.serves:
-        refusal = _duties_refused(facts, now, law)
     return refusal
 
 
