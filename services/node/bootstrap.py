@@ -48,6 +48,7 @@ from services.exchange.evidence_transfer import EvidencePuller, EvidencePusher
 from services.exchange.keys import load_sign_key
 from services.exchange.link import Link
 from services.node.entries import follow
+from services.node.own_marks import own_events
 from services.node.permissions import RULES
 from services.node.settings import HostedSettings, NodeSettings
 from services.notices.deliverer import Deliverer
@@ -243,6 +244,9 @@ class HostedDepartment:
             oversight,
             self._clock,
             deliverer.wake,
+            lambda connection, since, now: own_events(
+                connection, department.name, department.directory.law, since, now
+            ),
         )
         return deliverer, feed
 

@@ -26,13 +26,16 @@ from services.common.errors import LiandongError
 from services.exchange.directory import Directory
 from services.exchange.trust import instant
 from services.notices import store
-from services.notices.model import Event, Kind
+from services.notices.model import Event, Kind, event_key
 from services.notices.people import recipients
 
 POLL: Final = timedelta(seconds=30)
 OVERLAP: Final = timedelta(minutes=10)
 FIRST: Final = timedelta(days=1)
 """How old an alert may be that a new node tells people of."""
+ALONE: Final = timedelta(minutes=5)
+"""How long the registry may be out of reach before the node looks by itself."""
+ALONE_EVERY: Final = timedelta(minutes=5)
 _PAGE: Final = 500
 _DEADLINE_S: Final = 20.0
 _AT_MOST: Final = 20_000
@@ -47,6 +50,8 @@ _KINDS: Final = {
     pb.ALERT_KIND_CERTIFICATE: Kind.CERTIFICATE,
 }
 
+Own = Callable[[Connection, datetime, datetime], Sequence[Event]]
+
 _log = structlog.get_logger(__name__)
 
 
@@ -60,6 +65,7 @@ class Feed:
         oversight: Gives a stub of the registry's OversightService.
         clock: The time.
         told: Called after messages were made, on the loop.
+        own: Gives the marks of what the department itself owes that came between two instants; None for none.
         poll: How often.
     """
 
@@ -71,6 +77,7 @@ class Feed:
         oversight: Callable[[], Any],
         clock: Clock,
         told: Callable[[], None],
+        own: Own | None = None,
         poll: timedelta = POLL,
     ) -> None:
         self._department = department
@@ -79,23 +86,54 @@ class Feed:
         self._oversight = oversight
         self._clock = clock
         self._told = told
+        self._own = own
+        self._alone_since: datetime | None = None
+        self._looked_at: datetime | None = None
         self._poll_s = poll.total_seconds()
 
     async def run(self) -> None:
         """Read until cancelled."""
-        failing = False
         while True:
-            try:
-                if await self.step():
-                    self._told()
-                failing = False
-            except (grpc.aio.AioRpcError, LiandongError) as error:
-                known = liandong_error(error) if isinstance(error, grpc.aio.AioRpcError) else error
-                if not failing:
-                    # said once: the link says all the while that the registry is not there
-                    _log.warning("notices.feed", department=self._department, reason=known.reason)
-                failing = True
+            if await self.round():
+                self._told()
             await asyncio.sleep(self._poll_s)
+
+    async def round(self) -> int:
+        """Read what is new, or look by itself where the registry is long out of reach; how many messages came of it."""
+        try:
+            count = await self.step()
+        except (grpc.aio.AioRpcError, LiandongError) as error:
+            known = liandong_error(error) if isinstance(error, grpc.aio.AioRpcError) else error
+        else:
+            self._alone_since = None
+            return count
+        now = self._clock.now()
+        if self._alone_since is None:
+            # said once: the link says all the while that the registry is not there
+            _log.warning("notices.feed", department=self._department, reason=known.reason)
+            self._alone_since = now
+        if now - self._alone_since < ALONE or (self._looked_at and now - self._looked_at < ALONE_EVERY):
+            return 0
+        self._looked_at = now
+        try:
+            return await self._alone(now)
+        except LiandongError:
+            _log.warning("notices.alone", department=self._department, exc_info=True)
+            return 0
+
+    async def _alone(self, now: datetime) -> int:
+        own = self._own
+        if own is None:
+            return 0
+        known = await asyncio.to_thread(self._database.read, store.read_until)
+        since = (known or now - FIRST) - OVERLAP
+        events = await asyncio.to_thread(self._database.read, lambda connection: own(connection, since, now))
+        people = self._directory().people_of(self._department)
+        told = [(each, self._recipients(each, people)) for each in events]
+        # how far alerts were read stays: the registry's own word still comes
+        return len(
+            await asyncio.to_thread(self._database.write, lambda connection: store.add(connection, told))
+        )
 
     async def step(self) -> int:
         """Read what is new; returns how many messages came of it.
@@ -155,12 +193,11 @@ def event_of(alert: pb.Alert, directory: Directory) -> Event | None:
     which = [about.case_id or duty, about.rule, str(about.ordinal)]
     if not is_obligation:
         which = [alert.certificate, alert.fires_at.ToJsonString()]
-    parts = [kind.value, alert.subject_department, *which, alert.mark]
     officer = directory.officers.get(alert.certificate) if alert.certificate else None
     title = f"{officer.name} {officer.number}" if officer else alert.certificate
     due_at = instant(about.due_at) if about.HasField("due_at") else None
     return Event(
-        key="/".join(parts),
+        key=event_key(kind, alert.subject_department, which, alert.mark),
         kind=kind,
         urgent=about.limit.endswith(_HOURS),
         subject=alert.subject_department,

@@ -109,6 +109,11 @@ def is_mail_address(address: str) -> bool:
     )
 
 
+def event_key(kind: Kind, subject: str, about: Sequence[str], mark: str) -> str:
+    """What makes an event the same: its kind, the department it is about, what of it, and the mark."""
+    return "/".join([kind.value, subject, *about, mark])
+
+
 def message_id(event_key: str, person: str) -> str:
     """The id of an event's message to a person: the same wherever the event is heard of."""
     return sha256(f"liandong/message/v1\0{event_key}\0{person}".encode()).hexdigest()[:40]
