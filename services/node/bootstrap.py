@@ -204,7 +204,7 @@ class HostedDepartment:
             directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
         )
         deliverer, feed = self._notices()
-        server.add(NotificationHandlers(self.database, deliverer.channels, clock), NOTICES)
+        server.add(NotificationHandlers(self.database, deliverer.channels, clock, self._audit), NOTICES)
         access = CaseAccess(
             self.database, self._record_use, holder_of=_holder, visible_cases=lambda *arguments: arguments[3]
         )
@@ -222,6 +222,9 @@ class HostedDepartment:
         ):  # fmt: skip
             self._tasks.append(asyncio.create_task(self._guard(work)))
         return port
+
+    async def _audit(self, method: str) -> None:
+        await self.department.run(lambda session: session.audit(method))
 
     def _notices(self) -> tuple[Deliverer, Feed]:
         settings, department = self.settings.notices, self.department

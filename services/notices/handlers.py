@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import time
 from typing import Any, Final, TypeVar
 
@@ -32,12 +32,20 @@ class NotificationHandlers:
         database: The department's.
         channels: Names of the channels that the operator set up.
         clock: The time.
+        audit: Notes that the caller did something.
     """
 
-    def __init__(self, database: Database, channels: tuple[str, ...], clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        channels: tuple[str, ...],
+        clock: Clock,
+        audit: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._database = database
         self._channels = channels
         self._clock = clock
+        self._audit = audit
 
     async def ListMessages(  # noqa: N802 - named by the contract
         self, request: pb.ListMessagesRequest, _context: Any
@@ -100,6 +108,7 @@ class NotificationHandlers:
         minute = wanted.digest_minute
         at = time(minute // 60, minute % 60) if wanted.HasField("digest_minute") else None
         wishes = Wishes(channels, at, wanted.language or "zh")
+        await self._audit("SetPreferences")
         await asyncio.to_thread(
             self._database.write, lambda connection: store.set_wishes(connection, person, wishes)
         )

@@ -22,7 +22,7 @@ from services.procedures.deadlines import through_notices
 from services.procedures.explanation import Explanation, StartedBy
 from services.procedures.model import Mark, ObligationRule, Title
 from services.procedures.obligation import Limit, Obligation, Unit
-from services.procedures.recurrence import Recurrence, parse_period, period_text
+from services.procedures.recurrence import Recurrence, period_text
 
 T = TypeVar("T")
 
@@ -308,6 +308,3 @@ def _never() -> Timeline[Any]:
 
 def _start_of(day: date) -> datetime:
     return datetime.combine(day, time(), ZONE)
-
-
-__all__ = ["DutyRule", "Occurrence", "Owner", "StandingDuties", "Timeline", "parse_period", "period_text"]

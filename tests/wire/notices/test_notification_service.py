@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 from liandong.notices.v1 import notification_service_pb2 as pb
 from liandong.notices.v1.notification_service_pb2_grpc import NotificationServiceStub
 
@@ -15,6 +16,7 @@ from services.common.clock import ManualClock
 from services.common.errors import InvalidField, LiandongError
 from services.common.server import Server
 from services.exchange import actors
+from services.exchange import tables as exchange_tables
 from services.notices import store, tables
 from services.notices.handlers import NotificationHandlers
 from services.notices.model import Event, Kind, Wishes
@@ -76,7 +78,12 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             rules=RULES,
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
-        server.add(NotificationHandlers(market.database, ("mail", "sms"), ledger.clock), SERVICE)
+
+        async def audit(method: str) -> None:
+            await department.run(lambda session: session.audit(method))
+
+        handlers = NotificationHandlers(market.database, ("mail", "sms"), ledger.clock, audit)
+        server.add(handlers, SERVICE)
         await server.start()
         yield Port(market, server, identities)
         await server.stop(0.5)
@@ -125,6 +132,10 @@ async def test_people_say_how_they_want_to_be_told(port: Port) -> None:
         await stub.SetPreferences(pb.SetPreferencesRequest(preferences=wanted), metadata=port.as_("clerk"))
         after = await stub.GetPreferences(pb.GetPreferencesRequest(), metadata=port.as_("clerk"))
         assert after.preferences == wanted
+        noted = sa.select(exchange_tables.audit.c.subject, exchange_tables.audit.c.method)
+        assert port.node.database.read(lambda each: [tuple(row) for row in each.execute(noted)]) == [
+            (port.person("clerk"), "SetPreferences")
+        ]
         other = await stub.GetPreferences(pb.GetPreferencesRequest(), metadata=port.as_("leader-in-charge"))
         assert not other.preferences.channels
         for channels, field in (
