@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc.aio
 import structlog
-from liandong.cases.v1 import case_service_pb2, duty_service_pb2
+from liandong.cases.v1 import case_service_pb2, duty_service_pb2, handling_service_pb2
 from liandong.directory.v1 import directory_service_pb2
 from liandong.exchange.v1 import (
     evidence_service_pb2,
@@ -23,7 +23,7 @@ from liandong.oversight.v1 import oversight_service_pb2_grpc
 from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
-from services.cases.handlers import CaseHandlers
+from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.handlers.duties import DutyHandlers
 from services.cases.parked import ParkedRetrier
 from services.common import interpreter
@@ -192,6 +192,10 @@ class HostedDepartment:
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
             DutyHandlers(department, clock), duty_service_pb2.DESCRIPTOR.services_by_name["DutyService"]
+        )
+        server.add(
+            HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
+            handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(
             SharingHandlers(department, self.shelf),

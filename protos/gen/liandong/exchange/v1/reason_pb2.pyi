@@ -164,6 +164,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such category in the catalogue."""
     REASON_ITEM_NOT_YOURS: _Reason.ValueType  # 123
     """The item was withdrawn, or is by another publisher."""
+    REASON_STEP_OPEN: _Reason.ValueType  # 140
+    """A step of the letter's chain inside the department is not through; the message names it."""
+    REASON_NOT_YOUR_STEP: _Reason.ValueType  # 141
+    """The step is another's to do, or a delegation does not reach it."""
+    REASON_NO_SEAL_SERVICE: _Reason.ValueType  # 142
+    """An electronic seal was asked for, and the node has no seal service."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was refused. The name without its prefix is the `reason` of the
@@ -312,4 +318,10 @@ REASON_UNKNOWN_CATEGORY: Reason.ValueType  # 122
 """No such category in the catalogue."""
 REASON_ITEM_NOT_YOURS: Reason.ValueType  # 123
 """The item was withdrawn, or is by another publisher."""
+REASON_STEP_OPEN: Reason.ValueType  # 140
+"""A step of the letter's chain inside the department is not through; the message names it."""
+REASON_NOT_YOUR_STEP: Reason.ValueType  # 141
+"""The step is another's to do, or a delegation does not reach it."""
+REASON_NO_SEAL_SERVICE: Reason.ValueType  # 142
+"""An electronic seal was asked for, and the node has no seal service."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
