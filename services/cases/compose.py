@@ -110,6 +110,7 @@ def compose(
         materials=draft.materials,
         item_code=draft.item_code,
         area_code=draft.area_code,
+        serves=draft.serves,
         body_type=body_type,
         body_digest=sha256(body),
         subject_tokens=tokens,

@@ -16,7 +16,7 @@ import structlog
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
-from services.cases import bodies, code_check, materials, store
+from services.cases import bodies, code_check, duties, materials, store
 from services.cases.acts import SendActs
 from services.cases.casebook import Casebook
 from services.cases.compose import Composed, Refused, compose
@@ -25,6 +25,7 @@ from services.cases.handling.documents import Documents
 from services.cases.handling.rules import HandlingRules, read_rules
 from services.cases.indexing import Index
 from services.cases.signing import Signing, act_header
+from services.common.bulk import Record
 from services.exchange.delivered import Delivered
 from services.exchange.evidence_transfer import Direction
 from services.exchange.letters import Letter, from_microseconds, manifest_roots
@@ -80,6 +81,7 @@ class DeskSession:
         self._recalculate = False
         self._folded: dict[int, str] = {}
         self._moves_evidence = False
+        self._served: list[Record] = []
         self._rules = desk.rules
         self._moved: list[tuple[str, str]] = []
 
@@ -282,7 +284,10 @@ class DeskSession:
         if facts is None:
             return
         entry = self.cases.entry(case_id)
-        folded = fold(entry.admitted, facts, self._admission(delivered), self._session.directory.law)
+        law, admission = self._session.directory.law, self._admission(delivered)
+        folded = fold(entry.admitted, facts, admission, law)
+        if facts.serves:
+            self._served += duties.served_rows(facts, admission, law)
         self._folded[delivered.leaf.position] = case_id
         in_order = bool(entry.pending) and entry.pending[0].letter_id == letter_id
         rest = tuple(each for each in entry.pending if each.letter_id != letter_id)
@@ -373,6 +378,7 @@ class DeskSession:
         connection = self._session.connection
         self.cases.flush(connection)
         self._index.flush(connection)
+        duties.write(connection, self._served)
 
     def committed(self) -> None:
         """Publish the cases of a durable commit."""

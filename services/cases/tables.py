@@ -170,3 +170,15 @@ search = sa.Table(
     sa.Column("case_id", sa.Text, primary_key=True),
     sa.Column("matched", sa.Text, nullable=False, comment="title, body, subject, identifier, number"),
 )
+
+served_duties = sa.Table(
+    "served_duties",
+    metadata,
+    sa.Column("duty", sa.Text, primary_key=True),
+    sa.Column("period", sa.Integer, primary_key=True, autoincrement=False, comment="YYYYMM or YYYYMMDD"),
+    sa.Column("letter_id", sa.Text, nullable=False, comment="the own letter that discharged it"),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("discharged_at_us", sa.BigInteger, nullable=False, comment="the letter's admission"),
+    sa.Column("due_at_us", sa.BigInteger, nullable=False, comment="frozen at the discharge"),
+    sa.Column("outcome", sa.Text, nullable=False, comment="ON_TIME, TRANSMITTED_LATE, EXCUSED, LATE"),
+)

@@ -40,6 +40,7 @@ Case = Annotated[str, typer.Option("--case", metavar="CASE")]
 Body = Annotated[str, typer.Option(metavar="JSON|@FILE")]
 Materials = Annotated[list[str] | None, typer.Option(metavar="KIND=PATH")]
 Parties = Annotated[list[str] | None, typer.Option(metavar="ROLE=DEPARTMENT")]
+Serves = Annotated[list[str] | None, typer.Option(metavar="DUTY/PERIOD")]
 Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0)]
 Key = Annotated[str, typer.Option("--idempotency-key", metavar="KEY")]
 
@@ -59,11 +60,13 @@ async def prepare(
     occurred_at: Annotated[str, typer.Option(metavar="TIME")] = "",
     limit: Annotated[str, typer.Option(metavar="TIME")] = "",
     draft: Annotated[str, typer.Option(metavar="JSON|@FILE")] = "",
+    serves: Serves = None,
     replaces: Annotated[str, typer.Option(metavar="LETTER")] = "",
     idempotency_key: Key = "",
 ) -> None:
     """Freeze an act as a draft."""
     asked = _asked(act, case_id, body, party, procedure, urgency, occurred_at, limit, draft)
+    asked.serves.extend(inputs.served(each) for each in serves or ())
     await _attach(link, asked, material or [])
     found = await link.cases.PrepareLetter(
         pb.PrepareLetterRequest(draft=asked, replaces=replaces, idempotency_key=idempotency_key)
@@ -86,11 +89,13 @@ async def act_now(
     occurred_at: Annotated[str, typer.Option(metavar="TIME")] = "",
     limit: Annotated[str, typer.Option(metavar="TIME")] = "",
     draft: Annotated[str, typer.Option(metavar="JSON|@FILE")] = "",
+    serves: Serves = None,
     wait: Wait = 0,
     idempotency_key: Key = "",
 ) -> None:
     """Prepare, sign and send an act that needs no approval."""
     asked = _asked(act, case_id, body, party, procedure, urgency, occurred_at, limit, draft)
+    asked.serves.extend(inputs.served(each) for each in serves or ())
     await _attach(link, asked, material or [])
     key = idempotency_key or str(uuid4())
     if link.profile.actor is not None and link.profile.actor.service:

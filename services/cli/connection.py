@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceStub
 from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 from liandong.cases.v1.import_service_pb2_grpc import ImportServiceStub
 from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceStub
@@ -23,6 +24,7 @@ from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStu
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from liandong.notices.v1.notification_service_pb2_grpc import NotificationServiceStub
 from liandong.oversight.v1.indicator_service_pb2_grpc import IndicatorServiceStub
 from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceStub
 from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceStub
@@ -39,6 +41,7 @@ from services.exchange.assertions import Purpose
 if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceAsyncStub
     from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceAsyncStub
     from liandong.cases.v1.import_service_pb2_grpc import ImportServiceAsyncStub
     from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceAsyncStub
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
     from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceAsyncStub
+    from liandong.notices.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from liandong.oversight.v1.indicator_service_pb2_grpc import IndicatorServiceAsyncStub
     from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceAsyncStub
     from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceAsyncStub
@@ -104,6 +108,16 @@ class Connection:
     def cases(self) -> "CaseServiceAsyncStub":
         """CaseService of the node, in the session of the actor."""
         return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), self._session))
+
+    @property
+    def duties(self) -> "DutyServiceAsyncStub":
+        """DutyService of the node."""
+        return cast("DutyServiceAsyncStub", Acting(DutyServiceStub(self.node), self._session))
+
+    @property
+    def notices(self) -> "NotificationServiceAsyncStub":
+        """NotificationService of the node."""
+        return cast("NotificationServiceAsyncStub", Acting(NotificationServiceStub(self.node), self._session))
 
     def bound(self, purpose: Purpose, content_digest: bytes) -> "CaseServiceAsyncStub":
         """CaseService, with assertions that approve or send one content."""

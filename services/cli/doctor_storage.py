@@ -22,7 +22,7 @@ from services.exchange import tables
 from services.registry import ledger, store
 
 _SERVICES: Final = Path(__file__).parent.parent
-_NODE_AREAS: Final = ("exchange", "cases", "sharing")
+_NODE_AREAS: Final = ("exchange", "cases", "sharing", "notices")
 _LONG_OUTBOX: Final = 1000
 _NOTICE_MONTH: Final = 11
 """Notices for the next year come in November at the latest."""

@@ -245,7 +245,7 @@ async def end_delegation(link: Connection, number: Number) -> None:
 async def hand_over(
     link: Connection,
     before: Person,
-    after: Annotated[str, typer.Argument(metavar="SUCCESSOR")],
+    successor: Annotated[str, typer.Argument(metavar="SUCCESSOR")],
     after_name: Annotated[str, typer.Argument(metavar="NAME")],
     *,
     reason: Reason,
@@ -254,7 +254,7 @@ async def hand_over(
     found = await link.handling.HandOver(
         pb.HandOverRequest(
             before=pb.HandlingPerson(subject=before),
-            after=pb.HandlingPerson(subject=after, name=after_name),
+            after=pb.HandlingPerson(subject=successor, name=after_name),
             reason=reason,
         )
     )

@@ -19,6 +19,7 @@ from services import procedures
 from services.cli.texts import say
 from services.procedures.calendar import ZONE
 from services.procedures.loader import load
+from services.procedures.recurrence import parse_period
 
 _BODIES: Final = pb.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields
 
@@ -45,6 +46,18 @@ def moment(text: str, *, option: str, ends_day: bool = False) -> Timestamp:
     stamp = Timestamp()
     stamp.FromDatetime(found if found.tzinfo else found.replace(tzinfo=ZONE))
     return stamp
+
+
+def served(text: str) -> envelopes.ServedDuty:
+    """An occurrence of a standing duty, such as `supervision-bulletin/2026-02`.
+
+    Raises:
+        BadParameter: It is none.
+    """
+    duty, _, period = text.partition("/")
+    if not duty or parse_period(period) is None:
+        raise typer.BadParameter(say("failures.served", value=text), param_hint="--serves")
+    return envelopes.ServedDuty(duty=duty, period=period)
 
 
 def content(text: str) -> str:

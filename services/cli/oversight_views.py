@@ -51,7 +51,7 @@ def obligations(views: Iterable[pb.ObligationView], now: datetime, calendar: Cal
     rows = table("case", "obligation", "owed_by", "limit", "due")
     for each in views:
         title = pick(each.title_zh, each.title_en)
-        rows.add_row(each.case_id, title, each.owed_by, each.limit, _due(each, now, calendar))
+        rows.add_row(_case(each), title, each.owed_by, each.limit, _due(each, now, calendar))
     return rows
 
 
@@ -135,7 +135,7 @@ def alerts(views: Iterable[pb.Alert]) -> Table:
             each.subject_department,
             pick(about.title_zh, about.title_en),
             each.mark,
-            about.case_id,
+            _case(about),
         )
     return rows
 
@@ -185,6 +185,11 @@ def _due(view: pb.ObligationView, now: datetime, calendar: Calendar) -> Text:
     if due is None:
         return Text("—")
     return due_words(due, now, calendar, limit=view.limit, provisional=view.provisional).text()
+
+
+def _case(view: pb.ObligationView) -> str:
+    """The case, or which occurrence of which standing duty."""
+    return f"{view.duty}/{view.period}" if view.duty else view.case_id
 
 
 def _kind(alert: pb.Alert) -> str:

@@ -17,6 +17,7 @@ from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.exchange.authority_lists import AuthorityLists
 from services.exchange.codes import CodeTables
+from services.exchange.duty_entries import read_duty
 from services.exchange.law_entries import (
     AuthorityFlags,
     PublishedProcedure,
@@ -60,6 +61,7 @@ class Directory:
         limits: By procedure, obligation, urgency and beginning in microseconds.
         outages: In ledger order.
         officers: By number of the certificate.
+        standing_duties: By id.
         categories: By name.
         schemas: By name and version.
         registries: By key id.
@@ -82,6 +84,7 @@ class Directory:
     limits: Mapping[tuple[str, str, str, int], pb.RegionalLimit] = field(default_factory=dict)
     outages: tuple[pb.Outage, ...] = ()
     officers: Mapping[str, pb.OfficerCertificate] = field(default_factory=dict)
+    standing_duties: Mapping[str, pb.StandingDuty] = field(default_factory=dict)
     categories: Mapping[str, pb.Category] = field(default_factory=dict)
     schemas: Mapping[tuple[str, int], pb.ExtensionSchema] = field(default_factory=dict)
     registries: Mapping[str, pb.RegistryIdentity] = field(default_factory=dict)
@@ -139,7 +142,9 @@ class Directory:
                 return replace(
                     self,
                     offices={**self.offices, office.procedure: office.department},
-                    law=self.law.with_office(office.procedure, office.department),
+                    law=self.law.with_office(office.procedure, office.department).with_standing(
+                        self.law.standing.with_office(office.procedure, office.department, at)
+                    ),
                 )
             case "calendar":
                 year = entry.calendar
@@ -175,6 +180,8 @@ class Directory:
                     officers={**self.officers, officer.number: officer},
                     law=law_after_officer(self.law, officer),
                 )
+            case "standing_duty":
+                return self._with_standing_duty(entry.standing_duty, at)
             case "registry":
                 return self._with_registry(entry.registry, at)
             case _:
@@ -185,8 +192,20 @@ class Directory:
             self,
             departments={**self.departments, department.name: department},
             trust=self.trust.with_keys(department.name, department.keys, at),
-            law=law_after_department(self.law, department),
+            law=law_after_department(self.law, department).with_standing(
+                self.law.standing.with_department(
+                    department.name, active=department.status == pb.DEPARTMENT_STATUS_ACTIVE, since=at
+                )
+            ),
         )
+
+    def _with_standing_duty(self, entry: pb.StandingDuty, at: datetime) -> Directory:
+        try:
+            standing = self.law.standing.with_duty(read_duty(entry), at)
+        except ValueError:
+            return self
+        law = self.law.with_standing(standing)
+        return replace(self, standing_duties={**self.standing_duties, entry.id: entry}, law=law)
 
     def _with_procedure(self, entry: pb.Procedure) -> Directory:
         key = (entry.name, entry.version)

@@ -9,19 +9,21 @@ import grpc.aio
 from liandong.directory.v1 import common_entry_pb2 as entries
 from liandong.directory.v1 import directory_service_pb2 as pb
 
+from services.common import page_tokens
 from services.common.clock import Clock
 from services.common.errors import InvalidField, NotFound, PermissionDenied
 from services.common.permissions import ANY, PermissionTable, Rule
 from services.exchange.authority_lists import has_ended
 from services.exchange.directory import Directory
 from services.exchange.entry_check import check_entries, check_entry
+from services.exchange.officers import officer_view
 from services.exchange.routing import propose
 from services.exchange.trust import instant
 
 _SERVICE: Final = "/liandong.directory.v1.DirectoryService"
 _READS: Final = (
     "ListDepartments", "GetDepartment", "ProposeRoute", "GetRules", "GetCalendar", "GetProcedure",
-    "ListProcedures", "WatchEntries",
+    "ListProcedures", "ListOfficers", "WatchEntries",
 )  # fmt: skip
 
 REGISTRY_RULES: Final[PermissionTable] = {
@@ -37,6 +39,8 @@ NODE_RULES: Final[PermissionTable] = {
     f"{_SERVICE}/PublishEntries": Rule(kinds=frozenset()),
 }
 """At a node its own department reads, and nobody publishes."""
+
+_OFFICERS: Final = 200
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -204,6 +208,27 @@ class DirectoryHandlers:
                 for (name, version), procedure in sorted(directory.law.procedures.items())
             ]
         )
+
+    async def ListOfficers(
+        self, request: pb.ListOfficersRequest, _context: Context
+    ) -> pb.ListOfficersResponse:
+        """Certificates by department and number."""
+        after: Any = page_tokens.decode(request.page_token, ((str,), (str,)))
+        size = request.page_size or _OFFICERS
+        now = self._clock.now()
+        found = [
+            officer_view(each, now)
+            for each in self._current().officers.values()
+            if request.department in ("", each.department)
+            and (after is None or (each.department, each.number) > after)
+        ]
+        views = [each for each in found if request.state in (pb.OFFICER_STATE_UNSPECIFIED, each.state)]
+        views.sort(key=lambda each: (each.certificate.department, each.certificate.number))
+        response = pb.ListOfficersResponse(officers=views[:size])
+        if len(views) > size:
+            last = views[size - 1].certificate
+            response.next_page_token = page_tokens.encode((last.department, last.number))
+        return response
 
     async def WatchEntries(
         self, request: pb.WatchEntriesRequest, _context: Context

@@ -12,6 +12,7 @@ from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.common.errors import Conflict, InvalidField, LiandongError
 from services.exchange.directory import Directory
+from services.exchange.duty_entries import check_duty
 from services.exchange.extensions import check_schema
 from services.exchange.law_entries import law_after_calendar, read_limit, read_procedure
 from services.exchange.trust import moment
@@ -77,6 +78,10 @@ def check_entry(entry: pb.CommonEntry, directory: Directory) -> None:
             _check_limit(entry.limit, directory)
         case "officer":
             _check_officer(entry.officer, directory)
+        case "standing_duty":
+            for index, name in enumerate(entry.standing_duty.departments):
+                _known(directory, name, f"standing_duty.departments[{index}]")
+            check_duty(entry.standing_duty, directory.law)
         case "extension_schema":
             _check_extension_schema(entry.extension_schema, directory)
         case "code_table":

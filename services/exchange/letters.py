@@ -19,6 +19,7 @@ from services.common import edge
 from services.common.errors import InvalidField, LiandongError, LimitExceeded
 from services.exchange import digests
 from services.procedures.facts import ActFacts, Approval, Material, Urgency
+from services.procedures.recurrence import parse_period
 
 LETTER_LIMIT: Final = 256 * 1024
 """Bytes of a letter's payload."""
@@ -158,11 +159,27 @@ def check_sizes(header: pb.Header, frozen: bytes, payload: bytes, assertions: in
             raise LimitExceeded(f"{field} of a letter: {found}, at most {most}.", field=field)
 
 
+def _served(content: pb.ActContent) -> tuple[tuple[str, int], ...]:
+    """The standing duties that an act names.
+
+    Raises:
+        InvalidField: A period is no month or date.
+    """
+    served = []
+    for index, each in enumerate(content.serves):
+        period = parse_period(each.period)
+        if period is None:
+            raise InvalidField("This is no month or date.", field=f"act.content.serves[{index}].period")
+        served.append((each.duty, period))
+    return tuple(served)
+
+
 def facts_of(header: pb.Header, content: pb.ActContent) -> ActFacts:
     """The facts of an act, from its parsed header and content.
 
     Raises:
-        InvalidField: A time is outside 1970 to 2100, or a role is given twice to one department.
+        InvalidField: A time is outside 1970 to 2100, a role is given twice to one department, or a period of a
+            standing duty is none.
     """
     act = header.act
     parties: dict[str, str] = {}
@@ -219,6 +236,7 @@ def facts_of(header: pb.Header, content: pb.ActContent) -> ActFacts:
         actor_role=header.actor.role,
         actor_service=header.actor.service,
         actor_certificate=header.actor.certificate,
+        serves=_served(content) if content.serves else (),
         based_on=act.based_on.position if act.HasField("based_on") else None,
         predecessor=act.predecessor,
         home_registry=content.home_registry,

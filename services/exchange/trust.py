@@ -117,7 +117,8 @@ def serial_number(text: str) -> str:
 
 
 def moment(
-    message: pb.PublicKey | pb.Authority | pb.RegionalLimit | pb.OfficerCertificate, name: str
+    message: pb.PublicKey | pb.Authority | pb.RegionalLimit | pb.OfficerCertificate | pb.StandingDuty,
+    name: str,
 ) -> datetime | None:
     """An optional timestamp field, None if it is absent or no time of the calendar."""
     if not message.HasField(name):  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import grpc.aio
 import structlog
 from liandong.cases.v1 import (
     case_service_pb2,
+    duty_service_pb2,
     handling_service_pb2,
     import_service_pb2,
     subject_service_pb2,
@@ -24,11 +25,16 @@ from liandong.exchange.v1 import (
     exchange_service_pb2,
     exchange_service_pb2_grpc,
 )
-from liandong.oversight.v1 import subject_index_service_pb2, subject_index_service_pb2_grpc
+from liandong.oversight.v1 import (
+    oversight_service_pb2_grpc,
+    subject_index_service_pb2,
+    subject_index_service_pb2_grpc,
+)
 from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
 from services.cases.handlers import CaseHandlers, HandlingHandlers
+from services.cases.handlers.duties import DutyHandlers
 from services.cases.handlers.imports import ImportHandlers
 from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.parked import ParkedRetrier
@@ -57,9 +63,16 @@ from services.exchange.keys import load_sign_key
 from services.exchange.link import Link
 from services.exchange.subject_tokens import FILE_NAME, SubjectKeys, SubjectKeysInvalid
 from services.node.entries import follow
+from services.node.own_marks import own_events
 from services.node.permissions import RULES
 from services.node.settings import HostedSettings, NodeSettings
 from services.node.subjects import bulletins_naming
+from services.notices.deliverer import Deliverer
+from services.notices.feed import Feed
+from services.notices.handlers import NotificationHandlers
+from services.notices.model import Hours
+from services.notices.outside import channels_of
+from services.notices.permissions import SERVICE as NOTICES
 from services.procedures.law import region_of
 from services.sharing.feature import Shelf
 from services.sharing.handlers import SharingHandlers
@@ -76,13 +89,13 @@ _SERVICES: Final = Path(__file__).parent.parent
 
 
 def migrate_department(url: str) -> None:
-    """Bring a department's database to this version: exchange, evidence, cases, sharing.
+    """Bring a department's database to this version: exchange, evidence, cases, sharing, notices.
 
     To be done before a `HostedDepartment` is made.
     """
     from services.common.migrations import migrate  # noqa: PLC0415 - a running node has no use for it
 
-    for area in ("exchange", "cases", "sharing"):
+    for area in ("exchange", "cases", "sharing", "notices"):
         migrate(url, _SERVICES / area / "migrations", version_table=f"{area}_version")
 
 
@@ -199,6 +212,9 @@ class HostedDepartment:
         )
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
+            DutyHandlers(department, clock), duty_service_pb2.DESCRIPTOR.services_by_name["DutyService"]
+        )
+        server.add(
             HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
@@ -223,6 +239,8 @@ class HostedDepartment:
             CodeHandlers(lambda: department.directory, self.database, clock),
             code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
         )
+        deliverer, feed = self._notices()
+        server.add(NotificationHandlers(self.database, deliverer.channels, clock, self._audit), NOTICES)
         access = CaseAccess(
             self.database, self._record_use, holder_of=_holder, visible_cases=lambda *arguments: arguments[3]
         )
@@ -234,9 +252,42 @@ class HostedDepartment:
         self.server = server
         port = await server.start()
         retrier = ParkedRetrier(department)
-        for work in (self.link.run(), self.pusher.run(), self.puller.run(), retrier.run(), self._renew()):
+        for work in (
+            self.link.run(), self.pusher.run(), self.puller.run(), retrier.run(), self._renew(), deliverer.run(),
+            feed.run(),
+        ):  # fmt: skip
             self._tasks.append(asyncio.create_task(self._guard(work)))
         return port
+
+    async def _audit(self, method: str) -> None:
+        await self.department.run(lambda session: session.audit(method))
+
+    def _notices(self) -> tuple[Deliverer, Feed]:
+        settings, department = self.settings.notices, self.department
+        deliverer = Deliverer(
+            self.database,
+            channels_of(settings, self._clock),
+            Hours(settings.digest_at, settings.quiet_from, settings.quiet_until),
+            lambda: department.directory.law.calendar(department.name),
+            self._clock,
+            attempts=settings.attempts,
+        )
+
+        def oversight() -> Any:
+            return oversight_service_pb2_grpc.OversightServiceStub(self._registry_channel())
+
+        feed = Feed(
+            department.name,
+            self.database,
+            lambda: department.directory,
+            oversight,
+            self._clock,
+            deliverer.wake,
+            lambda connection, since, now: own_events(
+                connection, department.name, department.directory.law, since, now
+            ),
+        )
+        return deliverer, feed
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.common.config import Section, Settings
 from services.common.telemetry import TelemetrySettings
+from services.notices.settings import NoticeSettings
 
 
 class HostedSettings(Section):
@@ -18,12 +19,14 @@ class HostedSettings(Section):
         folder: Its membership, as `liandong enrol` made it; also its evidence and, by default, its database.
         listen: `host:port`; port 0 takes a free one.
         database_url: `sqlite:///file` or `postgresql://...`; a file in its folder if empty.
+        notices: How its people are told.
     """
 
     name: str = Field(min_length=3, max_length=120)
     folder: Path
     listen: str = "0.0.0.0:7445"
     database_url: str = ""
+    notices: NoticeSettings = Field(default_factory=NoticeSettings)
 
     @property
     def database(self) -> str:

@@ -75,6 +75,8 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
     refusal = _author_refused(state, facts, act, held, law)
     if refusal is None and state is not None:
         refusal = _moment_refused(state, facts, act, held)
+    if refusal is None and facts.serves:
+        refusal = _duties_refused(facts, now, law)
     if refusal is None:
         refusal = _content_refused(state, facts, act, procedure)
     if refusal is None and (
@@ -335,4 +337,13 @@ def _extension_refused(
     calendar = law.calendar(state.home_registry)
     if not any(extension_allowed(each, now, calendar) for each in running):
         return Refusal("EXTENSION_AFTER_DUE", "act", f"{running[0].rule} is already due.")
+    return None
+
+
+def _duties_refused(facts: ActFacts, now: datetime, law: Law) -> Refusal | None:
+    """Whether the author owes the standing duties that it says to discharge, and does so by this act."""
+    for index, (duty, period) in enumerate(facts.serves):
+        why = law.standing.refusal(duty, period, facts.author, (facts.procedure, facts.act), now)
+        if why:
+            return Refusal("DUTY_NOT_OWED", f"serves[{index}]", why)
     return None

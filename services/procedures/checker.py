@@ -26,8 +26,8 @@ PERSON_ROLES: Final = frozenset((
 ))
 """Roles that persons hold in a department or a mechanism's leading group; approvals are given in them."""
 
-ACTIONS: Final = frozenset(("remind", "tell-office"))
-"""What a mark can do."""
+ACTIONS: Final = frozenset(("remind", "warn-leader", "tell-office", "propose-supervision"))
+"""What a mark can do: remind the owner, warn its leader, tell the mechanism's office, advise it to supervise."""
 
 _MARK: Final = re.compile(r"due|[1-9]\d?%|[1-9]\d{0,3} (d|h) before")
 _BODY: Final = re.compile(r"liandong\.[a-z]+\.v\d+\.[A-Z]\w*")

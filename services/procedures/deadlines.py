@@ -10,10 +10,10 @@ moves it earlier only down to a floor.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from services.procedures.calendar import NEVER, ZONE, Calendar
@@ -89,7 +89,8 @@ def recompute(obligation: Obligation, old: Calendar, new: Calendar, notice_at: d
     if obligation.due_frozen is not None:
         return obligation.due_frozen
     pauses = _pauses(obligation, new)
-    return _moved(obligation, _due(obligation, pauses, old), pauses, new, notice_at)
+    before = _due(obligation, pauses, old)
+    return _moved(before, _computed(obligation, pauses, new), pauses, new, notice_at)
 
 
 def extension_allowed(obligation: Obligation, at: datetime, calendar: Calendar) -> bool:
@@ -196,27 +197,45 @@ def explain(obligation: Obligation, calendar: Calendar) -> Explanation:
     )
 
 
+def through_notices(
+    compute: Callable[[Calendar], datetime],
+    opened_at: datetime,
+    calendar: Calendar,
+    pauses: Pauses = NO_PAUSES,
+) -> datetime:
+    """A due time through all notices that came while it was open: none moves it earlier than its floor.
+
+    Args:
+        compute: Gives the due time by one calendar alone.
+        opened_at: When what is due was opened; what was published before moves nothing.
+        calendar: The newest, with what it superseded.
+        pauses: Dates that count for nobody.
+    """
+    published = {
+        each.version: each.published_at for each in calendar.entries if each.published_at > opened_at
+    }
+    if not published:
+        return compute(calendar)
+    due = compute(calendar.at_version(min(published) - 1))
+    for version, published_at in sorted(published.items()):
+        new = calendar.at_version(version)
+        due = _moved(due, compute(new), pauses, new, published_at)
+    return due
+
+
 def _due(obligation: Obligation, pauses: Pauses, calendar: Calendar) -> datetime:
     """The due time, given the pauses, through all notices that came while the obligation existed."""
     due = _computed(obligation, pauses, calendar)
     opened_at = obligation.admitted_at
     if opened_at >= calendar.last_notice_at:
         return due
-    notices = [entry for entry in calendar.entries if entry.published_at > opened_at]
     # A count reads no date after its last: notices for later years alone cannot have moved it.
-    if all(entry.year > due.year for entry in notices):
+    if all(entry.year > due.year for entry in calendar.entries if entry.published_at > opened_at):
         return due
-    published = {entry.version: entry.published_at for entry in notices}
-    due = _computed(obligation, pauses, calendar.at_version(min(published) - 1))
-    for version, published_at in sorted(published.items()):
-        due = _moved(obligation, due, pauses, calendar.at_version(version), published_at)
-    return due
+    return through_notices(partial(_computed, obligation, pauses), opened_at, calendar, pauses)
 
 
-def _moved(
-    obligation: Obligation, before: datetime, pauses: Pauses, new: Calendar, notice_at: datetime
-) -> datetime:
-    after = _computed(obligation, pauses, new)
+def _moved(before: datetime, after: datetime, pauses: Pauses, new: Calendar, notice_at: datetime) -> datetime:
     if after >= before:
         return after
     notice_date = notice_at.astimezone(ZONE).date()

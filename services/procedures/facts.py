@@ -47,6 +47,7 @@ class ActFacts:
 
     `parties` maps departments to roles: all in the opening act, later only additions or changes.
     `based_on` is the last position of the case that the author had seen, None in the opening act.
+    `serves` are the standing duties that it discharges, each with the number of the occurrence.
     """
 
     letter_id: str
@@ -77,6 +78,7 @@ class ActFacts:
     based_on: int | None = None
     predecessor: str = ""
     home_registry: str = ""
+    serves: tuple[tuple[str, int], ...] = ()
 
 
 @record(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from services.procedures.calendar import Calendar
+from services.procedures.duties import StandingDuties
 from services.procedures.facts import ActFacts, Urgency
 from services.procedures.model import ObligationRule, Procedure
 from services.procedures.obligation import Limit, Unit
@@ -121,6 +122,7 @@ class Law:
         officers: Department to its officers' certificates by number. Of a department that lists none no
             officer is questioned.
         withdrawn: (name, version) of procedures that open no more cases; running ones go on.
+        standing: Duties that come by the calendar.
         received_acts: Names of acts whose receipt starts a clock, in any procedure.
         authority: Extension point of the directory: flags of missing authority for an act. Flags are
             recorded and refuse nothing.
@@ -137,6 +139,7 @@ class Law:
     sub_units: frozenset[tuple[str, str]] = frozenset()
     outages: Mapping[str, Outages] = field(default_factory=dict)
     officers: Mapping[str, Mapping[str, Officer]] = field(default_factory=dict)
+    standing: StandingDuties = field(default_factory=StandingDuties)
     received_acts: frozenset[str] = frozenset()
     authority: Callable[[ActFacts], tuple[str, ...]] | None = None
 
@@ -194,6 +197,10 @@ class Law:
     def with_registry(self, name: str) -> Law:
         """Names the home registry."""
         return replace(self, registry=name)
+
+    def with_standing(self, standing: StandingDuties) -> Law:
+        """Sets the standing duties."""
+        return replace(self, standing=standing)
 
     def with_procedure(self, procedure: Procedure) -> Law:
         """Puts a procedure in force beside its other versions."""

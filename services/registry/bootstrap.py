@@ -35,8 +35,10 @@ from services.exchange.evidence_records import EvidenceRecords
 from services.exchange.evidence_store import FolderStore
 from services.registry import ledger
 from services.registry.admission import AdmissionSession
+from services.registry.certificates import CertificateWatch
 from services.registry.commands import Command, Result
 from services.registry.credentials import Credentials
+from services.registry.duty_keeper import DutyKeeper
 from services.registry.enrolment import Enrolment
 from services.registry.enrolment_store import EnrolmentStore
 from services.registry.evidence_audit import EvidenceAudit
@@ -276,6 +278,15 @@ class Registry:
                 asyncio.Event()
             ),
             "marks",
+        )
+        self._run(
+            DutyKeeper(self.database, self._directory, self.clock).run(self.replica.subscribe()), "duties"
+        )
+        self._run(
+            CertificateWatch(self.database, self._directory, self.clock, on_alerts=self.replica.wake).run(
+                self.replica.subscribe()
+            ),
+            "certificates",
         )
         self._run(
             ActIndexer(self.database, self._directory).run(self.replica.subscribe()),

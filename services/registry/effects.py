@@ -24,6 +24,7 @@ from services.procedures.facts import Admission
 from services.procedures.fold import fold
 from services.procedures.obligation import Obligation
 from services.registry import store
+from services.registry.duty_discharge import served_rows
 from services.registry.group import Grant, Group
 from services.registry.obligation_index import index_row
 from services.registry.recent import Entry
@@ -77,6 +78,8 @@ def apply_act(letter: Letter, docket: Docket) -> str:
     state = folded.state
     flags = law.authority_flags(facts)
     obligations = _obligation_rows(folded.changed, state, docket)
+    if facts.serves:
+        obligations += served_rows(docket.connection, facts, position, docket.now, law, group.obligations)
     members = state.members
     earlier = before.members if before else ()
     joined = [name for name in members if name not in earlier] if before else []

@@ -1,4 +1,4 @@
-"""Marks fire: the owing department is reminded, the mechanism's office is told (docs/oversight.md).
+"""Marks fire: owners are reminded, their leaders warned, the mechanism's office is told (docs/oversight.md).
 
 The index of next marks says which obligations to look at, nothing more. What fires is computed anew from
 the facts and the newest calendar, and what has fired is known by the alerts: they are written in the same
@@ -29,10 +29,12 @@ from services.procedures.calendar import Calendar
 from services.procedures.case import loads_obligation
 from services.procedures.obligation import Obligation
 from services.registry import tables
-from services.registry.obligation_index import MarkAt, schedule
+from services.registry.obligation_index import STANDING, MarkAt, rule_of, schedule
 
 REMIND: Final = "REMIND"
+WARN_LEADER: Final = "WARN_LEADER"
 TELL_OFFICE: Final = "TELL_OFFICE"
+PROPOSE_SUPERVISION: Final = "PROPOSE_SUPERVISION"
 
 GROUP: Final = 500
 """Obligations in one transaction: some 50 ms, which is the longest that admission waits for a row."""
@@ -41,7 +43,13 @@ POLL: Final = timedelta(seconds=10)
 _AT_LEAST: Final = timedelta(milliseconds=100)
 _RETRY_LATER: Final = timedelta(minutes=1)
 
-_KINDS: Final = {"remind": REMIND, "tell-office": TELL_OFFICE}
+_KINDS: Final = {
+    "remind": REMIND,
+    "warn-leader": WARN_LEADER,
+    "tell-office": TELL_OFFICE,
+    "propose-supervision": PROPOSE_SUPERVISION,
+}
+_TO_OWNER: Final = frozenset({REMIND, WARN_LEADER})
 _ONCE: Final = ("case_id", "rule", "ordinal", "mark", "kind", "addressee")
 _ALERTS: Final = Bulk(
     tables.alerts,
@@ -169,7 +177,8 @@ class MarkScheduler:
             key = (row.case_id, row.rule, row.ordinal)
             try:
                 obligation, marks = _marks(row, directory, calendar)
-                alerts += _raised(row.procedure, obligation, marks, now, directory, fired[key])
+                told = _newest(marks, now) if row.procedure_version == STANDING else marks
+                alerts += _raised(row.procedure, obligation, told, now, directory, fired[key])
             except (LookupError, ValueError):
                 # the directory of this replica may lag behind the one that admitted; one row that
                 # cannot be read must not keep all others from firing
@@ -186,9 +195,19 @@ class MarkScheduler:
 
 
 def _marks(row: Any, directory: Directory, calendar: Calendar) -> tuple[Obligation, list[MarkAt]]:
-    procedure = directory.law.procedures[row.procedure, row.procedure_version]
+    rule = rule_of(row, directory.law)
     obligation = loads_obligation(row.case_id, row.facts)
-    return obligation, schedule(obligation, procedure.obligations[row.rule], calendar)
+    return obligation, schedule(obligation, rule, calendar)
+
+
+def _newest(marks: list[MarkAt], now: datetime) -> list[MarkAt]:
+    """The last mark that has come, with those of the same instant.
+
+    The calendar opens occurrences whether or not anybody is there to be told. After a long silence each says where
+    it stands, once, and not all that should have been said meanwhile.
+    """
+    come = [each for each in marks if each.at <= now]
+    return [each for each in come if each.at == come[-1].at]
 
 
 def _raised(
@@ -212,7 +231,7 @@ def _raised(
             alerts.append(
                 (
                     kind,
-                    obligation.owed_by if kind == REMIND else _office(procedure, directory),
+                    obligation.owed_by if kind in _TO_OWNER else _office(procedure, directory),
                     obligation.owed_by,
                     procedure,
                     obligation.case_id,

@@ -16,11 +16,15 @@ from services.common.clock import from_microseconds, microseconds
 from services.procedures.calendar import NEVER, Calendar
 from services.procedures.case import dumps_obligation, loads_obligation
 from services.procedures.deadlines import due_time, mark_time, parse_mark
+from services.procedures.duties import DutyRule
+from services.procedures.law import Law
 from services.procedures.model import Mark, ObligationRule, Procedure
 from services.procedures.obligation import Obligation, Outcome
 
 OPEN: Final = "OPEN"
 LAPSED: Final = "LAPSED"
+STANDING: Final = 0
+"""What stands in `procedure_version` of an occurrence of a standing duty."""
 
 _DUE: Final = 100
 
@@ -52,17 +56,43 @@ def index_row(obligation: Obligation, procedure: Procedure, calendar: Calendar) 
         KeyError: The procedure has no such rule.
         ValueError: The facts and the rule's marks do not fit together (`deadlines.mark_time`).
     """
+    rule = procedure.obligations[obligation.rule]
+    return _row(obligation, rule, procedure.name, procedure.version, calendar)
+
+
+def standing_row(obligation: Obligation, duty: DutyRule, calendar: Calendar) -> tuple[Any, ...]:
+    """The row of an occurrence of a standing duty; see `index_row`."""
+    return _row(obligation, duty.as_obligation, duty.mechanism, STANDING, calendar)
+
+
+def rule_of(row: Any, law: Law) -> ObligationRule:
+    """The rule that a row's marks and acts are those of.
+
+    Raises:
+        LookupError: The law has no such rule.
+    """
+    if row.procedure_version != STANDING:
+        return law.procedures[row.procedure, row.procedure_version].obligations[row.rule]
+    duty = law.standing.newest(row.rule)
+    if duty is None:
+        raise LookupError(row.rule)
+    return duty.as_obligation
+
+
+def _row(
+    obligation: Obligation, rule: ObligationRule, procedure: str, version: int, calendar: Calendar
+) -> tuple[Any, ...]:
     state, ended_at = state_of(obligation)
     due = due_time(obligation, calendar)
     following = None
     if ended_at is None:
-        following = _first(obligation, procedure.obligations[obligation.rule], calendar, due)
+        following = _first(obligation, rule, calendar, due)
     return (
         obligation.case_id,
         obligation.rule,
         obligation.ordinal,
-        procedure.name,
-        procedure.version,
+        procedure,
+        version,
         obligation.owed_by,
         obligation.opened_position,
         microseconds(obligation.admitted_at),

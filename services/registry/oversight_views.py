@@ -14,9 +14,11 @@ from services.common.clock import from_microseconds, microseconds
 from services.exchange.directory import Directory
 from services.procedures.calendar import NEVER, ZONE, Calendar
 from services.procedures.obligation import Limit, Obligation, Outcome, Unit
+from services.procedures.recurrence import period_text
+from services.registry import certificates
 from services.registry.links import LINK_DOWN
-from services.registry.marks import REMIND, TELL_OFFICE
-from services.registry.obligation_index import LAPSED, OPEN, from_row
+from services.registry.marks import PROPOSE_SUPERVISION, REMIND, TELL_OFFICE, WARN_LEADER
+from services.registry.obligation_index import LAPSED, OPEN, STANDING, from_row, rule_of
 
 _STATES: Final = {
     Outcome.ON_TIME.value: pb.OBLIGATION_STATE_ON_TIME,
@@ -29,6 +31,9 @@ _KINDS: Final = {
     REMIND: pb.ALERT_KIND_REMIND,
     TELL_OFFICE: pb.ALERT_KIND_TELL_OFFICE,
     LINK_DOWN: pb.ALERT_KIND_LINK_DOWN,
+    certificates.CERTIFICATE: pb.ALERT_KIND_CERTIFICATE,
+    WARN_LEADER: pb.ALERT_KIND_WARN_LEADER,
+    PROPOSE_SUPERVISION: pb.ALERT_KIND_PROPOSE_SUPERVISION,
 }
 _DATED: Final = frozenset({Unit.WORKING_DAYS, Unit.DAYS})
 _TICK: Final = timedelta(microseconds=1)
@@ -47,10 +52,15 @@ def states_asked(state: pb.ObligationState.ValueType) -> tuple[str, ...]:
 def obligation_view(row: Any, directory: Directory, now: datetime) -> pb.ObligationView:
     """An obligation's row; a clock stopped with no end in sight has no due time."""
     obligation = from_row(row)
-    procedure = directory.law.procedures.get((row.procedure, row.procedure_version))
-    rule = procedure.obligations.get(row.rule) if procedure else None
+    try:
+        rule = rule_of(row, directory.law)
+    except LookupError:
+        rule = None
+    is_standing = row.procedure_version == STANDING
     view = pb.ObligationView(
-        case_id=row.case_id,
+        case_id="" if is_standing else row.case_id,
+        duty=row.rule if is_standing else "",
+        period=period_text(row.ordinal) if is_standing else "",
         procedure=row.procedure,
         rule=row.rule,
         ordinal=row.ordinal,
@@ -105,6 +115,7 @@ def alert_view(row: Any, obligation: pb.ObligationView | None) -> pb.Alert:
         fires_at=stamp(row.fires_at_us),
         fired_at=stamp(row.fired_at_us),
         subject_department=row.subject_department,
+        certificate=certificates.number_of(row),
     )
 
 

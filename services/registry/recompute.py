@@ -27,7 +27,7 @@ from services.common.db import Database
 from services.exchange.directory import Directory
 from services.procedures.calendar import ZONE, Calendar, CalendarYear
 from services.registry import tables
-from services.registry.obligation_index import OPEN, Indexed, from_row, indexed
+from services.registry.obligation_index import OPEN, STANDING, Indexed, from_row, indexed
 
 GROUP: Final = 500
 PASSES: Final = 20
@@ -117,7 +117,10 @@ class Recomputation:
         while True:
             statement = (
                 sa.select(tables.obligations)
-                .where(_table.procedure == procedure, _table.state == OPEN)
+                # standing duties are moved by `duty_keeper`
+                .where(
+                    _table.procedure == procedure, _table.state == OPEN, _table.procedure_version != STANDING
+                )
                 .where(sa.tuple_(*_ORDER) > sa.tuple_(*map(sa.literal, after)))
                 .order_by(*_ORDER)
                 .limit(self._group)

@@ -23,10 +23,14 @@ from services.procedures import defects
 from services.procedures.calendar import ZONE, UnannouncedYearError, seed_years
 from services.procedures.loader import load
 from services.procedures.source import At, Fields, Text
+from services.registry import region_duties
 
 _TOP: Final = frozenset(
-    ["region", "title", "calendar", "departments", "offices", "duties", "matters", "categories", "limits"]
-)
+    [
+        "region", "title", "calendar", "departments", "offices", "duties", "matters", "categories", "limits",
+        "standing_duties",
+    ]
+)  # fmt: skip
 _DEPARTMENT: Final = frozenset(
     ["title", "level", "parent", "number_word", "credit_code", "sections", "sub_units", "people", "officers"]
 )
@@ -123,6 +127,15 @@ def _entries(text: Text, top: Fields, region: str, procedure_folder: Path) -> It
     yield from _matters(text, top)
     yield from _categories(text, top)
     yield from _limits(text, top)
+    yield from _standing_duties(text, top)
+
+
+def _standing_duties(text: Text, top: Fields) -> Iterator[Draft]:
+    for at, node in _section(text, top, "standing_duties"):
+        fields = text.mapping(node, at, region_duties.KEYS)
+        dates = (_date(text, fields, "from", at), _date(text, fields, "until", at))
+        duty = region_duties.standing_duty(text, fields, at, dates)
+        yield at, pb.CommonEntry(standing_duty=duty)
 
 
 def _check(text: Text, region: str, drafts: list[Draft]) -> None:

@@ -193,7 +193,10 @@ obligations = sa.Table(
     _number_key("ordinal", sa.Integer),
     sa.Column("procedure", sa.Text, nullable=False),
     sa.Column(
-        "procedure_version", sa.Integer, nullable=False, comment="with procedure and rule: whose marks apply"
+        "procedure_version",
+        sa.Integer,
+        nullable=False,
+        comment="with procedure and rule: whose marks apply; 0 of a standing duty, whose id is the rule",
     ),
     sa.Column("owed_by", sa.Text, nullable=False),
     sa.Column("opened_position", sa.BigInteger, nullable=False),
@@ -212,6 +215,15 @@ obligations = sa.Table(
     sa.Index("obligations_owed", "owed_by", "state", "due_at_us", "case_id"),
     sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
     sa.Index("obligations_opened", "opened_position"),
+    sa.Index("obligations_standing", "rule", **_only("procedure_version = 0 AND state = 'OPEN'")),
+)
+
+duty_sweeps = sa.Table(
+    "duty_sweeps",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, comment="always 1"),
+    sa.Column("swept_until_us", sa.BigInteger, nullable=False, comment="what opened until then has its rows"),
+    sa.Column("common_version", sa.BigInteger, nullable=False, comment="what open rows were computed by"),
 )
 
 act_index = sa.Table(
@@ -282,7 +294,7 @@ alerts = sa.Table(
     "alerts",
     metadata,
     _serial(),
-    sa.Column("kind", sa.Text, nullable=False, comment="REMIND, TELL_OFFICE, LINK_DOWN"),
+    sa.Column("kind", sa.Text, nullable=False, comment="of `marks`, `links` and `certificates`"),
     sa.Column("addressee", sa.Text, nullable=False),
     sa.Column("subject_department", sa.Text, nullable=False),
     sa.Column(

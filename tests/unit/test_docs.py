@@ -134,7 +134,7 @@ def _rows(kind: type[BaseModel], path: str, variable: str, outer: Any = None) ->
         # a list of sections is one JSON value in the environment and a table array in TOML
         if section is not None and typing.get_origin(field.annotation) is not list:
             whole = None if field.is_required() else field.get_default(call_default_factory=True)
-            rows += _rows(section, f"{place}.", f"{variable}{name.upper()}__", whole)
+            rows += _rows(section, f"{place}.", f"{variable}{name.upper()}__" if variable else "", whole)
             continue
         default = _default(field) if outer is None else _shown(getattr(outer, name))
         where = f"`{variable}{name.upper()}`" if variable else ""
@@ -160,7 +160,7 @@ def _default(field: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value in ("", ()) else f"`{value}`"
+    return "none" if value in ("", (), [], None) else f"`{value}`"
 
 
 def _attributes(kind: type[BaseModel]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from liandong.cases.v1 import handling_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import page_tokens, queries
+from services.cases import queries
 from services.cases.desk import DeskSession
 from services.cases.handlers.audited import AuditedReads
 from services.cases.handling import store, views, work
@@ -19,6 +19,7 @@ from services.cases.handling.steps import Steps
 from services.cases.handling.store import Kept
 from services.cases.handling.work import Place
 from services.cases.watch import CaseWatch, write
+from services.common import page_tokens
 from services.common.errors import InvalidField
 from services.exchange import actors
 from services.exchange.actors import ActorFacts

@@ -10,12 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.cases.v1 import handling_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import page_tokens
 from services.cases.desk import DeskSession
 from services.cases.handlers.handling import HandlingCommands
 from services.cases.handling import numbering, tables, views
 from services.cases.handling.statements import Statements, delegation_row
 from services.cases.handling.store import Kept
+from services.common import page_tokens
 from services.common.clock import microseconds
 from services.exchange import actors
 from services.exchange.letters import moment

@@ -12,13 +12,14 @@ from typing import Any, Final, TypeVar
 from liandong.cases.v1 import case_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import bodies, page_tokens, parked, queries, views
+from services.cases import bodies, parked, queries, views
 from services.cases.desk import Desk
 from services.cases.dossier import Dossier, Prove
 from services.cases.handlers.audited import AuditedReads
 from services.cases.queries import CaseRow, Place, Wanted
 from services.cases.search import Found, search
 from services.cases.watch import CaseWatch, Change, write
+from services.common import page_tokens
 from services.common.clock import microseconds
 from services.common.errors import NotFound, RoleNotPermitted
 from services.common.permissions import PermissionTable, Rule

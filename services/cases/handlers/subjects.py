@@ -8,7 +8,8 @@ from typing import Any, Final
 from liandong.cases.v1 import subject_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import imports, page_tokens, subject_file
+from services.cases import imports, subject_file
+from services.common import page_tokens
 from services.common.errors import LiandongError
 from services.common.permissions import PermissionTable, Rule
 from services.exchange.department import Department

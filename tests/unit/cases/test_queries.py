@@ -11,10 +11,10 @@ from liandong.cases.v1.bodies_pb2 import SignFor
 
 from services.cases import queries, store, tables
 from services.cases.handlers.reading import ReadingHandlers
-from services.cases.page_tokens import PageTokenInvalid, encode
 from services.cases.queries import Place, Wanted
 from services.common.bulk import Record
 from services.common.clock import microseconds
+from services.common.page_tokens import PageTokenInvalid, encode
 from services.procedures.calendar import NEVER
 from tests.builders.departments import HEALTH, MARKET, new_id
 from tests.builders.ledger import MONDAY, Ledger, Node, days

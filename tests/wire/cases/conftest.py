@@ -14,9 +14,11 @@ from liandong.cases.v1 import (
     subject_service_pb2,
 )
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceStub
 from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 
 from services.cases.handlers import CaseHandlers, HandlingHandlers
+from services.cases.handlers.duties import DUTY_RULES, SERVICE, DutyHandlers
 from services.cases.handlers.imports import ImportHandlers
 from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.permissions import IMPORT_RULES, RULES, SUBJECT_RULES
@@ -29,6 +31,7 @@ from tests.wire.exchange.evidence_world import Identities
 
 if TYPE_CHECKING:
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceAsyncStub
     from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceAsyncStub
 
 
@@ -58,6 +61,15 @@ class Port:
             yield channel
 
     @asynccontextmanager
+    async def calling_duties(
+        self, department: str = "", kind: str = "gateway"
+    ) -> "AsyncIterator[DutyServiceAsyncStub]":
+        """The same for DutyService."""
+        tls = self._identities.files(department or self.node.department.name, kind)
+        async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
+            yield DutyServiceStub(channel)
+
+    @asynccontextmanager
     async def handling(self) -> "AsyncIterator[tuple[CaseServiceAsyncStub, HandlingServiceAsyncStub]]":
         """Stubs of both services with the certificate of the department's own gateway."""
         tls = self._identities.files(self.node.department.name, "gateway")
@@ -80,11 +92,12 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES},
+            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES, **DUTY_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
+        server.add(DutyHandlers(department, ledger.clock), SERVICE)
         server.add(
             HandlingHandlers(department, market.desk, prove=ledger.prove),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],

@@ -138,6 +138,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         running.append(run.start("node", "node", "--config", "node.toml", ready="link.up"))
         _describe(folder, addresses, f"127.0.0.1:{enrolment}")
         run.environment = {"LIANDONG_FEDERATION": "federation.json", "LIANDONG_AS": f"{HEALTH}:clerk"}
+        until = time.monotonic() + _PATIENCE_S
+        # the link is up before the entries that came over it are applied
+        while "STATUS_ACTIVE" not in json.dumps(run.json("directory", "list")):
+            assert time.monotonic() < until
         yield World(run, folder, registry, addresses)
     finally:
         for process in reversed(running):
@@ -153,6 +157,8 @@ def _describe(folder: Path, addresses: dict[str, str], enrolment: str) -> None:
             ("clerk", "王芳"),
             ("leader-in-charge", "陈慧"),
             ("auditor", "周宁"),
+            ("section-head", "周宁"),
+            ("registry-clerk", "赵敏"),
             ("system", "系统"),
         )
     ]

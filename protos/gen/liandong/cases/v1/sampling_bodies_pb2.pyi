@@ -241,6 +241,8 @@ class DrawNotice(_message.Message):
     OBJECTS_FIELD_NUMBER: _builtins.int
     OFFICERS_FIELD_NUMBER: _builtins.int
     QUOTA_FIELD_NUMBER: _builtins.int
+    COMMITMENT_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The method, by name and edition."""
     seed_source: _builtins.str
@@ -251,6 +253,10 @@ class DrawNotice(_message.Message):
     """Edition and SHA-256 of the library of officers (执法检查人员名录库)."""
     quota: _builtins.int
     """How many are drawn."""
+    commitment: _builtins.bytes
+    """Of the method `liandong-draw/1`: digest of the plan and of every line of the lists, 32 bytes."""
+    margin: _builtins.int
+    """Of the same: the seed is the ledger's root over so many leaves after this letter."""
     @_builtins.property
     def draws_at(self) -> _timestamp_pb2.Timestamp:
         """When it is drawn."""
@@ -264,10 +270,12 @@ class DrawNotice(_message.Message):
         objects: _builtins.str = ...,
         officers: _builtins.str = ...,
         quota: _builtins.int = ...,
+        commitment: _builtins.bytes = ...,
+        margin: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["draws_at", b"draws_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draws_at", b"draws_at", "method", b"method", "objects", b"objects", "officers", b"officers", "quota", b"quota", "seed_source", b"seed_source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "draws_at", b"draws_at", "margin", b"margin", "method", b"method", "objects", b"objects", "officers", b"officers", "quota", b"quota", "seed_source", b"seed_source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -283,10 +291,16 @@ class DrawResult(_message.Message):
     METHOD_FIELD_NUMBER: _builtins.int
     PAIRS_FIELD_NUMBER: _builtins.int
     EXCLUDED_FIELD_NUMBER: _builtins.int
+    TREE_SIZE_FIELD_NUMBER: _builtins.int
+    COMMITMENT_FIELD_NUMBER: _builtins.int
     seed: _builtins.str
     """The seed."""
     method: _builtins.str
     """The method, by name and edition."""
+    tree_size: _builtins.int
+    """Of the method `liandong-draw/1`: leaves of the ledger under the root in `seed`."""
+    commitment: _builtins.bytes
+    """What was announced, 32 bytes."""
     @_builtins.property
     def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrawnPair]:
         """Objects and the officers who inspect them."""
@@ -302,10 +316,12 @@ class DrawResult(_message.Message):
         method: _builtins.str = ...,
         pairs: _abc.Iterable[Global___DrawnPair] | None = ...,
         excluded: _abc.Iterable[_builtins.str] | None = ...,
+        tree_size: _builtins.int = ...,
+        commitment: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["excluded", b"excluded", "method", b"method", "pairs", b"pairs", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "excluded", b"excluded", "method", b"method", "pairs", b"pairs", "seed", b"seed", "tree_size", b"tree_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

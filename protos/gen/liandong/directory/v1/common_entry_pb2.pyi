@@ -168,6 +168,126 @@ AREA_SPLIT_OUTSIDE: AreaSplit.ValueType  # 2
 """Outside it."""
 Global___AreaSplit: _TypeAlias = AreaSplit  # noqa: Y015
 
+class _DutyOwner:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DutyOwnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DutyOwner.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DUTY_OWNER_UNSPECIFIED: _DutyOwner.ValueType  # 0
+    """Not set."""
+    DUTY_OWNER_LISTED: _DutyOwner.ValueType  # 1
+    """The departments that it lists."""
+    DUTY_OWNER_EVERY_MEMBER: _DutyOwner.ValueType  # 2
+    """Every department that is active when an occurrence opens, but those that it lists."""
+    DUTY_OWNER_OFFICE: _DutyOwner.ValueType  # 3
+    """The department that holds the mechanism's office when an occurrence opens."""
+
+class DutyOwner(_DutyOwner, metaclass=_DutyOwnerEnumTypeWrapper):
+    """Who owes a standing duty."""
+
+DUTY_OWNER_UNSPECIFIED: DutyOwner.ValueType  # 0
+"""Not set."""
+DUTY_OWNER_LISTED: DutyOwner.ValueType  # 1
+"""The departments that it lists."""
+DUTY_OWNER_EVERY_MEMBER: DutyOwner.ValueType  # 2
+"""Every department that is active when an occurrence opens, but those that it lists."""
+DUTY_OWNER_OFFICE: DutyOwner.ValueType  # 3
+"""The department that holds the mechanism's office when an occurrence opens."""
+Global___DutyOwner: _TypeAlias = DutyOwner  # noqa: Y015
+
+class _DutyCycle:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DutyCycleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DutyCycle.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DUTY_CYCLE_UNSPECIFIED: _DutyCycle.ValueType  # 0
+    """Not set."""
+    DUTY_CYCLE_ONCE: _DutyCycle.ValueType  # 1
+    """Once, on the date `starting`."""
+    DUTY_CYCLE_WEEKS: _DutyCycle.ValueType  # 2
+    """Every so many weeks, counted from the date `starting`, on its day of the week."""
+    DUTY_CYCLE_MONTHS: _DutyCycle.ValueType  # 3
+    """Every so many months, counted from the month of `starting`."""
+    DUTY_CYCLE_YEARS: _DutyCycle.ValueType  # 4
+    """Every so many years, in the month of `starting`."""
+
+class DutyCycle(_DutyCycle, metaclass=_DutyCycleEnumTypeWrapper):
+    """How often a standing duty comes."""
+
+DUTY_CYCLE_UNSPECIFIED: DutyCycle.ValueType  # 0
+"""Not set."""
+DUTY_CYCLE_ONCE: DutyCycle.ValueType  # 1
+"""Once, on the date `starting`."""
+DUTY_CYCLE_WEEKS: DutyCycle.ValueType  # 2
+"""Every so many weeks, counted from the date `starting`, on its day of the week."""
+DUTY_CYCLE_MONTHS: DutyCycle.ValueType  # 3
+"""Every so many months, counted from the month of `starting`."""
+DUTY_CYCLE_YEARS: DutyCycle.ValueType  # 4
+"""Every so many years, in the month of `starting`."""
+Global___DutyCycle: _TypeAlias = DutyCycle  # noqa: Y015
+
+class _DutyDay:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DutyDayEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DutyDay.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DUTY_DAY_UNSPECIFIED: _DutyDay.ValueType  # 0
+    """The day of the month of `starting`."""
+    DUTY_DAY_OF_MONTH: _DutyDay.ValueType  # 1
+    """The n-th day, or the last of a month that is shorter."""
+    DUTY_DAY_LAST: _DutyDay.ValueType  # 2
+    """The last day."""
+    DUTY_DAY_WORKING: _DutyDay.ValueType  # 3
+    """The n-th working day, or the last working day of a month that has fewer."""
+    DUTY_DAY_LAST_WORKING: _DutyDay.ValueType  # 4
+    """The last working day."""
+
+class DutyDay(_DutyDay, metaclass=_DutyDayEnumTypeWrapper):
+    """Which day of its month."""
+
+DUTY_DAY_UNSPECIFIED: DutyDay.ValueType  # 0
+"""The day of the month of `starting`."""
+DUTY_DAY_OF_MONTH: DutyDay.ValueType  # 1
+"""The n-th day, or the last of a month that is shorter."""
+DUTY_DAY_LAST: DutyDay.ValueType  # 2
+"""The last day."""
+DUTY_DAY_WORKING: DutyDay.ValueType  # 3
+"""The n-th working day, or the last working day of a month that has fewer."""
+DUTY_DAY_LAST_WORKING: DutyDay.ValueType  # 4
+"""The last working day."""
+Global___DutyDay: _TypeAlias = DutyDay  # noqa: Y015
+
+class _DutyShift:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DutyShiftEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DutyShift.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DUTY_SHIFT_UNSPECIFIED: _DutyShift.ValueType  # 0
+    """The next working day, as the last day of a limit moves."""
+    DUTY_SHIFT_NEXT: _DutyShift.ValueType  # 1
+    """The next working day."""
+    DUTY_SHIFT_PREVIOUS: _DutyShift.ValueType  # 2
+    """The working day before."""
+    DUTY_SHIFT_STAYS: _DutyShift.ValueType  # 3
+    """It stays."""
+
+class DutyShift(_DutyShift, metaclass=_DutyShiftEnumTypeWrapper):
+    """What happens where the day is no working day."""
+
+DUTY_SHIFT_UNSPECIFIED: DutyShift.ValueType  # 0
+"""The next working day, as the last day of a limit moves."""
+DUTY_SHIFT_NEXT: DutyShift.ValueType  # 1
+"""The next working day."""
+DUTY_SHIFT_PREVIOUS: DutyShift.ValueType  # 2
+"""The working day before."""
+DUTY_SHIFT_STAYS: DutyShift.ValueType  # 3
+"""It stays."""
+Global___DutyShift: _TypeAlias = DutyShift  # noqa: Y015
+
 @_typing.final
 class CommonEntry(_message.Message):
     """A change of what everyone judges by; the payload of an envelope that the registry authors."""
@@ -189,6 +309,7 @@ class CommonEntry(_message.Message):
     REGISTRY_FIELD_NUMBER: _builtins.int
     OFFICER_FIELD_NUMBER: _builtins.int
     CODE_TABLE_FIELD_NUMBER: _builtins.int
+    STANDING_DUTY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def department(self) -> Global___Department:
         """A department; key: name."""
@@ -249,6 +370,10 @@ class CommonEntry(_message.Message):
     def code_table(self) -> Global___CodeTable:
         """A part of a version of a code table; key: name, version and part."""
 
+    @_builtins.property
+    def standing_duty(self) -> Global___StandingDuty:
+        """A duty that no letter opens; key: id."""
+
     def __init__(
         self,
         *,
@@ -267,12 +392,13 @@ class CommonEntry(_message.Message):
         registry: Global___RegistryIdentity | None = ...,
         officer: Global___OfficerCertificate | None = ...,
         code_table: Global___CodeTable | None = ...,
+        standing_duty: Global___StandingDuty | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "code_table", b"code_table", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "code_table", b"code_table", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation", "standing_duty", b"standing_duty"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "code_table", b"code_table", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "calendar", b"calendar", "category", b"category", "code_table", b"code_table", "department", b"department", "duty", b"duty", "entry", b"entry", "extension_schema", b"extension_schema", "limit", b"limit", "office", b"office", "officer", b"officer", "outage", b"outage", "person", b"person", "procedure", b"procedure", "registry", b"registry", "revocation", b"revocation", "standing_duty", b"standing_duty"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["department", "person", "authority", "duty", "office", "calendar", "procedure", "limit", "revocation", "outage", "category", "extension_schema", "registry", "officer", "code_table"]  # noqa: Y015
+    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["department", "person", "authority", "duty", "office", "calendar", "procedure", "limit", "revocation", "outage", "category", "extension_schema", "registry", "officer", "code_table", "standing_duty"]  # noqa: Y015
     _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_entry) -> _WhichOneofReturnType_entry | None: ...
 
@@ -1173,3 +1299,172 @@ class CodeRow(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CodeRow: _TypeAlias = CodeRow  # noqa: Y015
+
+@_typing.final
+class StandingDuty(_message.Message):
+    """A duty that comes by the calendar: a bulletin every two months, a report by a date and hour, a drill every year.
+    Its occurrences are computed from this entry, the directory and the calendar; an act that names one in `serves`
+    discharges it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    MECHANISM_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    EVERY_FIELD_NUMBER: _builtins.int
+    STARTING_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MINUTE_FIELD_NUMBER: _builtins.int
+    SHIFT_FIELD_NUMBER: _builtins.int
+    LEAD_DAYS_FIELD_NUMBER: _builtins.int
+    DISCHARGED_BY_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    DEFAULT_FIGURE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id, such as `supervision-bulletin`."""
+    source: _builtins.str
+    """The clause or plan that it comes from."""
+    mechanism: _builtins.str
+    """The mechanism that it belongs to: whose office sees it and is told; a procedure."""
+    owner: Global___DutyOwner.ValueType
+    """Who owes it."""
+    cycle: Global___DutyCycle.ValueType
+    """How often."""
+    every: _builtins.int
+    """Every so many of the cycle's units; 1 for ONCE."""
+    starting: _builtins.str
+    """The date of the first one, `YYYY-MM-DD`; of months and years its month counts."""
+    day: Global___DutyDay.ValueType
+    """For months and years: which day."""
+    number: _builtins.int
+    """The n of OF_MONTH and WORKING."""
+    minute: _builtins.int
+    """When it is due on that day, in minutes after midnight; 0: with the end of the day."""
+    shift: Global___DutyShift.ValueType
+    """What happens where the day is no working day."""
+    lead_days: _builtins.int
+    """How many days before its day an occurrence is opened."""
+    withdrawn: _builtins.bool
+    """It is struck: nothing of it that is still to come is owed."""
+    default_figure: _builtins.bool
+    """The figure is the product's own and waits for the office's word."""
+    @_builtins.property
+    def title(self) -> Global___Title:
+        """What people call it."""
+
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For LISTED those who owe it, for EVERY_MEMBER those who do not."""
+
+    @_builtins.property
+    def discharged_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___DutyDischarge]:
+        """Which acts discharge it, done by who owes it."""
+
+    @_builtins.property
+    def marks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DutyMark]:
+        """When who is told."""
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """No occurrence whose day is before this time."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """No occurrence whose day is at this time or later."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        title: Global___Title | None = ...,
+        source: _builtins.str = ...,
+        mechanism: _builtins.str = ...,
+        owner: Global___DutyOwner.ValueType = ...,
+        departments: _abc.Iterable[_builtins.str] | None = ...,
+        cycle: Global___DutyCycle.ValueType = ...,
+        every: _builtins.int = ...,
+        starting: _builtins.str = ...,
+        day: Global___DutyDay.ValueType = ...,
+        number: _builtins.int = ...,
+        minute: _builtins.int = ...,
+        shift: Global___DutyShift.ValueType = ...,
+        lead_days: _builtins.int = ...,
+        discharged_by: _abc.Iterable[Global___DutyDischarge] | None = ...,
+        marks: _abc.Iterable[Global___DutyMark] | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        withdrawn: _builtins.bool = ...,
+        default_figure: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["title", b"title", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "day", b"day", "default_figure", b"default_figure", "departments", b"departments", "discharged_by", b"discharged_by", "every", b"every", "id", b"id", "lead_days", b"lead_days", "marks", b"marks", "mechanism", b"mechanism", "minute", b"minute", "number", b"number", "owner", b"owner", "shift", b"shift", "source", b"source", "starting", b"starting", "title", b"title", "valid_from", b"valid_from", "valid_until", b"valid_until", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingDuty: _TypeAlias = StandingDuty  # noqa: Y015
+
+@_typing.final
+class DutyDischarge(_message.Message):
+    """Acts of a procedure that discharge a duty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    ACTS_FIELD_NUMBER: _builtins.int
+    procedure: _builtins.str
+    """The procedure."""
+    @_builtins.property
+    def acts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its acts."""
+
+    def __init__(
+        self,
+        *,
+        procedure: _builtins.str = ...,
+        acts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "procedure", b"procedure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DutyDischarge: _TypeAlias = DutyDischarge  # noqa: Y015
+
+@_typing.final
+class DutyMark(_message.Message):
+    """A time before a duty is due at which somebody is told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`due`, or a lead such as `10 d before`."""
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What happens, as in procedures: `remind`, `warn-leader`, `tell-office`, `propose-supervision`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        actions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DutyMark: _TypeAlias = DutyMark  # noqa: Y015

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from liandong.directory.v1 import common_entry_pb2 as liandong_dot_directory_dot_v1_dot_common__entry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-liandong/directory/v1/directory_service.proto\x12\x15liandong.directory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(liandong/directory/v1/common_entry.proto\"\x18\n\x16ListDepartmentsRequest\"i\n\x17ListDepartmentsResponse\x12\x36\n\x0b\x64\x65partments\x18\x01 \x03(\x0b\x32!.liandong.directory.v1.Department\x12\x16\n\x0e\x63ommon_version\x18\x02 \x01(\x04\"/\n\x14GetDepartmentRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\"\x95\x01\n\x15GetDepartmentResponse\x12\x35\n\ndepartment\x18\x01 \x01(\x0b\x32!.liandong.directory.v1.Department\x12-\n\x06people\x18\x02 \x03(\x0b\x32\x1d.liandong.directory.v1.Person\x12\x16\n\x0e\x63ommon_version\x18\x03 \x01(\x04\"\xc0\x01\n\x13ProposeRouteRequest\x12\x1a\n\titem_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x18\n\x07subject\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1a\n\tarea_code\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12/\n\x05split\x18\x04 \x01(\x0e\x32 .liandong.directory.v1.AreaSplit\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"O\n\x14ProposeRouteResponse\x12\x37\n\tproposals\x18\x01 \x03(\x0b\x32$.liandong.directory.v1.RouteProposal\"\xd4\x01\n\rRouteProposal\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12+\n\x05title\x18\x02 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12,\n\x06reason\x18\x03 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12\x32\n\x04mode\x18\x05 \x01(\x0e\x32$.liandong.directory.v1.AuthorityMode\x12\x11\n\tco_acting\x18\x06 \x03(\t\"\x11\n\x0fGetRulesRequest\"\x91\x02\n\x10GetRulesResponse\x12\x35\n\x0b\x61uthorities\x18\x01 \x03(\x0b\x32 .liandong.directory.v1.Authority\x12+\n\x06\x64uties\x18\x02 \x03(\x0b\x32\x1b.liandong.directory.v1.Duty\x12.\n\x07offices\x18\x03 \x03(\x0b\x32\x1d.liandong.directory.v1.Office\x12\x33\n\ncategories\x18\x04 \x03(\x0b\x32\x1f.liandong.directory.v1.Category\x12\x34\n\x06limits\x18\x05 \x03(\x0b\x32$.liandong.directory.v1.RegionalLimit\"H\n\x12GetCalendarRequest\x12\x17\n\x06region\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x19\n\x04year\x18\x02 \x01(\rB\x0b\xbaH\x08*\x06\x18\x98\x11(\xd0\x0f\"y\n\x13GetCalendarResponse\x12\x35\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32#.liandong.directory.v1.CalendarYear\x12\x13\n\x0bprovisional\x18\x02 \x01(\x08\x12\x16\n\x0e\x63ommon_version\x18\x03 \x01(\x04\"=\n\x13GetProcedureRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x0f\n\x07version\x18\x02 \x01(\r\"K\n\x14GetProcedureResponse\x12\x33\n\tprocedure\x18\x01 \x01(\x0b\x32 .liandong.directory.v1.Procedure\"\x17\n\x15ListProceduresRequest\"R\n\x16ListProceduresResponse\x12\x38\n\nprocedures\x18\x01 \x03(\x0b\x32$.liandong.directory.v1.ProcedureName\"k\n\rProcedureName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x05title\x18\x03 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12\x0e\n\x06office\x18\x04 \x01(\t\"4\n\x13WatchEntriesRequest\x12\x1d\n\x0c\x66rom_version\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"l\n\x14WatchEntriesResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x31\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\".liandong.directory.v1.CommonEntry\"r\n\x13PublishEntryRequest\x12\x39\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".liandong.directory.v1.CommonEntryB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x0fidempotency_key\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18P\"9\n\x14PublishEntryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04\"}\n\x15PublishEntriesRequest\x12@\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".liandong.directory.v1.CommonEntryB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xd0\x0f\x12\"\n\x0fidempotency_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18P\";\n\x16PublishEntriesResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04\x32\xb7\x08\n\x10\x44irectoryService\x12p\n\x0fListDepartments\x12-.liandong.directory.v1.ListDepartmentsRequest\x1a..liandong.directory.v1.ListDepartmentsResponse\x12j\n\rGetDepartment\x12+.liandong.directory.v1.GetDepartmentRequest\x1a,.liandong.directory.v1.GetDepartmentResponse\x12g\n\x0cProposeRoute\x12*.liandong.directory.v1.ProposeRouteRequest\x1a+.liandong.directory.v1.ProposeRouteResponse\x12[\n\x08GetRules\x12&.liandong.directory.v1.GetRulesRequest\x1a\'.liandong.directory.v1.GetRulesResponse\x12\x64\n\x0bGetCalendar\x12).liandong.directory.v1.GetCalendarRequest\x1a*.liandong.directory.v1.GetCalendarResponse\x12g\n\x0cGetProcedure\x12*.liandong.directory.v1.GetProcedureRequest\x1a+.liandong.directory.v1.GetProcedureResponse\x12m\n\x0eListProcedures\x12,.liandong.directory.v1.ListProceduresRequest\x1a-.liandong.directory.v1.ListProceduresResponse\x12i\n\x0cWatchEntries\x12*.liandong.directory.v1.WatchEntriesRequest\x1a+.liandong.directory.v1.WatchEntriesResponse0\x01\x12g\n\x0cPublishEntry\x12*.liandong.directory.v1.PublishEntryRequest\x1a+.liandong.directory.v1.PublishEntryResponse\x12m\n\x0ePublishEntries\x12,.liandong.directory.v1.PublishEntriesRequest\x1a-.liandong.directory.v1.PublishEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-liandong/directory/v1/directory_service.proto\x12\x15liandong.directory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(liandong/directory/v1/common_entry.proto\"\x18\n\x16ListDepartmentsRequest\"i\n\x17ListDepartmentsResponse\x12\x36\n\x0b\x64\x65partments\x18\x01 \x03(\x0b\x32!.liandong.directory.v1.Department\x12\x16\n\x0e\x63ommon_version\x18\x02 \x01(\x04\"/\n\x14GetDepartmentRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\"\x95\x01\n\x15GetDepartmentResponse\x12\x35\n\ndepartment\x18\x01 \x01(\x0b\x32!.liandong.directory.v1.Department\x12-\n\x06people\x18\x02 \x03(\x0b\x32\x1d.liandong.directory.v1.Person\x12\x16\n\x0e\x63ommon_version\x18\x03 \x01(\x04\"\xc0\x01\n\x13ProposeRouteRequest\x12\x1a\n\titem_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x18\n\x07subject\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1a\n\tarea_code\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12/\n\x05split\x18\x04 \x01(\x0e\x32 .liandong.directory.v1.AreaSplit\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"O\n\x14ProposeRouteResponse\x12\x37\n\tproposals\x18\x01 \x03(\x0b\x32$.liandong.directory.v1.RouteProposal\"\xd4\x01\n\rRouteProposal\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12+\n\x05title\x18\x02 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12,\n\x06reason\x18\x03 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12\x32\n\x04mode\x18\x05 \x01(\x0e\x32$.liandong.directory.v1.AuthorityMode\x12\x11\n\tco_acting\x18\x06 \x03(\t\"\x11\n\x0fGetRulesRequest\"\x91\x02\n\x10GetRulesResponse\x12\x35\n\x0b\x61uthorities\x18\x01 \x03(\x0b\x32 .liandong.directory.v1.Authority\x12+\n\x06\x64uties\x18\x02 \x03(\x0b\x32\x1b.liandong.directory.v1.Duty\x12.\n\x07offices\x18\x03 \x03(\x0b\x32\x1d.liandong.directory.v1.Office\x12\x33\n\ncategories\x18\x04 \x03(\x0b\x32\x1f.liandong.directory.v1.Category\x12\x34\n\x06limits\x18\x05 \x03(\x0b\x32$.liandong.directory.v1.RegionalLimit\"\xab\x01\n\x13ListOfficersRequest\x12\x1b\n\ndepartment\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18x\x12<\n\x05state\x18\x02 \x01(\x0e\x32#.liandong.directory.v1.OfficerStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"e\n\x14ListOfficersResponse\x12\x34\n\x08officers\x18\x01 \x03(\x0b\x32\".liandong.directory.v1.OfficerView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x0bOfficerView\x12>\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32).liandong.directory.v1.OfficerCertificate\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.liandong.directory.v1.OfficerState\x12\x11\n\tdays_left\x18\x03 \x01(\r\"H\n\x12GetCalendarRequest\x12\x17\n\x06region\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x19\n\x04year\x18\x02 \x01(\rB\x0b\xbaH\x08*\x06\x18\x98\x11(\xd0\x0f\"y\n\x13GetCalendarResponse\x12\x35\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32#.liandong.directory.v1.CalendarYear\x12\x13\n\x0bprovisional\x18\x02 \x01(\x08\x12\x16\n\x0e\x63ommon_version\x18\x03 \x01(\x04\"=\n\x13GetProcedureRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x0f\n\x07version\x18\x02 \x01(\r\"K\n\x14GetProcedureResponse\x12\x33\n\tprocedure\x18\x01 \x01(\x0b\x32 .liandong.directory.v1.Procedure\"\x17\n\x15ListProceduresRequest\"R\n\x16ListProceduresResponse\x12\x38\n\nprocedures\x18\x01 \x03(\x0b\x32$.liandong.directory.v1.ProcedureName\"k\n\rProcedureName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x05title\x18\x03 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12\x0e\n\x06office\x18\x04 \x01(\t\"4\n\x13WatchEntriesRequest\x12\x1d\n\x0c\x66rom_version\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"l\n\x14WatchEntriesResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x31\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\".liandong.directory.v1.CommonEntry\"r\n\x13PublishEntryRequest\x12\x39\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".liandong.directory.v1.CommonEntryB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x0fidempotency_key\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18P\"9\n\x14PublishEntryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04\"}\n\x15PublishEntriesRequest\x12@\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".liandong.directory.v1.CommonEntryB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xd0\x0f\x12\"\n\x0fidempotency_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18P\";\n\x16PublishEntriesResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04*\xb1\x01\n\x0cOfficerState\x12\x1d\n\x19OFFICER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13OFFICER_STATE_VALID\x10\x01\x12\x18\n\x14OFFICER_STATE_ENDING\x10\x02\x12\x19\n\x15OFFICER_STATE_EXPIRED\x10\x03\x12\x1b\n\x17OFFICER_STATE_SUSPENDED\x10\x04\x12\x17\n\x13OFFICER_STATE_AHEAD\x10\x05\x32\xa0\t\n\x10\x44irectoryService\x12p\n\x0fListDepartments\x12-.liandong.directory.v1.ListDepartmentsRequest\x1a..liandong.directory.v1.ListDepartmentsResponse\x12j\n\rGetDepartment\x12+.liandong.directory.v1.GetDepartmentRequest\x1a,.liandong.directory.v1.GetDepartmentResponse\x12g\n\x0cProposeRoute\x12*.liandong.directory.v1.ProposeRouteRequest\x1a+.liandong.directory.v1.ProposeRouteResponse\x12[\n\x08GetRules\x12&.liandong.directory.v1.GetRulesRequest\x1a\'.liandong.directory.v1.GetRulesResponse\x12\x64\n\x0bGetCalendar\x12).liandong.directory.v1.GetCalendarRequest\x1a*.liandong.directory.v1.GetCalendarResponse\x12g\n\x0cGetProcedure\x12*.liandong.directory.v1.GetProcedureRequest\x1a+.liandong.directory.v1.GetProcedureResponse\x12m\n\x0eListProcedures\x12,.liandong.directory.v1.ListProceduresRequest\x1a-.liandong.directory.v1.ListProceduresResponse\x12g\n\x0cListOfficers\x12*.liandong.directory.v1.ListOfficersRequest\x1a+.liandong.directory.v1.ListOfficersResponse\x12i\n\x0cWatchEntries\x12*.liandong.directory.v1.WatchEntriesRequest\x1a+.liandong.directory.v1.WatchEntriesResponse0\x01\x12g\n\x0cPublishEntry\x12*.liandong.directory.v1.PublishEntryRequest\x1a+.liandong.directory.v1.PublishEntryResponse\x12m\n\x0ePublishEntries\x12,.liandong.directory.v1.PublishEntriesRequest\x1a-.liandong.directory.v1.PublishEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROPOSEROUTEREQUEST'].fields_by_name['subject']._serialized_options = b'\272H\004r\002\030<'
   _globals['_PROPOSEROUTEREQUEST'].fields_by_name['area_code']._loaded_options = None
   _globals['_PROPOSEROUTEREQUEST'].fields_by_name['area_code']._serialized_options = b'\272H\004r\002\030('
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['department']._loaded_options = None
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['department']._serialized_options = b'\272H\004r\002\030x'
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['state']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTOFFICERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\220\003'
   _globals['_GETCALENDARREQUEST'].fields_by_name['region']._loaded_options = None
   _globals['_GETCALENDARREQUEST'].fields_by_name['region']._serialized_options = b'\272H\004r\002\030<'
   _globals['_GETCALENDARREQUEST'].fields_by_name['year']._loaded_options = None
@@ -58,6 +66,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLISHENTRIESREQUEST'].fields_by_name['entries']._serialized_options = b'\272H\010\222\001\005\010\001\020\320\017'
   _globals['_PUBLISHENTRIESREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
   _globals['_PUBLISHENTRIESREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\006r\004\020\001\030P'
+  _globals['_OFFICERSTATE']._serialized_start=2807
+  _globals['_OFFICERSTATE']._serialized_end=2984
   _globals['_LISTDEPARTMENTSREQUEST']._serialized_start=176
   _globals['_LISTDEPARTMENTSREQUEST']._serialized_end=200
   _globals['_LISTDEPARTMENTSRESPONSE']._serialized_start=202
@@ -76,32 +86,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRULESREQUEST']._serialized_end=1018
   _globals['_GETRULESRESPONSE']._serialized_start=1021
   _globals['_GETRULESRESPONSE']._serialized_end=1294
-  _globals['_GETCALENDARREQUEST']._serialized_start=1296
-  _globals['_GETCALENDARREQUEST']._serialized_end=1368
-  _globals['_GETCALENDARRESPONSE']._serialized_start=1370
-  _globals['_GETCALENDARRESPONSE']._serialized_end=1491
-  _globals['_GETPROCEDUREREQUEST']._serialized_start=1493
-  _globals['_GETPROCEDUREREQUEST']._serialized_end=1554
-  _globals['_GETPROCEDURERESPONSE']._serialized_start=1556
-  _globals['_GETPROCEDURERESPONSE']._serialized_end=1631
-  _globals['_LISTPROCEDURESREQUEST']._serialized_start=1633
-  _globals['_LISTPROCEDURESREQUEST']._serialized_end=1656
-  _globals['_LISTPROCEDURESRESPONSE']._serialized_start=1658
-  _globals['_LISTPROCEDURESRESPONSE']._serialized_end=1740
-  _globals['_PROCEDURENAME']._serialized_start=1742
-  _globals['_PROCEDURENAME']._serialized_end=1849
-  _globals['_WATCHENTRIESREQUEST']._serialized_start=1851
-  _globals['_WATCHENTRIESREQUEST']._serialized_end=1903
-  _globals['_WATCHENTRIESRESPONSE']._serialized_start=1905
-  _globals['_WATCHENTRIESRESPONSE']._serialized_end=2013
-  _globals['_PUBLISHENTRYREQUEST']._serialized_start=2015
-  _globals['_PUBLISHENTRYREQUEST']._serialized_end=2129
-  _globals['_PUBLISHENTRYRESPONSE']._serialized_start=2131
-  _globals['_PUBLISHENTRYRESPONSE']._serialized_end=2188
-  _globals['_PUBLISHENTRIESREQUEST']._serialized_start=2190
-  _globals['_PUBLISHENTRIESREQUEST']._serialized_end=2315
-  _globals['_PUBLISHENTRIESRESPONSE']._serialized_start=2317
-  _globals['_PUBLISHENTRIESRESPONSE']._serialized_end=2376
-  _globals['_DIRECTORYSERVICE']._serialized_start=2379
-  _globals['_DIRECTORYSERVICE']._serialized_end=3458
+  _globals['_LISTOFFICERSREQUEST']._serialized_start=1297
+  _globals['_LISTOFFICERSREQUEST']._serialized_end=1468
+  _globals['_LISTOFFICERSRESPONSE']._serialized_start=1470
+  _globals['_LISTOFFICERSRESPONSE']._serialized_end=1571
+  _globals['_OFFICERVIEW']._serialized_start=1574
+  _globals['_OFFICERVIEW']._serialized_end=1722
+  _globals['_GETCALENDARREQUEST']._serialized_start=1724
+  _globals['_GETCALENDARREQUEST']._serialized_end=1796
+  _globals['_GETCALENDARRESPONSE']._serialized_start=1798
+  _globals['_GETCALENDARRESPONSE']._serialized_end=1919
+  _globals['_GETPROCEDUREREQUEST']._serialized_start=1921
+  _globals['_GETPROCEDUREREQUEST']._serialized_end=1982
+  _globals['_GETPROCEDURERESPONSE']._serialized_start=1984
+  _globals['_GETPROCEDURERESPONSE']._serialized_end=2059
+  _globals['_LISTPROCEDURESREQUEST']._serialized_start=2061
+  _globals['_LISTPROCEDURESREQUEST']._serialized_end=2084
+  _globals['_LISTPROCEDURESRESPONSE']._serialized_start=2086
+  _globals['_LISTPROCEDURESRESPONSE']._serialized_end=2168
+  _globals['_PROCEDURENAME']._serialized_start=2170
+  _globals['_PROCEDURENAME']._serialized_end=2277
+  _globals['_WATCHENTRIESREQUEST']._serialized_start=2279
+  _globals['_WATCHENTRIESREQUEST']._serialized_end=2331
+  _globals['_WATCHENTRIESRESPONSE']._serialized_start=2333
+  _globals['_WATCHENTRIESRESPONSE']._serialized_end=2441
+  _globals['_PUBLISHENTRYREQUEST']._serialized_start=2443
+  _globals['_PUBLISHENTRYREQUEST']._serialized_end=2557
+  _globals['_PUBLISHENTRYRESPONSE']._serialized_start=2559
+  _globals['_PUBLISHENTRYRESPONSE']._serialized_end=2616
+  _globals['_PUBLISHENTRIESREQUEST']._serialized_start=2618
+  _globals['_PUBLISHENTRIESREQUEST']._serialized_end=2743
+  _globals['_PUBLISHENTRIESRESPONSE']._serialized_start=2745
+  _globals['_PUBLISHENTRIESRESPONSE']._serialized_end=2804
+  _globals['_DIRECTORYSERVICE']._serialized_start=2987
+  _globals['_DIRECTORYSERVICE']._serialized_end=4171
 # @@protoc_insertion_point(module_scope)

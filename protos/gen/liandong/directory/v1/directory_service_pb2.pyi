@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from liandong.directory.v1 import common_entry_pb2 as _common_entry_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _OfficerState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OfficerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OfficerState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OFFICER_STATE_UNSPECIFIED: _OfficerState.ValueType  # 0
+    """Not set; asked for: any."""
+    OFFICER_STATE_VALID: _OfficerState.ValueType  # 1
+    """Good."""
+    OFFICER_STATE_ENDING: _OfficerState.ValueType  # 2
+    """Good, and ends within 60 days."""
+    OFFICER_STATE_EXPIRED: _OfficerState.ValueType  # 3
+    """Its time is over."""
+    OFFICER_STATE_SUSPENDED: _OfficerState.ValueType  # 4
+    """Suspended, whatever its time."""
+    OFFICER_STATE_AHEAD: _OfficerState.ValueType  # 5
+    """Its time has not begun."""
+
+class OfficerState(_OfficerState, metaclass=_OfficerStateEnumTypeWrapper):
+    """How an officer's certificate stands."""
+
+OFFICER_STATE_UNSPECIFIED: OfficerState.ValueType  # 0
+"""Not set; asked for: any."""
+OFFICER_STATE_VALID: OfficerState.ValueType  # 1
+"""Good."""
+OFFICER_STATE_ENDING: OfficerState.ValueType  # 2
+"""Good, and ends within 60 days."""
+OFFICER_STATE_EXPIRED: OfficerState.ValueType  # 3
+"""Its time is over."""
+OFFICER_STATE_SUSPENDED: OfficerState.ValueType  # 4
+"""Suspended, whatever its time."""
+OFFICER_STATE_AHEAD: OfficerState.ValueType  # 5
+"""Its time has not begun."""
+Global___OfficerState: _TypeAlias = OfficerState  # noqa: Y015
 
 @_typing.final
 class ListDepartmentsRequest(_message.Message):
@@ -297,6 +334,100 @@ class GetRulesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRulesResponse: _TypeAlias = GetRulesResponse  # noqa: Y015
+
+@_typing.final
+class ListOfficersRequest(_message.Message):
+    """Asks for officers' certificates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    department: _builtins.str
+    """Only of this department."""
+    state: Global___OfficerState.ValueType
+    """Only in this state."""
+    page_size: _builtins.int
+    """At most so many; 0 means 200."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    def __init__(
+        self,
+        *,
+        department: _builtins.str = ...,
+        state: Global___OfficerState.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOfficersRequest: _TypeAlias = ListOfficersRequest  # noqa: Y015
+
+@_typing.final
+class ListOfficersResponse(_message.Message):
+    """Officers' certificates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def officers(self) -> _containers.RepeatedCompositeFieldContainer[Global___OfficerView]:
+        """By department and number."""
+
+    def __init__(
+        self,
+        *,
+        officers: _abc.Iterable[Global___OfficerView] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "officers", b"officers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOfficersResponse: _TypeAlias = ListOfficersResponse  # noqa: Y015
+
+@_typing.final
+class OfficerView(_message.Message):
+    """A certificate and how it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DAYS_LEFT_FIELD_NUMBER: _builtins.int
+    state: Global___OfficerState.ValueType
+    """How it stands now."""
+    days_left: _builtins.int
+    """Days until it ends, begun ones counted; 0 when it is over."""
+    @_builtins.property
+    def certificate(self) -> _common_entry_pb2.OfficerCertificate:
+        """The certificate."""
+
+    def __init__(
+        self,
+        *,
+        certificate: _common_entry_pb2.OfficerCertificate | None = ...,
+        state: Global___OfficerState.ValueType = ...,
+        days_left: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "days_left", b"days_left", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerView: _TypeAlias = OfficerView  # noqa: Y015
 
 @_typing.final
 class GetCalendarRequest(_message.Message):

@@ -70,6 +70,11 @@ class DirectoryServiceStub:
                 request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListProceduresRequest.SerializeToString,
                 response_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListProceduresResponse.FromString,
                 _registered_method=True)
+        self.ListOfficers = channel.unary_unary(
+                '/liandong.directory.v1.DirectoryService/ListOfficers',
+                request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersRequest.SerializeToString,
+                response_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersResponse.FromString,
+                _registered_method=True)
         self.WatchEntries = channel.unary_stream(
                 '/liandong.directory.v1.DirectoryService/WatchEntries',
                 request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.WatchEntriesRequest.SerializeToString,
@@ -140,6 +145,13 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOfficers(self, request, context):
+        """Officers' certificates and how they stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchEntries(self, request, context):
         """Common entries from a version on, then as they come.
         """
@@ -199,6 +211,11 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.ListProcedures,
                     request_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListProceduresRequest.FromString,
                     response_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListProceduresResponse.SerializeToString,
+            ),
+            'ListOfficers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOfficers,
+                    request_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersRequest.FromString,
+                    response_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersResponse.SerializeToString,
             ),
             'WatchEntries': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchEntries,
@@ -406,6 +423,33 @@ class DirectoryService:
             '/liandong.directory.v1.DirectoryService/ListProcedures',
             liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListProceduresRequest.SerializeToString,
             liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListProceduresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOfficers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.directory.v1.DirectoryService/ListOfficers',
+            liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersRequest.SerializeToString,
+            liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersResponse.FromString,
             options,
             channel_credentials,
             insecure,

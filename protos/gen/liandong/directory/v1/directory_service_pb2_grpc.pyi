@@ -47,6 +47,8 @@ class DirectoryServiceStub:
     """A procedure in force."""
     ListProcedures: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.ListProceduresRequest, _directory_service_pb2.ListProceduresResponse]
     """Names of procedures in force."""
+    ListOfficers: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.ListOfficersRequest, _directory_service_pb2.ListOfficersResponse]
+    """Officers' certificates and how they stand."""
     WatchEntries: _grpc.UnaryStreamMultiCallable[_directory_service_pb2.WatchEntriesRequest, _directory_service_pb2.WatchEntriesResponse]
     """Common entries from a version on, then as they come."""
     PublishEntry: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntryRequest, _directory_service_pb2.PublishEntryResponse]
@@ -75,6 +77,8 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """A procedure in force."""
     ListProcedures: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.ListProceduresRequest, _directory_service_pb2.ListProceduresResponse]  # type: ignore[assignment]
     """Names of procedures in force."""
+    ListOfficers: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.ListOfficersRequest, _directory_service_pb2.ListOfficersResponse]  # type: ignore[assignment]
+    """Officers' certificates and how they stand."""
     WatchEntries: _aio.UnaryStreamMultiCallable[_directory_service_pb2.WatchEntriesRequest, _directory_service_pb2.WatchEntriesResponse]  # type: ignore[assignment]
     """Common entries from a version on, then as they come."""
     PublishEntry: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntryRequest, _directory_service_pb2.PublishEntryResponse]  # type: ignore[assignment]
@@ -142,6 +146,14 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_directory_service_pb2.ListProceduresResponse, _abc.Awaitable[_directory_service_pb2.ListProceduresResponse]]:
         """Names of procedures in force."""
+
+    @_abc_1.abstractmethod
+    def ListOfficers(
+        self,
+        request: _directory_service_pb2.ListOfficersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_service_pb2.ListOfficersResponse, _abc.Awaitable[_directory_service_pb2.ListOfficersResponse]]:
+        """Officers' certificates and how they stand."""
 
     @_abc_1.abstractmethod
     def WatchEntries(

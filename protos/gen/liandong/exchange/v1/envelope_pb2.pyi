@@ -525,6 +525,7 @@ class ActContent(_message.Message):
     SUBJECT_KEY_VERSION_FIELD_NUMBER: _builtins.int
     BODY_TYPE_FIELD_NUMBER: _builtins.int
     BODY_DIGEST_FIELD_NUMBER: _builtins.int
+    SERVES_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """UUIDv7 of the case."""
     home_registry: _builtins.str
@@ -587,6 +588,10 @@ class ActContent(_message.Message):
     def subject_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """HMAC-SHA-256 of each subject's normalised identifier under the regional key of `subject_key_version`."""
 
+    @_builtins.property
+    def serves(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServedDuty]:
+        """Standing duties of the author that this act discharges."""
+
     def __init__(
         self,
         *,
@@ -613,14 +618,41 @@ class ActContent(_message.Message):
         subject_key_version: _builtins.int = ...,
         body_type: _builtins.str = ...,
         body_digest: _builtins.bytes = ...,
+        serves: _abc.Iterable[Global___ServedDuty] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at", "requested_limit", b"requested_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "amended_letter", b"amended_letter", "area_code", b"area_code", "body_digest", b"body_digest", "body_type", b"body_type", "case_id", b"case_id", "copies", b"copies", "home_registry", b"home_registry", "item_code", b"item_code", "linked_cases", b"linked_cases", "materials", b"materials", "occurred_at", b"occurred_at", "outcome_code", b"outcome_code", "parties", b"parties", "procedure", b"procedure", "procedure_version", b"procedure_version", "reason_code", b"reason_code", "recipients", b"recipients", "requested_limit", b"requested_limit", "sub_unit", b"sub_unit", "subject_key_version", b"subject_key_version", "subject_tokens", b"subject_tokens", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "amended_letter", b"amended_letter", "area_code", b"area_code", "body_digest", b"body_digest", "body_type", b"body_type", "case_id", b"case_id", "copies", b"copies", "home_registry", b"home_registry", "item_code", b"item_code", "linked_cases", b"linked_cases", "materials", b"materials", "occurred_at", b"occurred_at", "outcome_code", b"outcome_code", "parties", b"parties", "procedure", b"procedure", "procedure_version", b"procedure_version", "reason_code", b"reason_code", "recipients", b"recipients", "requested_limit", b"requested_limit", "serves", b"serves", "sub_unit", b"sub_unit", "subject_key_version", b"subject_key_version", "subject_tokens", b"subject_tokens", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActContent: _TypeAlias = ActContent  # noqa: Y015
+
+@_typing.final
+class ServedDuty(_message.Message):
+    """One occurrence of a standing duty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUTY_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    duty: _builtins.str
+    """The duty's id."""
+    period: _builtins.str
+    """Which: `YYYY-MM` of a duty by months or years, `YYYY-MM-DD` of one by weeks or of one that comes once."""
+    def __init__(
+        self,
+        *,
+        duty: _builtins.str = ...,
+        period: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty", b"duty", "period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServedDuty: _TypeAlias = ServedDuty  # noqa: Y015
 
 @_typing.final
 class Party(_message.Message):

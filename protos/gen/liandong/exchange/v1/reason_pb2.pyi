@@ -136,6 +136,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The act has to wait until an obligation of the case is met."""
     REASON_COPY_MISSING: _Reason.ValueType  # 84
     """The rule names a department that gets a copy, and the letter does not copy it in."""
+    REASON_DUTY_NOT_OWED: _Reason.ValueType  # 85
+    """The act names a standing duty that its author does not owe then, or that this act does not discharge."""
     REASON_CLOCK_AHEAD: _Reason.ValueType  # 100
     """Retry: the letter is dated later than the registry's clock allows."""
     REASON_EVIDENCE_PENDING: _Reason.ValueType  # 101
@@ -288,6 +290,8 @@ REASON_OBLIGATION_OPEN: Reason.ValueType  # 83
 """The act has to wait until an obligation of the case is met."""
 REASON_COPY_MISSING: Reason.ValueType  # 84
 """The rule names a department that gets a copy, and the letter does not copy it in."""
+REASON_DUTY_NOT_OWED: Reason.ValueType  # 85
+"""The act names a standing duty that its author does not owe then, or that this act does not discharge."""
 REASON_CLOCK_AHEAD: Reason.ValueType  # 100
 """Retry: the letter is dated later than the registry's clock allows."""
 REASON_EVIDENCE_PENDING: Reason.ValueType  # 101

@@ -78,6 +78,12 @@ class _AlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertKind.V
     """The mechanism's office is told."""
     ALERT_KIND_LINK_DOWN: _AlertKind.ValueType  # 3
     """A node has not been heard of."""
+    ALERT_KIND_WARN_LEADER: _AlertKind.ValueType  # 4
+    """The leader in charge of the department that owes it is warned."""
+    ALERT_KIND_PROPOSE_SUPERVISION: _AlertKind.ValueType  # 5
+    """The mechanism's office is advised to supervise."""
+    ALERT_KIND_CERTIFICATE: _AlertKind.ValueType  # 6
+    """An officer's certificate ends soon."""
 
 class AlertKind(_AlertKind, metaclass=_AlertKindEnumTypeWrapper):
     """What an alert is."""
@@ -90,6 +96,12 @@ ALERT_KIND_TELL_OFFICE: AlertKind.ValueType  # 2
 """The mechanism's office is told."""
 ALERT_KIND_LINK_DOWN: AlertKind.ValueType  # 3
 """A node has not been heard of."""
+ALERT_KIND_WARN_LEADER: AlertKind.ValueType  # 4
+"""The leader in charge of the department that owes it is warned."""
+ALERT_KIND_PROPOSE_SUPERVISION: AlertKind.ValueType  # 5
+"""The mechanism's office is advised to supervise."""
+ALERT_KIND_CERTIFICATE: AlertKind.ValueType  # 6
+"""An officer's certificate ends soon."""
 Global___AlertKind: _TypeAlias = AlertKind  # noqa: Y015
 
 @_typing.final
@@ -293,8 +305,10 @@ class ObligationView(_message.Message):
     OPENED_POSITION_FIELD_NUMBER: _builtins.int
     DISCHARGED_BY_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
+    DUTY_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
-    """The case."""
+    """The case; empty of a standing duty."""
     procedure: _builtins.str
     """The procedure."""
     rule: _builtins.str
@@ -317,6 +331,10 @@ class ObligationView(_message.Message):
     """Position of the act that opened it."""
     suspended: _builtins.bool
     """The clock is suspended."""
+    duty: _builtins.str
+    """A standing duty's id; then there is no case, and `rule` is the duty too."""
+    period: _builtins.str
+    """Which of its occurrences, such as `2026-03`."""
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
         """When it was opened (admitted)."""
@@ -352,10 +370,12 @@ class ObligationView(_message.Message):
         opened_position: _builtins.int = ...,
         discharged_by: _abc.Iterable[_builtins.str] | None = ...,
         suspended: _builtins.bool = ...,
+        duty: _builtins.str = ...,
+        period: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["discharged_at", b"discharged_at", "due_at", b"due_at", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "discharged_at", b"discharged_at", "discharged_by", b"discharged_by", "due_at", b"due_at", "limit", b"limit", "opened_at", b"opened_at", "opened_position", b"opened_position", "ordinal", b"ordinal", "owed_by", b"owed_by", "procedure", b"procedure", "provisional", b"provisional", "rule", b"rule", "state", b"state", "suspended", b"suspended", "title_en", b"title_en", "title_zh", b"title_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "discharged_at", b"discharged_at", "discharged_by", b"discharged_by", "due_at", b"due_at", "duty", b"duty", "limit", b"limit", "opened_at", b"opened_at", "opened_position", b"opened_position", "ordinal", b"ordinal", "owed_by", b"owed_by", "period", b"period", "procedure", b"procedure", "provisional", b"provisional", "rule", b"rule", "state", b"state", "suspended", b"suspended", "title_en", b"title_en", "title_zh", b"title_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -867,6 +887,7 @@ class Alert(_message.Message):
     FIRES_AT_FIELD_NUMBER: _builtins.int
     FIRED_AT_FIELD_NUMBER: _builtins.int
     SUBJECT_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number."""
     kind: Global___AlertKind.ValueType
@@ -877,6 +898,8 @@ class Alert(_message.Message):
     """The mark, such as `80%` or `due`."""
     subject_department: _builtins.str
     """The department it is about."""
+    certificate: _builtins.str
+    """The number of the certificate, if it is about one."""
     @_builtins.property
     def obligation(self) -> Global___ObligationView:
         """The obligation, if it is about one."""
@@ -900,10 +923,11 @@ class Alert(_message.Message):
         fires_at: _timestamp_pb2.Timestamp | None = ...,
         fired_at: _timestamp_pb2.Timestamp | None = ...,
         subject_department: _builtins.str = ...,
+        certificate: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fired_at", b"fired_at", "fires_at", b"fires_at", "obligation", b"obligation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "fired_at", b"fired_at", "fires_at", b"fires_at", "id", b"id", "kind", b"kind", "mark", b"mark", "obligation", b"obligation", "subject_department", b"subject_department"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "certificate", b"certificate", "fired_at", b"fired_at", "fires_at", b"fires_at", "id", b"id", "kind", b"kind", "mark", b"mark", "obligation", b"obligation", "subject_department", b"subject_department"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
