@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, EnumValueDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from liandong.cases.v1 import case_service_pb2
 
 from services.procedures.model import Title
@@ -22,7 +22,7 @@ def _catalogue() -> Mapping[str, Any]:
     return tomllib.loads(text)
 
 
-def field_title(field: FieldDescriptor) -> Title:
+def field_title(field: Any) -> Title:
     """What a field of a body is called; its own name where the catalogue does not know it."""
     catalogue = _catalogue()
     message = field.containing_type
@@ -30,7 +30,7 @@ def field_title(field: FieldDescriptor) -> Title:
     return Title(*pair) if pair else Title(field.name, field.name)
 
 
-def value_title(value: EnumValueDescriptor) -> Title:
+def value_title(value: Any) -> Title:
     """What a choice is called; its own name where the catalogue does not know it."""
     pair = _catalogue()["enums"].get(value.type.name, {}).get(short_name(value))
     return Title(*pair) if pair else Title(value.name, value.name)
@@ -51,10 +51,11 @@ def _entry(table: str, name: str) -> Title:
     return Title(*pair) if pair else Title(name, name)
 
 
-def short_name(value: EnumValueDescriptor) -> str:
+def short_name(value: Any) -> str:
     """A choice's name without that of its enum: `UNIT` of `SUBJECT_KIND_UNIT`."""
     prefix = "".join(f"_{each}" if each.isupper() else each.upper() for each in value.type.name)
-    return value.name.removeprefix(f"{prefix.lstrip('_')}_")
+    name: str = value.name
+    return name.removeprefix(f"{prefix.lstrip('_')}_")
 
 
 def body_messages() -> Iterator[Descriptor]:

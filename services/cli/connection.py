@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceStub
 from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
@@ -34,6 +35,7 @@ from services.exchange.assertions import Purpose
 if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
@@ -103,6 +105,11 @@ class Connection:
             return ((ACTOR_KEY, token.decode()),)
 
         return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), metadata))
+
+    @property
+    def documents(self) -> "DocumentServiceAsyncStub":
+        """DocumentService of the node."""
+        return cast("DocumentServiceAsyncStub", Acting(DocumentServiceStub(self.node), self._session))
 
     @property
     def sharing(self) -> "SharingServiceAsyncStub":

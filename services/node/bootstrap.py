@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc.aio
 import structlog
-from liandong.cases.v1 import case_service_pb2
+from liandong.cases.v1 import case_service_pb2, document_service_pb2
 from liandong.directory.v1 import directory_service_pb2
 from liandong.exchange.v1 import (
     evidence_service_pb2,
@@ -31,6 +31,8 @@ from services.common.clock import Clock, SystemClock
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
+from services.documents.handlers import DocumentHandlers
+from services.documents.rendering import Renderer
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
 from services.exchange.department import Department
@@ -80,6 +82,7 @@ class HostedDepartment:
         clock: For everything in it.
         registry_server_name: The DNS name in the registry's certificate, where it is not the host.
         registries: Addresses of the registry's replicas; those told at joining if empty.
+        renderer: Makes files of letters; one of its own if None.
         traces: Whether calls open spans.
     """
 
@@ -90,10 +93,12 @@ class HostedDepartment:
         registry_server_name: str = "",
         registries: Sequence[str] = (),
         *,
+        renderer: Renderer | None = None,
         traces: bool = False,
     ) -> None:
         self.settings = settings
         self._traces = traces
+        self._renderer = renderer or Renderer()
         self._clock = clock
         self._server_name = registry_server_name
         self.enrolment = EnrolmentClient(settings.folder, clock=clock, server_name=registry_server_name)
@@ -182,6 +187,10 @@ class HostedDepartment:
         handlers = CaseHandlers(department, self.desk, clock, prove=self._prove, evidence=self._store)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
+            DocumentHandlers(department, self._renderer),
+            document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
+        )
+        server.add(
             SharingHandlers(department, self.shelf),
             sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
         )
@@ -264,12 +273,15 @@ class Node:
     def __init__(self, settings: NodeSettings, clock: Clock | None = None) -> None:
         self.settings = settings
         clock = clock or SystemClock()
+        printing = settings.documents
+        renderer = Renderer(printing.fonts, at_once=printing.at_once, limit_s=printing.limit_s)
         self.departments = [
             HostedDepartment(
                 each,
                 clock,
                 settings.registry_server_name,
                 settings.registries,
+                renderer=renderer,
                 traces=bool(settings.telemetry.traces_endpoint),
             )
             for each in settings.departments

@@ -6,6 +6,7 @@ from typing import Final
 
 from services.cases.permissions import RULES as CASE_RULES
 from services.common.permissions import PermissionTable, Rule
+from services.documents.permissions import RULES as DOCUMENT_RULES
 from services.exchange.directory_handlers import NODE_RULES
 from services.sharing.permissions import RULES as SHARING_RULES
 
@@ -14,6 +15,7 @@ _EVIDENCE: Final = "/liandong.exchange.v1.EvidenceService"
 RULES: Final[PermissionTable] = {
     **CASE_RULES,
     **SHARING_RULES,
+    **DOCUMENT_RULES,
     **NODE_RULES,
     **{
         f"{_EVIDENCE}/{method}": Rule(

@@ -162,6 +162,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such category in the catalogue."""
     REASON_ITEM_NOT_YOURS: _Reason.ValueType  # 123
     """The item was withdrawn, or is by another publisher."""
+    REASON_NO_FONT: _Reason.ValueType  # 140
+    """The node has no font for Chinese, so it cannot print."""
+    REASON_NOT_PRINTABLE: _Reason.ValueType  # 141
+    """The document could not be made: it is too large, or took too long."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was refused. The name without its prefix is the `reason` of the
@@ -308,4 +312,8 @@ REASON_UNKNOWN_CATEGORY: Reason.ValueType  # 122
 """No such category in the catalogue."""
 REASON_ITEM_NOT_YOURS: Reason.ValueType  # 123
 """The item was withdrawn, or is by another publisher."""
+REASON_NO_FONT: Reason.ValueType  # 140
+"""The node has no font for Chinese, so it cannot print."""
+REASON_NOT_PRINTABLE: Reason.ValueType  # 141
+"""The document could not be made: it is too large, or took too long."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

@@ -1,0 +1,393 @@
+"""A document as a file for word processors, in the same measures. Imports a large library: only the child does.
+
+The page's grid (22 lines of 28 characters) is set, and lines break where the word processor breaks them; its page is
+the one that composing makes, but for a line that breaks elsewhere in other fonts.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import docx
+from docx.enum.table import WD_CELL_VERTICAL_ALIGNMENT
+from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_LINE_SPACING
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+from docx.shared import Mm, Pt, RGBColor
+
+from services.documents import model
+from services.documents.breaking import is_full
+from services.documents.model import (
+    HINT,
+    MM,
+    RED,
+    SIZE_3,
+    SIZE_4,
+    Align,
+    Cell,
+    Document,
+    Face,
+    Form,
+    Paragraph,
+    Space,
+    Table,
+)
+from services.documents.pages import LEADING, WIDTH, lines_of, pitch_of
+
+FONTS: Final[Mapping[Face, str]] = {
+    Face.FANGSONG: "仿宋",
+    Face.SONG: "方正小标宋简体",
+    Face.HEI: "黑体",
+    Face.KAI: "楷体",
+    Face.LATIN: "Times New Roman",
+}
+"""Names of the fonts as offices have them; what is not there the word processor replaces."""
+
+_TWIPS: Final = 20
+_LINE: Final = int(model.BLOCK_HEIGHT_MM * MM / model.LINES * _TWIPS) / _TWIPS
+"""A line of the grid; rounded up, the last one would not stand on its page."""
+_ALIGN: Final = {
+    Align.JUSTIFY: WD_ALIGN_PARAGRAPH.JUSTIFY,
+    Align.START: WD_ALIGN_PARAGRAPH.LEFT,
+    Align.CENTRE: WD_ALIGN_PARAGRAPH.CENTER,
+    Align.END: WD_ALIGN_PARAGRAPH.RIGHT,
+}
+_RULE_MM: Final = 170.0
+_NAME: Final = 36.0
+
+
+def render(document: Document, made_at: datetime) -> bytes:
+    """A document as a DOCX file."""
+    writer = _Writer(document, made_at)
+    writer.head()
+    for block in document.blocks:
+        writer.block(block)
+    writer.imprint()
+    writer.furniture()
+    return writer.bytes()
+
+
+def _measure(text: str, face: Face, size: float) -> float:
+    """About: word processors break lines themselves, but for titles."""
+    del face
+    return sum(size if is_full(each) else size / 2 for each in text)
+
+
+class _Writer:
+    def __init__(self, document: Document, made_at: datetime) -> None:
+        self._document = document
+        self._docx = docx.Document()
+        properties = self._docx.core_properties
+        properties.title = document.title.replace(HINT, "")
+        properties.author = document.authority
+        properties.comments = ""
+        properties.created = properties.modified = made_at.replace(tzinfo=None)
+        self._section = self._docx.sections[0]
+        self._page()
+        style = self._docx.styles["Normal"]
+        style.font.size = Pt(SIZE_3)
+        style.font.name = FONTS[Face.LATIN]
+        style.element.rPr.rFonts.set(qn("w:eastAsia"), FONTS[Face.FANGSONG])
+        # LibreOffice gives a character that is wider than its cell two cells; so lines are exact and characters
+        # are narrowed by their style too, which still makes 28 of them where the grid is understood
+        style.element.get_or_add_pPr().append(_switched_off("w:snapToGrid"))
+        narrow = OxmlElement("w:spacing")
+        narrow.set(qn("w:val"), "-5")
+        style.element.rPr.insert_element_before(narrow, "w:sz", "w:szCs", "w:lang")
+
+    def _page(self) -> None:
+        section = self._section
+        section.page_width, section.page_height = Mm(model.PAGE_WIDTH_MM), Mm(model.PAGE_HEIGHT_MM)
+        section.top_margin = Mm(model.HEAD_MM)
+        section.bottom_margin = Mm(model.PAGE_HEIGHT_MM - model.HEAD_MM - model.BLOCK_HEIGHT_MM)
+        section.left_margin = Mm(model.BINDING_MM)
+        section.right_margin = Mm(model.PAGE_WIDTH_MM - model.BINDING_MM - model.BLOCK_WIDTH_MM)
+        section.header_distance, section.footer_distance = Mm(30), Mm(20)
+        grid = section._sectPr.find(qn("w:docGrid"))  # noqa: SLF001 - the library offers no grid
+        if grid is None:
+            grid = OxmlElement("w:docGrid")
+            section._sectPr.append(grid)  # noqa: SLF001
+        grid.set(qn("w:type"), "linesAndChars")
+        grid.set(qn("w:linePitch"), str(int(_LINE * _TWIPS)))
+        # what a cell has more than the text's size, in 1/4096 point
+        cell = model.BLOCK_WIDTH_MM * MM / model.CHARACTERS
+        grid.set(qn("w:charSpace"), str(round((cell - SIZE_3) * 4096)))
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def block(self, block: model.Block) -> None:
+        """One block."""
+        if isinstance(block, Space):
+            for _ in range(block.lines):
+                self._write(self._docx.add_paragraph(), Paragraph("", first=0))
+        elif isinstance(block, Table):
+            self._table(block)
+        else:
+            self._write(self._docx.add_paragraph(), block)
+
+    def _write(self, target: Any, paragraph: Paragraph, lead: float = _LINE) -> None:
+        layout = target.paragraph_format
+        layout.space_before = layout.space_after = Pt(0)
+        layout.line_spacing_rule, layout.line_spacing = WD_LINE_SPACING.EXACTLY, Pt(lead)
+        layout.alignment = _ALIGN[paragraph.align]
+        layout.keep_with_next = paragraph.keep or None
+        layout.widow_control = False
+        pitch = pitch_of(paragraph.size)
+        if paragraph.left or paragraph.first or paragraph.right:
+            layout.left_indent = Pt(paragraph.left * pitch)
+            layout.first_line_indent = Pt((paragraph.first - paragraph.left) * pitch)
+            layout.right_indent = Pt(paragraph.right * pitch)
+        for number, text in enumerate(self._parts(paragraph)):
+            if number:
+                target.add_run().add_break()
+            bound = paragraph.bound if number == 0 else ""
+            self._run(target, text[: len(bound)], paragraph, Face.HEI)
+            self._run(target, text[len(bound) :], paragraph, paragraph.face)
+
+    @staticmethod
+    def _parts(paragraph: Paragraph) -> list[str]:
+        """A centred title is parted as it is on pages; everything else by the word processor."""
+        if paragraph.align is Align.CENTRE and paragraph.text:
+            return [line.text for line in lines_of(paragraph, _measure)]
+        return [paragraph.text.replace(HINT, "")]
+
+    @staticmethod
+    def _run(target: Any, text: str, paragraph: Paragraph, face: Face) -> None:
+        if not text:
+            return
+        run = target.add_run(text)
+        run.font.size = Pt(paragraph.size)
+        run.font.color.rgb = RGBColor(*paragraph.colour)
+        latin = FONTS[Face.LATIN] if face in (Face.FANGSONG, Face.KAI) else FONTS[face]
+        run.font.name = latin
+        run._element.rPr.rFonts.set(qn("w:eastAsia"), FONTS[face])  # noqa: SLF001
+        run._element.rPr.rFonts.set(qn("w:hint"), "eastAsia")  # noqa: SLF001
+
+    def _table(self, table: Table) -> None:
+        made = self._docx.add_table(rows=0, cols=len(table.columns))
+        made.style = "Table Grid"
+        made.autofit = False
+        for column, share in zip(made.columns, table.columns, strict=True):
+            column.width = Pt(share * WIDTH)
+        lead = table.size * 1.5
+        for number, row in enumerate(table.rows):
+            cells = made.add_row()
+            height = OxmlElement("w:trHeight")
+            height.set(qn("w:val"), str(round((table.least * lead + 10) * _TWIPS)))
+            properties = cells._tr.get_or_add_trPr()  # noqa: SLF001
+            properties.append(height)
+            if number < table.header:
+                properties.append(OxmlElement("w:tblHeader"))
+            place = 0
+            for cell in row:
+                target = cells.cells[place]
+                if cell.span > 1:
+                    target = target.merge(cells.cells[place + cell.span - 1])
+                target.width = Pt(sum(table.columns[place : place + cell.span]) * WIDTH)
+                self._cell(target, cell, table.size, lead)
+                place += cell.span
+        self._write(self._docx.add_paragraph(), Paragraph("", size=6, first=0), LEADING / 2)
+
+    def _cell(self, target: Any, cell: Cell, size: float, lead: float) -> None:
+        target.vertical_alignment = WD_CELL_VERTICAL_ALIGNMENT.CENTER
+        for number, text in enumerate(cell.text.split("\n")):
+            place = target.paragraphs[0] if number == 0 else target.add_paragraph()
+            # the cell breaks its lines itself, centred ones too
+            self._write(place, Paragraph("", face=cell.face, size=size, align=cell.align, first=0), lead)
+            self._run(place, text, Paragraph(text, size=size), cell.face)
+
+    # -- the head ---------------------------------------------------------------------------------
+
+    def head(self) -> None:
+        """The head of the form."""
+        document = self._document
+        if document.form is Form.OFFICIAL:
+            self._official()
+        elif document.form is Form.LETTER:
+            # the name and its rules stand in the first page's header, so the text begins below them
+            self._section.different_first_page_header_footer = True
+            header = self._section.first_page_header.paragraphs[0]
+            name = Paragraph(
+                document.authority, face=Face.SONG, size=_NAME, first=0, align=Align.CENTRE, colour=RED
+            )
+            self._write(header, name, _NAME * 1.1)
+            self._outdent(header)
+            _border(header, "bottom", "thickThinSmallGap", 24, 11)
+            line = self._docx.add_paragraph()
+            urgency = Paragraph(document.urgency, face=Face.HEI, first=0, align=Align.START)
+            self._write(line, urgency, LEADING)
+            line.paragraph_format.tab_stops.add_tab_stop(Pt(WIDTH), 2)
+            self._run(line, f"\t{document.number}", Paragraph(""), Face.FANGSONG)
+            self.block(Space(2))
+
+    def _official(self) -> None:
+        document = self._document
+        urgency = Paragraph(document.urgency, face=Face.HEI, first=0, align=Align.START)
+        self._write(self._docx.add_paragraph(), urgency)
+        cells = sum(1.0 if is_full(each) else 0.55 for each in document.authority)
+        size = min(46.0, WIDTH / max(cells, 1.0) * 0.98)
+        name = self._docx.add_paragraph()
+        self._write(
+            name,
+            Paragraph(document.authority, face=Face.SONG, size=size, first=0, align=Align.CENTRE, colour=RED),
+            size * 1.1,
+        )
+        name.paragraph_format.space_before = Pt(35 * MM - _LINE)
+        number = self._docx.add_paragraph()
+        self._write(number, Paragraph(document.number, first=0, align=Align.CENTRE))
+        number.paragraph_format.space_before = Pt(2 * _LINE - 6)
+        _border(number, "bottom", "single", 10, 8)
+        self.block(Space(2))
+
+    def _outdent(self, target: Any) -> None:
+        edge = (model.PAGE_WIDTH_MM - _RULE_MM) / 2
+        right = model.PAGE_WIDTH_MM - model.BINDING_MM - model.BLOCK_WIDTH_MM
+        target.paragraph_format.left_indent = Mm(edge - model.BINDING_MM)
+        target.paragraph_format.right_indent = Mm(edge - right)
+
+    # -- imprint and furniture --------------------------------------------------------------------
+
+    def imprint(self) -> None:
+        """Copies and printing, in a frame at the foot of the last page's text block."""
+        imprint = self._document.imprint
+        if imprint is None or not (imprint.copies or imprint.office):
+            return
+        chinese, ruled = self._document.language == "zh", self._document.form is Form.OFFICIAL
+        lines: list[tuple[str, str]] = []
+        if imprint.copies:
+            lines.append((("抄送：" if chinese else "Copies: ") + imprint.copies, ""))
+        if ruled and imprint.office:
+            lines.append((imprint.office, imprint.date + ("印发" if chinese else "")))
+        lead = LEADING * 0.9
+        hang = 3 if chinese else 4
+        laid = [
+            Paragraph(text, size=SIZE_4, align=Align.START, first=1, left=1 if end else 1 + hang, right=1)
+            for text, end in lines
+        ]
+        counts = [len(lines_of(each, _measure)) for each in laid]
+        y = (model.HEAD_MM + model.BLOCK_HEIGHT_MM) * MM - sum(counts) * lead
+        for number, paragraph in enumerate(laid):
+            if number:
+                # frames that follow each other are one frame to LibreOffice
+                self._write(self._docx.add_paragraph(), Paragraph("", size=1, first=0), 1)
+            target = self._docx.add_paragraph()
+            self._write(target, paragraph, lead)
+            if lines[number][1]:
+                target.paragraph_format.tab_stops.add_tab_stop(Pt(WIDTH - SIZE_4), 2)
+                self._run(target, f"\t{lines[number][1]}", Paragraph("", size=SIZE_4), Face.FANGSONG)
+            if ruled:
+                _border(target, "top", "single", 6 if number else 8, 1)
+                if number == len(laid) - 1:
+                    _border(target, "bottom", "single", 8, 1)
+            place = {"hAnchor": "margin", "vAnchor": "page", "xAlign": "left", "y": round(y * _TWIPS)}
+            _frame(target, **place)
+            y += counts[number] * lead
+
+    def furniture(self) -> None:
+        """Page numbers right on odd pages and left on even ones, the draft's mark, the footnote."""
+        section = self._section
+        self._docx.settings.odd_and_even_pages_header_footer = True
+        for footer, align in ((section.footer, Align.END), (section.even_page_footer, Align.START)):
+            target = footer.paragraphs[0]
+            self._write(target, Paragraph("", size=SIZE_4, align=align, first=1, right=1), SIZE_4)
+            target.paragraph_format.space_after = Pt(5.5 * MM)
+            for text, field in (("— ", False), (" PAGE ", True), (" —", False)):
+                _field(target, text) if field else self._run(
+                    target, text, Paragraph("", size=SIZE_4), Face.LATIN
+                )
+            if self._document.footnote:
+                target.paragraph_format.space_after = Pt(0)
+                self._write(
+                    footer.add_paragraph(), Paragraph(self._document.footnote, size=9, first=0), 5.5 * MM
+                )
+        if self._document.form is Form.LETTER:
+            target = section.first_page_footer.paragraphs[0]
+            self._write(target, Paragraph("", size=1, first=0), 2)
+            self._outdent(target)
+            _border(target, "bottom", "thinThickSmallGap", 24, 0)
+        if self._document.mark:
+            headers = [section.header, section.even_page_header]
+            if self._document.form is Form.LETTER:
+                headers.append(section.first_page_header)
+            for header in headers:
+                self._mark(header)
+
+    def _mark(self, header: Any) -> None:
+        # a frame stands before the paragraph that it belongs to
+        mark = header.paragraphs[0].insert_paragraph_before()
+        self._write(
+            mark,
+            Paragraph(self._document.mark, face=Face.HEI, size=28, first=0, colour=RED, align=Align.END),
+            32,
+        )
+        right = model.BINDING_MM + model.BLOCK_WIDTH_MM
+        place = str(round((right - 40) * MM * _TWIPS))
+        _frame(
+            mark,
+            w=round(40 * MM * _TWIPS),
+            vAnchor="page",
+            hAnchor="page",
+            x=place,
+            y=round(14 * MM * _TWIPS),
+        )
+
+    def bytes(self) -> bytes:
+        """The file."""
+        with io.BytesIO() as file:
+            self._docx.save(file)
+            return file.getvalue()
+
+
+def _border(target: Any, edge: str, kind: str, eighths: int, space: int) -> None:
+    """A rule above or below a paragraph, in eighths of a point and points."""
+    properties = target._p.get_or_add_pPr()  # noqa: SLF001 - the library offers no borders
+    borders = properties.find(qn("w:pBdr"))
+    if borders is None:
+        borders = OxmlElement("w:pBdr")
+        properties.insert_element_before(
+            borders, "w:shd", "w:tabs", "w:suppressAutoHyphens", "w:kinsoku", "w:wordWrap", "w:snapToGrid",
+            "w:spacing", "w:ind", "w:jc", "w:rPr",
+        )  # fmt: skip
+    border = OxmlElement(f"w:{edge}")
+    red = kind != "single" or eighths == 10  # noqa: PLR2004 - the rule below a document number
+    for name, value in (
+        ("val", kind), ("sz", eighths), ("space", space), ("color", "E60012" if red else "000000"),
+    ):  # fmt: skip
+        border.set(qn(f"w:{name}"), str(value))
+    borders.append(border)
+
+
+def _switched_off(name: str) -> Any:
+    element = OxmlElement(name)
+    element.set(qn("w:val"), "0")
+    return element
+
+
+def _frame(target: Any, **places: object) -> None:
+    frame = OxmlElement("w:framePr")
+    for name, value in {"w": round(WIDTH * _TWIPS), "wrap": "notBeside", **places}.items():
+        frame.set(qn(f"w:{name}"), str(value))
+    properties = target._p.get_or_add_pPr()  # noqa: SLF001
+    properties.insert_element_before(
+        frame, "w:widowControl", "w:pBdr", "w:tabs", "w:snapToGrid", "w:spacing", "w:ind", "w:jc", "w:rPr"
+    )
+
+
+def _field(target: Any, code: str) -> None:
+    """A field such as the page's number, with a text that stands there until it is computed."""
+    for kind, text in (("begin", ""), ("", code), ("separate", ""), ("text", "1"), ("end", "")):
+        run = target.add_run()
+        run.font.size = Pt(SIZE_4)
+        run.font.name = FONTS[Face.LATIN]
+        if kind == "text":
+            run.text = text
+            continue
+        element = OxmlElement("w:fldChar" if kind else "w:instrText")
+        if kind:
+            element.set(qn("w:fldCharType"), kind)
+        else:
+            element.text = text
+        run._r.append(element)  # noqa: SLF001
