@@ -53,6 +53,15 @@ def parts(body: Message, language: Language, skip: Sequence[str] = ()) -> list[P
     return [_part(field, value, language) for field, value in body.ListFields() if field.name not in skip]
 
 
+def lines(body: Message, language: Language) -> list[str]:
+    """The same as plain text, for a terminal: a long value stands below its title."""
+    shown = []
+    for part in parts(body, language):
+        shown.append(say("letter.pair", language, title=part.title, value=part.value).rstrip())
+        shown += [f"  {line}" for line in part.lines]
+    return shown
+
+
 def blocks(found: Sequence[Part], language: Language) -> list[Block]:
     """Short fields at the beginning on a line of their own; from the first long one on, under numbered headings."""
     first = next((index for index, part in enumerate(found) if not part.value), len(found))

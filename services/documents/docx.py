@@ -122,7 +122,7 @@ class _Writer:
         """One block."""
         if isinstance(block, Space):
             for _ in range(block.lines):
-                self._write(self._docx.add_paragraph(), Paragraph("", first=0))
+                self._write(self._docx.add_paragraph(), Paragraph("", first=0, keep=True))
         elif isinstance(block, Table):
             self._table(block)
         else:

@@ -25,6 +25,8 @@ from services.documents.model import Document
 
 _log = structlog.get_logger(__name__)
 
+CHILD: Final = ("-m", "services.documents.child")
+"""The program."""
 NO_FONT: Final = 3
 """Exit code of a child that found no font for Chinese."""
 TOO_LARGE: Final = 4
@@ -105,8 +107,7 @@ class Renderer:
     async def _run(self, task: Task) -> bytes:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "services.documents.child",
+            *CHILD,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
