@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from services.common.errors import LiandongError
 from services.documents.model import Face
+
+_log = structlog.get_logger(__name__)
 
 FOLDERS: Final = (
     Path("/fonts"),
@@ -102,6 +106,20 @@ def find(folders: Iterable[Path] = ()) -> Fonts:
         raise NoFont
     text = chains[Face.FANGSONG]
     return Fonts({face: chain or text for face, chain in chains.items()})
+
+
+def report(folders: Iterable[Path] = ()) -> None:
+    """Say in the log at the start what a node prints in, so that an operator need not wait for a letter to know."""
+    try:
+        found = find(folders)
+    except NoFont:
+        _log.warning("documents.no_font", hint="deploy/fonts.sh")
+        return
+    _log.info(
+        "documents.fonts",
+        text=found.chains[Face.FANGSONG][0].path.name,
+        stood_in_for=[str(face) for face in found.missing()],
+    )
 
 
 def _files(folders: Iterable[Path]) -> Mapping[str, Path]:

@@ -174,7 +174,17 @@ def _entry(connection: Connection, case_id: str, law: Law, now: datetime) -> Ent
 
 
 def _approvals(found: Iterable[pb.Approval]) -> tuple[Approved, ...]:
-    return tuple(Approved(each.role, each.name, moment(each.approved_at), each.certificate) for each in found)
+    return tuple(
+        Approved(
+            each.role,
+            each.name,
+            moment(each.approved_at),
+            each.certificate,
+            # known to contracts that let one act for another
+            getattr(each, "acting_for_name", ""),
+        )
+        for each in found
+    )
 
 
 def _materials(connection: Connection, materials: Sequence[pb.Material]) -> tuple[Attached, ...]:

@@ -31,6 +31,7 @@ from services.common.clock import Clock, SystemClock
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
+from services.documents import fonts
 from services.documents.handlers import DocumentHandlers
 from services.documents.rendering import Renderer
 from services.exchange import actors
@@ -290,6 +291,7 @@ class Node:
     async def start(self) -> dict[str, int]:
         """Start all; returns the port of each department."""
         interpreter.tune()
+        await asyncio.to_thread(fonts.report, self.settings.documents.fonts)
         return {each.department.name: await each.start() for each in self.departments}
 
     async def stop(self) -> None:

@@ -151,6 +151,15 @@ def test_a_signature_never_stands_alone_on_a_page(printed: Print) -> None:
         assert signed.index("特此函告。") < signed.index("2026年2月11日"), characters
 
 
+def test_a_heading_never_ends_a_page(printed: Print) -> None:
+    """At least two lines of its text stand below it."""
+    for problems in range(4, 16):
+        pages = printed(letter_document(findings(problems), Form.OFFICIAL, "zh"))
+        for page in pages[:-1]:
+            found = lines(block(page))
+            assert [line for line in found[-2:] if line[:2] in ("一、", "二、", "三、")] == [], problems
+
+
 def test_a_draft_is_marked_on_every_page_and_bears_no_number(printed: Print) -> None:
     """With the word in the head margin, in red."""
     pages = printed(letter_document(draft(), Form.LETTER, "zh"))

@@ -215,6 +215,17 @@ async def test_without_a_font_the_reason_says_so(press: Press, monkeypatch: pyte
     assert refused.value.reason == "NO_FONT"
 
 
+async def test_a_child_that_breaks_is_a_fault_of_ours(press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answered as one, with nothing of the letter."""
+    monkeypatch.setattr(rendering, "CHILD", ("-c", "raise SystemExit(1)"))
+    async with press.calling() as (documents, cases):
+        draft = await prepared(press, cases)
+        with pytest.raises(LiandongError) as refused:
+            await fetch(documents, press, pb.RenderLetterRequest(letter_id=draft.letter_id))
+    assert refused.value.reason == "INTERNAL"
+    assert "康宁" not in refused.value.message
+
+
 async def test_a_child_that_takes_too_long_is_ended(press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the caller told; the node goes on."""
     monkeypatch.setattr(rendering, "CHILD", ("-c", "import time; time.sleep(60)"))
