@@ -24,6 +24,7 @@ from services.documents.model import (
     Paragraph,
     Space,
     Table,
+    Turn,
 )
 from services.documents.pages import (
     BOTTOM,
@@ -39,6 +40,7 @@ from services.documents.pages import (
     Measure,
     Page,
     Stroke,
+    fitted_size,
     lines_of,
     pitch_of,
     set_line,
@@ -143,6 +145,8 @@ class _Flow:
             block = blocks[index]
             if isinstance(block, Space):
                 self._space(block)
+            elif isinstance(block, Turn):
+                self._turn()
             elif isinstance(block, Table):
                 self._table(block)
             else:
@@ -150,7 +154,7 @@ class _Flow:
                 while (
                     until + 1 < len(blocks)
                     and _keeps(blocks[until])
-                    and not isinstance(blocks[until + 1], Table)
+                    and not isinstance(blocks[until + 1], Table | Turn)
                 ):
                     until += 1
                 self._kept(blocks[index : until + 1])
@@ -338,8 +342,7 @@ class _Flow:
 
 def _fitted(text: str, size: float, width: float, colour: model.Colour) -> Paragraph:
     """A line that is made smaller until it stands in a width."""
-    cells = sum(1.0 if ord(each) > 0x2E7F else 0.55 for each in text)  # noqa: PLR2004 - where CJK begins
-    fitted = min(size, width / max(cells, 1.0))
+    fitted = fitted_size(text, size, width)
     return Paragraph(text, face=Face.SONG, size=fitted, first=0, align=Align.CENTRE, colour=colour)
 
 

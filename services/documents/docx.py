@@ -34,8 +34,9 @@ from services.documents.model import (
     Paragraph,
     Space,
     Table,
+    Turn,
 )
-from services.documents.pages import LEADING, WIDTH, lines_of, pitch_of
+from services.documents.pages import LEADING, WIDTH, fitted_size, lines_of, pitch_of
 
 FONTS: Final[Mapping[Face, str]] = {
     Face.FANGSONG: "仿宋",
@@ -56,7 +57,9 @@ _ALIGN: Final = {
     Align.END: WD_ALIGN_PARAGRAPH.RIGHT,
 }
 _RULE_MM: Final = 170.0
-_NAME: Final = 36.0
+_LETTER: Final = 36.0
+_OFFICIAL: Final = 46.0
+"""Sizes of the name in the head, if it stands in a line."""
 
 
 def render(document: Document, made_at: datetime) -> bytes:
@@ -86,6 +89,7 @@ class _Writer:
         properties.comments = ""
         properties.created = properties.modified = made_at.replace(tzinfo=None)
         self._section = self._docx.sections[0]
+        self._turned = False
         self._page()
         style = self._docx.styles["Normal"]
         style.font.size = Pt(SIZE_3)
@@ -95,7 +99,7 @@ class _Writer:
         # are narrowed by their style too, which still makes 28 of them where the grid is understood
         style.element.get_or_add_pPr().append(_switched_off("w:snapToGrid"))
         narrow = OxmlElement("w:spacing")
-        narrow.set(qn("w:val"), "-5")
+        narrow.set(qn("w:val"), "-7")
         style.element.rPr.insert_element_before(narrow, "w:sz", "w:szCs", "w:lang")
 
     def _page(self) -> None:
@@ -123,10 +127,15 @@ class _Writer:
         if isinstance(block, Space):
             for _ in range(block.lines):
                 self._write(self._docx.add_paragraph(), Paragraph("", first=0, keep=True))
+        elif isinstance(block, Turn):
+            self._turned = True
         elif isinstance(block, Table):
             self._table(block)
         else:
-            self._write(self._docx.add_paragraph(), block)
+            target = self._docx.add_paragraph()
+            self._write(target, block)
+            target.paragraph_format.page_break_before = self._turned or None
+            self._turned = False
 
     def _write(self, target: Any, paragraph: Paragraph, lead: float = _LINE) -> None:
         layout = target.paragraph_format
@@ -210,10 +219,11 @@ class _Writer:
             # the name and its rules stand in the first page's header, so the text begins below them
             self._section.different_first_page_header_footer = True
             header = self._section.first_page_header.paragraphs[0]
+            size = fitted_size(document.authority, _LETTER, 0.98 * WIDTH)
             name = Paragraph(
-                document.authority, face=Face.SONG, size=_NAME, first=0, align=Align.CENTRE, colour=RED
+                document.authority, face=Face.SONG, size=size, first=0, align=Align.CENTRE, colour=RED
             )
-            self._write(header, name, _NAME * 1.1)
+            self._write(header, name, size * 1.1)
             self._outdent(header)
             _border(header, "bottom", "thickThinSmallGap", 24, 11)
             line = self._docx.add_paragraph()
@@ -227,8 +237,7 @@ class _Writer:
         document = self._document
         urgency = Paragraph(document.urgency, face=Face.HEI, first=0, align=Align.START)
         self._write(self._docx.add_paragraph(), urgency)
-        cells = sum(1.0 if is_full(each) else 0.55 for each in document.authority)
-        size = min(46.0, WIDTH / max(cells, 1.0) * 0.98)
+        size = fitted_size(document.authority, _OFFICIAL, 0.98 * WIDTH)
         name = self._docx.add_paragraph()
         self._write(
             name,

@@ -131,7 +131,12 @@ class Table:
     least: int = 1
 
 
-Block = Paragraph | Space | Table
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The next block begins a page."""
+
+
+Block = Paragraph | Space | Table | Turn
 
 
 @dataclass(frozen=True, slots=True)

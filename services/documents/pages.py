@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.documents import model
-from services.documents.breaking import Atom, Line, atoms, break_lines, may_break
+from services.documents.breaking import Atom, Line, atoms, break_lines, is_full, may_break
 from services.documents.model import BLACK, HINT, MM, Align, Colour, Face, Paragraph
 
 LEFT: Final = model.BINDING_MM * MM
@@ -82,6 +82,12 @@ class Page:
 def pitch_of(size: float) -> float:
     """The cell of a character of a size, in the proportion of the text's."""
     return size * PITCH / model.SIZE_3
+
+
+def fitted_size(text: str, size: float, width: float = WIDTH) -> float:
+    """The size, made smaller until a line of large Song stands in a width."""
+    cells = sum(1.0 if is_full(each) else 0.6 for each in text)
+    return min(size, width / max(cells, 1.0))
 
 
 def lines_of(paragraph: Paragraph, measure: Measure, width: float = WIDTH) -> list[Line]:

@@ -128,6 +128,8 @@ class _Canvas:
         if name is None:
             name = self._names[file] = f"font{len(self._names)}"
             self._pdf.add_font(name, fname=file.path, collection_font_number=file.index)
+            # the boxes of the whole font are good for its subset too, and drawing every glyph anew takes long
+            self._font(name).ttfont.recalcBBoxes = False
         return name
 
     def _font(self, name: str) -> TTFFont:

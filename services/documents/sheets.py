@@ -23,6 +23,7 @@ from services.documents.model import (
     Paragraph,
     Space,
     Table,
+    Turn,
 )
 from services.documents.words import instant, pick, say
 from services.procedures.facts import Urgency
@@ -156,8 +157,12 @@ def materials(letter: Letter, language: Language, now: datetime) -> Document:
 
 def receipt(letter: Letter, language: Language, now: datetime) -> Document:
     """A receipt for each recipient (送达回证); what is not filled in is signed for by hand."""
-    blocks: list[Block] = [_receipt(letter, each, language) for each in letter.recipients]
-    return _sheet("receipt", letter, language, now, blocks or _of(letter, language))
+    blocks: list[Block] = []
+    for each in letter.recipients:
+        if blocks:
+            blocks += [Turn(), _head("receipt", letter, language), Space()]
+        blocks.append(_receipt(letter, each, language))
+    return _sheet("receipt", letter, language, now, blocks)
 
 
 def _receipt(letter: Letter, each: Addressee, language: Language) -> Table:
@@ -260,18 +265,22 @@ def _counted(duty: Duty, language: Language) -> Table:
 
 def _sheet(key: str, letter: Letter, language: Language, now: datetime, blocks: Sequence[Block]) -> Document:
     author = pick(letter.author, language)
-    name = say(f"sheet.{key}", language)
-    title = f"{author}{HINT}{name}" if language == "zh" else name
-    head = Paragraph(title, face=Face.SONG, size=SIZE_2, first=0, align=Align.CENTRE, keep=True)
+    head = _head(key, letter, language)
     return Document(
-        title=title.replace(HINT, ""),
+        title=head.text.replace(HINT, ""),
         form=Form.SHEET,
         blocks=(head, Space(), *blocks),
         authority=author,
         mark=say("letter.draft", language) if letter.draft else "",
         language=language,
-        footnote=say("sheet.printed", language, author=author, at=instant(now, language)),
+        footnote=say("sheet.printed", language, at=instant(now, language)),
     )
+
+
+def _head(key: str, letter: Letter, language: Language) -> Paragraph:
+    name = say(f"sheet.{key}", language)
+    title = f"{pick(letter.author, language)}{HINT}{name}" if language == "zh" else name
+    return Paragraph(title, face=Face.SONG, size=SIZE_2, first=0, align=Align.CENTRE, keep=True)
 
 
 def _of(letter: Letter, language: Language) -> list[Block]:

@@ -19,7 +19,7 @@ from services.documents.fonts import Fonts
 from services.documents.letters import letter_document
 from services.documents.model import Document, Form
 from tests.builders.papers import NOW, draft, findings, grid, transfer
-from tests.builders.printed import read
+from tests.builders.printed import lines, read
 
 SOFFICE = shutil.which("soffice")
 PAPERS: dict[str, Callable[[], Document]] = {
@@ -30,6 +30,7 @@ PAPERS: dict[str, Callable[[], Document]] = {
     "approval": lambda: sheets.approval(transfer(), "zh", NOW),
     "materials": lambda: sheets.materials(transfer(), "zh", NOW),
     "receipt": lambda: sheets.receipt(transfer(), "zh", NOW),
+    "receipts": lambda: sheets.receipt(findings(), "zh", NOW),
     "service": lambda: sheets.service(transfer(), "en", NOW),
     "due-time": lambda: sheets.due_time(transfer(), "zh", NOW),
 }
@@ -103,5 +104,8 @@ def test_libreoffice_makes_the_same_number_of_pages(installed: Fonts, tmp_path: 
         capture_output=True,
         timeout=150,
     )
+    second = read((tmp_path / "grid.pdf").read_bytes())[1]
+    inside = [each for each in second.characters if each.bottom < 37 + 225 + 2]
+    assert [len(line) for line in lines(inside)] == [28] * 22
     pages = {name: len(read((tmp_path / f"{name}.pdf").read_bytes())) for name in PAPERS}
     assert pages == {name: len(read(pdf.render(paper(), installed, NOW))) for name, paper in PAPERS.items()}

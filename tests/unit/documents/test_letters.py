@@ -14,13 +14,14 @@ from liandong.cases.v1 import bodies_pb2, case_service_pb2, emergency_bodies_pb2
 
 from services import procedures
 from services.cases.titles import field_title
-from services.documents import bodies
+from services.documents import bodies, docx
+from services.documents.compose import compose
 from services.documents.letter import Letter
 from services.documents.letters import letter_document, subject_of, text_of
 from services.documents.model import Face, Form, Paragraph, Table
 from services.procedures.loader import load
 from services.procedures.model import Title
-from tests.builders.papers import SIGNED, at, findings, transfer
+from tests.builders.papers import NOW, SIGNED, at, findings, transfer
 
 BODIES = list(case_service_pb2.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields)
 
@@ -73,6 +74,9 @@ def test_every_body_is_printed_with_the_titles_of_all_its_fields(field: Any) -> 
     body = filled(field.message_type)
     letter = replace(transfer(), procedure="any", act="any", act_title=Title("事项", "Act"), body=body)
     printed = words(letter)
+    document = letter_document(letter, Form.OFFICIAL, "zh")
+    assert compose(document, lambda text, _, size: size / 2 * len(text))
+    assert docx.render(document, NOW).startswith(b"PK")
     if field.message_type.name == "ExtensionBody":
         assert "名称" in printed
         assert "数量" in printed

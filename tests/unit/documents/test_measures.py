@@ -139,27 +139,6 @@ def test_no_line_of_a_printed_letter_begins_with_a_closing_mark(printed: Print) 
     assert [line for line in found if line[-1] in "（《「『【〔“‘"] == []
 
 
-def test_a_signature_never_stands_alone_on_a_page(printed: Print) -> None:
-    """Whatever the length of the text: its page bears text too."""
-    for characters in range(28 * 10, 28 * 34, 28 * 2):
-        pages = printed(letter_document(grid(characters), Form.OFFICIAL, "zh"))
-        (signed,) = [
-            found
-            for found in (lines(block(page)) for page in pages)
-            if "2026年2月11日" in found and "特此函告。" in found
-        ]
-        assert signed.index("特此函告。") < signed.index("2026年2月11日"), characters
-
-
-def test_a_heading_never_ends_a_page(printed: Print) -> None:
-    """At least two lines of its text stand below it."""
-    for problems in range(4, 16):
-        pages = printed(letter_document(findings(problems), Form.OFFICIAL, "zh"))
-        for page in pages[:-1]:
-            found = lines(block(page))
-            assert [line for line in found[-2:] if line[:2] in ("一、", "二、", "三、")] == [], problems
-
-
 def test_a_draft_is_marked_on_every_page_and_bears_no_number(printed: Print) -> None:
     """With the word in the head margin, in red."""
     pages = printed(letter_document(draft(), Form.LETTER, "zh"))
