@@ -100,6 +100,11 @@ class _Writer:
         style.element.get_or_add_pPr().append(_switched_off("w:snapToGrid"))
         narrow = OxmlElement("w:spacing")
         narrow.set(qn("w:val"), "-7")
+        # by the language go line breaks, and the width of marks that both scripts have
+        language = OxmlElement("w:lang")
+        language.set(qn("w:val"), "en-US")
+        language.set(qn("w:eastAsia"), "zh-CN")
+        style.element.rPr.append(language)
         style.element.rPr.insert_element_before(narrow, "w:sz", "w:szCs", "w:lang")
 
     def _page(self) -> None:
