@@ -20,6 +20,7 @@ from docx.shared import Mm, Pt, RGBColor
 
 from services.documents import model
 from services.documents.breaking import is_full
+from services.documents.docx_elements import TWIPS, border, field, frame, switched_off
 from services.documents.model import (
     HINT,
     MM,
@@ -47,8 +48,7 @@ FONTS: Final[Mapping[Face, str]] = {
 }
 """Names of the fonts as offices have them; what is not there the word processor replaces."""
 
-_TWIPS: Final = 20
-_LINE: Final = int(model.BLOCK_HEIGHT_MM * MM / model.LINES * _TWIPS) / _TWIPS
+_LINE: Final = int(model.BLOCK_HEIGHT_MM * MM / model.LINES * TWIPS) / TWIPS
 """A line of the grid; rounded up, the last one would not stand on its page."""
 _ALIGN: Final = {
     Align.JUSTIFY: WD_ALIGN_PARAGRAPH.JUSTIFY,
@@ -97,7 +97,7 @@ class _Writer:
         style.element.rPr.rFonts.set(qn("w:eastAsia"), FONTS[Face.FANGSONG])
         # LibreOffice gives a character that is wider than its cell two cells; so lines are exact and characters
         # are narrowed by their style too, which still makes 28 of them where the grid is understood
-        style.element.get_or_add_pPr().append(_switched_off("w:snapToGrid"))
+        style.element.get_or_add_pPr().append(switched_off("w:snapToGrid"))
         narrow = OxmlElement("w:spacing")
         narrow.set(qn("w:val"), "-7")
         # by the language go line breaks, and the width of marks that both scripts have
@@ -120,7 +120,7 @@ class _Writer:
             grid = OxmlElement("w:docGrid")
             section._sectPr.append(grid)  # noqa: SLF001
         grid.set(qn("w:type"), "linesAndChars")
-        grid.set(qn("w:linePitch"), str(int(_LINE * _TWIPS)))
+        grid.set(qn("w:linePitch"), str(int(_LINE * TWIPS)))
         # what a cell has more than the text's size, in 1/4096 point
         cell = model.BLOCK_WIDTH_MM * MM / model.CHARACTERS
         grid.set(qn("w:charSpace"), str(round((cell - SIZE_3) * 4096)))
@@ -190,7 +190,7 @@ class _Writer:
         for number, row in enumerate(table.rows):
             cells = made.add_row()
             height = OxmlElement("w:trHeight")
-            height.set(qn("w:val"), str(round((table.least * lead + 10) * _TWIPS)))
+            height.set(qn("w:val"), str(round((table.least * lead + 10) * TWIPS)))
             properties = cells._tr.get_or_add_trPr()  # noqa: SLF001
             properties.append(height)
             if number < table.header:
@@ -230,7 +230,7 @@ class _Writer:
             )
             self._write(header, name, size * 1.1)
             self._outdent(header)
-            _border(header, "bottom", "thickThinSmallGap", 24, 11)
+            border(header, "bottom", "thickThinSmallGap", 24, 11, red=True)
             line = self._docx.add_paragraph()
             urgency = Paragraph(document.urgency, face=Face.HEI, first=0, align=Align.START)
             self._write(line, urgency, LEADING)
@@ -253,7 +253,7 @@ class _Writer:
         number = self._docx.add_paragraph()
         self._write(number, Paragraph(document.number, first=0, align=Align.CENTRE))
         number.paragraph_format.space_before = Pt(2 * _LINE - 6)
-        _border(number, "bottom", "single", 10, 8)
+        border(number, "bottom", "single", 10, 8, red=True)
         self.block(Space(2))
 
     def _outdent(self, target: Any) -> None:
@@ -293,11 +293,11 @@ class _Writer:
                 target.paragraph_format.tab_stops.add_tab_stop(Pt(WIDTH - SIZE_4), 2)
                 self._run(target, f"\t{lines[number][1]}", Paragraph("", size=SIZE_4), Face.FANGSONG)
             if ruled:
-                _border(target, "top", "single", 6 if number else 8, 1)
+                border(target, "top", "single", 6 if number else 8, 1)
                 if number == len(laid) - 1:
-                    _border(target, "bottom", "single", 8, 1)
-            place = {"hAnchor": "margin", "vAnchor": "page", "xAlign": "left", "y": round(y * _TWIPS)}
-            _frame(target, **place)
+                    border(target, "bottom", "single", 8, 1)
+            place = {"hAnchor": "margin", "vAnchor": "page", "xAlign": "left", "y": round(y * TWIPS)}
+            frame(target, **place)
             y += counts[number] * lead
 
     def furniture(self) -> None:
@@ -308,8 +308,8 @@ class _Writer:
             target = footer.paragraphs[0]
             self._write(target, Paragraph("", size=SIZE_4, align=align, first=1, right=1), SIZE_4)
             target.paragraph_format.space_after = Pt(5.5 * MM)
-            for text, field in (("— ", False), (" PAGE ", True), (" —", False)):
-                _field(target, text) if field else self._run(
+            for text, computed in (("— ", False), (" PAGE ", True), (" —", False)):
+                field(target, text) if computed else self._run(
                     target, text, Paragraph("", size=SIZE_4), Face.LATIN
                 )
             if self._document.footnote:
@@ -321,7 +321,7 @@ class _Writer:
             target = section.first_page_footer.paragraphs[0]
             self._write(target, Paragraph("", size=1, first=0), 2)
             self._outdent(target)
-            _border(target, "bottom", "thinThickSmallGap", 24, 0)
+            border(target, "bottom", "thinThickSmallGap", 24, 0, red=True)
         if self._document.mark:
             headers = [section.header, section.even_page_header]
             if self._document.form is Form.LETTER:
@@ -338,14 +338,14 @@ class _Writer:
             32,
         )
         right = model.BINDING_MM + model.BLOCK_WIDTH_MM
-        place = str(round((right - 40) * MM * _TWIPS))
-        _frame(
+        place = str(round((right - 40) * MM * TWIPS))
+        frame(
             mark,
-            w=round(40 * MM * _TWIPS),
+            w=round(40 * MM * TWIPS),
             vAnchor="page",
             hAnchor="page",
             x=place,
-            y=round(14 * MM * _TWIPS),
+            y=round(14 * MM * TWIPS),
         )
 
     def bytes(self) -> bytes:
@@ -353,55 +353,3 @@ class _Writer:
         with io.BytesIO() as file:
             self._docx.save(file)
             return file.getvalue()
-
-
-def _border(target: Any, edge: str, kind: str, eighths: int, space: int) -> None:
-    """A rule above or below a paragraph, in eighths of a point and points."""
-    properties = target._p.get_or_add_pPr()  # noqa: SLF001 - the library offers no borders
-    borders = properties.find(qn("w:pBdr"))
-    if borders is None:
-        borders = OxmlElement("w:pBdr")
-        properties.insert_element_before(
-            borders, "w:shd", "w:tabs", "w:suppressAutoHyphens", "w:kinsoku", "w:wordWrap", "w:snapToGrid",
-            "w:spacing", "w:ind", "w:jc", "w:rPr",
-        )  # fmt: skip
-    border = OxmlElement(f"w:{edge}")
-    red = kind != "single" or eighths == 10  # noqa: PLR2004 - the rule below a document number
-    for name, value in (
-        ("val", kind), ("sz", eighths), ("space", space), ("color", "E60012" if red else "000000"),
-    ):  # fmt: skip
-        border.set(qn(f"w:{name}"), str(value))
-    borders.append(border)
-
-
-def _switched_off(name: str) -> Any:
-    element = OxmlElement(name)
-    element.set(qn("w:val"), "0")
-    return element
-
-
-def _frame(target: Any, **places: object) -> None:
-    frame = OxmlElement("w:framePr")
-    for name, value in {"w": round(WIDTH * _TWIPS), "wrap": "notBeside", **places}.items():
-        frame.set(qn(f"w:{name}"), str(value))
-    properties = target._p.get_or_add_pPr()  # noqa: SLF001
-    properties.insert_element_before(
-        frame, "w:widowControl", "w:pBdr", "w:tabs", "w:snapToGrid", "w:spacing", "w:ind", "w:jc", "w:rPr"
-    )
-
-
-def _field(target: Any, code: str) -> None:
-    """A field such as the page's number, with a text that stands there until it is computed."""
-    for kind, text in (("begin", ""), ("", code), ("separate", ""), ("text", "1"), ("end", "")):
-        run = target.add_run()
-        run.font.size = Pt(SIZE_4)
-        run.font.name = FONTS[Face.LATIN]
-        if kind == "text":
-            run.text = text
-            continue
-        element = OxmlElement("w:fldChar" if kind else "w:instrText")
-        if kind:
-            element.set(qn("w:fldCharType"), kind)
-        else:
-            element.text = text
-        run._r.append(element)  # noqa: SLF001
