@@ -18,6 +18,7 @@ from services.exchange.session import new_id
 from services.procedures.case import CaseState
 from services.procedures.law import Law
 from services.procedures.model import Act, Procedure
+from services.procedures.parties import Parties, with_office
 
 
 class Refused(LiandongError):
@@ -81,6 +82,7 @@ def compose(
     if body_type == extensions.BODY_TYPE:
         extensions.check_body(draft.extension_body, schemas, "draft.extension_body")
     opens = state is None
+    held = with_office(dict(state.parties) if state else {}, procedure, law)
     content = pb.ActContent(
         case_id=draft.case_id or new_id(),
         home_registry=state.home_registry if state else registry,
@@ -107,7 +109,7 @@ def compose(
         content.requested_limit.CopyFrom(draft.requested_limit)
     if opens and act.by[0] in procedure.roles and all(each.department != author for each in draft.parties):
         content.parties.add(role=act.by[0], department=author)
-    _copy_in(content, author, act, state)
+    _copy_in(content, author, act, held)
     if not draft.recipients:
         _address(content, author, state)
     if content.ByteSize() > CONTENT_LIMIT:
@@ -138,10 +140,10 @@ def _procedure(draft: case_service_pb2.ActDraft, state: CaseState | None, law: L
     return found
 
 
-def _copy_in(content: pb.ActContent, author: str, act: Act, state: CaseState | None) -> None:
+def _copy_in(content: pb.ActContent, author: str, act: Act, held: Parties) -> None:
     """Copy in whom the rule names, unless the draft addresses or copies them already."""
     names = [each.department for each in content.parties if each.role in act.copies]
-    names += [name for role in act.copies for name in (state.parties.get(role, ()) if state else ())]
+    names += [name for role in act.copies for name in held.get(role, ())]
     told = {author, *content.recipients, *(each.department for each in content.copies)}
     content.copies.extend(pb.Copy(department=name) for name in dict.fromkeys(names) if name not in told)
 

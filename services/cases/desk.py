@@ -21,6 +21,8 @@ from services.cases.acts import SendActs
 from services.cases.casebook import Casebook
 from services.cases.compose import Composed, Refused, compose
 from services.cases.entry import Entry, Recorded, fold_pending, overlay
+from services.cases.handling.documents import Documents
+from services.cases.handling.rules import HandlingRules, read_rules
 from services.cases.indexing import Index
 from services.cases.signing import Signing, act_header
 from services.exchange.delivered import Delivered
@@ -30,6 +32,7 @@ from services.exchange.session import Command, DepartmentSession, new_id
 from services.procedures.admit import admit
 from services.procedures.arrival import arrive
 from services.procedures.case import CaseState
+from services.procedures.chain import Direction as Way
 from services.procedures.facts import ActFacts, Admission
 from services.procedures.fold import fold
 
@@ -43,12 +46,16 @@ class Desk:
     Attributes:
         known: Cases by id, the most recently used last. Only the writer's thread changes it.
         changed: Told (case, letter) after each commit.
+        moved: Told (document, "") after each commit that moved documents on.
         evidence_recorded: Called after a commit that asked for evidence to be moved.
+        rules: What the department stated about handling; None until read.
     """
 
     known: OrderedDict[str, Entry] = field(default_factory=OrderedDict)
     changed: Callable[[Sequence[tuple[str, str]]], None] = lambda pairs: None
+    moved: Callable[[Sequence[tuple[str, str]]], None] = lambda pairs: None
     evidence_recorded: Callable[[], None] = lambda: None
+    rules: HandlingRules | None = None
 
     def feature(self, session: DepartmentSession) -> DeskSession:
         """The desk's part in a session."""
@@ -73,6 +80,24 @@ class DeskSession:
         self._recalculate = False
         self._folded: dict[int, str] = {}
         self._moves_evidence = False
+        self._rules = desk.rules
+        self._moved: list[tuple[str, str]] = []
+
+    @property
+    def rules(self) -> HandlingRules:
+        """What the department stated about the handling of its letters."""
+        if self._rules is None:
+            self._rules = read_rules(self._session.connection)
+        return self._rules
+
+    def restated(self) -> None:
+        """A chain or a number series was written: read them anew."""
+        self._rules = None
+
+    @property
+    def documents(self) -> Documents:
+        """The department's documents in this session."""
+        return Documents(self._session, self.rules, self._moved)
 
     # -- own acts -------------------------------------------------------------------------------
 
@@ -135,8 +160,19 @@ class DeskSession:
         letter_id: str = "",
         key: str | None = None,
         request_digest: bytes | None = None,
+        number: str = "",
+        series: str = "",
     ) -> Recorded:
         """Sign an act and put it on its way.
+
+        Args:
+            composed: What it says.
+            signing: Who signs.
+            letter_id: The draft's; a new one if empty.
+            key: Idempotency key.
+            request_digest: Of the request under that key.
+            number: Issued when it was signed; else one is issued now.
+            series: What a number that is issued now begins with.
 
         Raises:
             Conflict: The key was used with another request.
@@ -151,13 +187,16 @@ class DeskSession:
             holder = materials.holder_of(
                 session.connection, composed.content, roots, signing.actor.subject, self._department
             )
-        number = ""
-        if composed.act.numbered:
-            word = session.directory.number_word(self._department) or self._department
-            number = session.issue_number(word)
-            header.act.number = number
         content = composed.content
         case_id = content.case_id
+        documents = self.documents
+        if not composed.act.numbered:
+            number = ""
+        elif not number:
+            number = session.issue_number(
+                series or documents.series_word(Way.OUTBOUND, content.procedure, content.act, "")
+            )
+        header.act.number = number
         session.record(
             header,
             composed.body,
@@ -178,6 +217,7 @@ class DeskSession:
         if new_parties or composed.act.becomes is not None:
             self.cases.relist(case_id, parties=new_parties)
         self._pairs.append((case_id, letter_id))
+        documents.answered(case_id, content.act, signing.actor)
         recorded = Recorded(letter_id, case_id, number)
         if key is not None and request_digest is not None:
             self._keys[key] = (request_digest, recorded)
@@ -203,7 +243,9 @@ class DeskSession:
             and entry.admitted is None
             and procedure.initial not in act.in_states
         ):
-            return  # a copy of one act in a case that this department is no party of: kept, nothing to fold
+            # a copy of one act in a case that this department is no party of: kept, nothing to fold
+            self._begin_handling(letter)
+            return
         folded = fold(entry.admitted, facts, self._admission(delivered), law)
         self._folded[delivered.leaf.position] = facts.case_id
         entry = self.cases.settle(facts.case_id, folded, entry.pending)
@@ -213,6 +255,14 @@ class DeskSession:
         number = letter.header.act.number
         self.cases.put(facts.case_id, self._read_body(entry, content, letter.envelope.payload, number))
         self._pairs.append((facts.case_id, facts.letter_id))
+        self._begin_handling(letter)
+
+    def _begin_handling(self, letter: Letter) -> None:
+        content = letter.content
+        assert content is not None
+        told = (*content.recipients, *(each.department for each in content.copies))
+        if self._department in told:
+            self.documents.arrived(content, letter.header.letter_id)
 
     def _fold_own(self, delivered: Delivered) -> None:
         assert delivered.receipt is not None
@@ -318,11 +368,15 @@ class DeskSession:
     def committed(self) -> None:
         """Publish the cases of a durable commit."""
         self.cases.committed()
+        self._desk.rules = self._rules
         if self._pairs:
             self._desk.changed(self._pairs)
+        if self._moved:
+            self._desk.moved(self._moved)
         if self._moves_evidence:
             self._desk.evidence_recorded()
 
     def discard(self) -> None:
         """Nothing was kept, or nobody knows."""
         self._desk.known.clear()
+        self._desk.rules = None

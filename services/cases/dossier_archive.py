@@ -75,9 +75,9 @@ class Archive:
             file.write(data)
 
     @contextmanager
-    def open(self, name: str) -> Iterator[_File]:
-        """Write a file piece by piece."""
-        with self._zip.open(zipfile.ZipInfo(name), "w") as entry:
+    def open(self, name: str, *, large: bool = False) -> Iterator[_File]:
+        """Write a file piece by piece; `large` where it may have more than 2 GiB."""
+        with self._zip.open(zipfile.ZipInfo(name), "w", force_zip64=large) as entry:
             file = _File(entry)
             yield file
         self.digests[name] = file.digest.hexdigest()

@@ -18,6 +18,7 @@ from services.cases import tables
 from services.cases.compose import Composed, Refused
 from services.cases.desk import DeskSession
 from services.cases.entry import Recorded
+from services.cases.handling.documents import Begun
 from services.cases.signing import Signing
 from services.common.clock import microseconds
 from services.common.errors import Conflict, LiandongError, LimitExceeded, NotFound, RoleNotPermitted
@@ -81,6 +82,7 @@ class Drafts:
         self._session = session
         self._desk = desk
         self._connection = session.connection
+        self._documents = desk.documents
 
     def prepare(
         self,
@@ -95,6 +97,7 @@ class Drafts:
         Raises:
             Conflict: The key was used with another request.
             Refused: Case, procedure or act are unknown, or the body is not the act's.
+            NotYourStep: The draft that is to be replaced is not in the actor's hands.
         """
         if key is not None:
             known = self._connection.execute(
@@ -105,8 +108,11 @@ class Drafts:
                     raise Conflict(field="idempotency_key")
                 return self.show(self._draft(known), actor)
         composed = self._desk.compose(asked)
+        replaced = None
         if replaces:
-            self.discard(replaces)
+            self.open(replaces)
+            replaced = self._documents.replaced(replaces, actor)
+            self._end(replaces, DISCARDED)
         content = composed.content.SerializeToString()
         draft = Draft(
             new_id(), composed.content.case_id, content, content_digest(content), asked, composed.body_type,
@@ -121,18 +127,28 @@ class Drafts:
                 request_digest=request_digest,
             )
         )  # fmt: skip
+        begun = Begun(
+            draft.case_id, draft.letter_id, composed.content.procedure, composed.act.name,
+            composed.act.approved_by, draft.content_digest, composed.act.numbered,
+        )  # fmt: skip
+        self._documents.drafted(begun, actor, replaced)
         return self.show(draft, actor)
 
-    def approve(self, letter_id: str, digest: bytes, role: str, actor: ActorFacts) -> Shown:
+    def approve(
+        self, letter_id: str, digest: bytes, role: str, actor: ActorFacts, task: int = 0, note: str = ""
+    ) -> Shown:
         """Note an approval; the assertion must be for approving exactly this content.
 
-        Of more persons in one role than the act asks for, the last to approve stand.
+        On a chain of the department's this is what signing is, and only what is to be signed now can be
+        approved. Of more persons in one role than the act asks for, the last to approve stand.
 
         Raises:
             NotFound: No such draft is open.
             ContentMismatch: The digest asked for or asserted is not the draft's.
             RoleNotPermitted: A system cannot approve; a person only in a role that the assertion gives.
             LimitExceeded: More roles have approved than a letter can bear.
+            StepOpen: An earlier step of the chain is not through.
+            NotYourStep: Nothing of the chain's signing is theirs.
         """
         draft = self.open(letter_id)
         check_bound(draft, digest, actor, Purpose.APPROVE)
@@ -140,7 +156,8 @@ class Drafts:
             raise RoleNotPermitted("A system of the department cannot approve.", field="role")
         if role not in actor.roles:
             raise RoleNotPermitted(f"The assertion does not give the role {role}.", field="role")
-        asked = max(1, self._act(draft).approved_by.count(role))
+        moved = self._documents.signing(letter_id, role, actor, task, note)
+        asked = max(1, self._act(draft).approved_by.count(role), moved.signers(role) if moved else 0)
         others = [
             each.subject for each, _ in draft.approvals if each.role == role and each.subject != actor.subject
         ]
@@ -148,6 +165,7 @@ class Drafts:
         kept = [each for each, _ in draft.approvals if each.role != role or each.subject not in replaced]
         if len(kept) >= _APPROVALS:
             raise LimitExceeded(f"A letter has at most {_APPROVALS} approvals.", field="role")
+        absent = moved.actor.acting_for if moved else None
         approvals = tables.approvals
         self._connection.execute(
             approvals.delete().where(
@@ -161,8 +179,12 @@ class Drafts:
                 letter_id=letter_id, role=role, subject=actor.subject, name=actor.name,
                 approved_at_us=microseconds(self._session.now), assertion=actor.token,
                 certificate=actor.assertion.certificate,
+                acting_for_subject=absent.subject if absent else "",
+                acting_for_name=absent.name if absent else "",
             )
         )  # fmt: skip
+        if moved is not None:
+            self._documents.save(moved)
         return self.show(self.open(letter_id), actor)
 
     def give_back(self, letter_id: str, reason: str, actor: ActorFacts) -> Shown:
@@ -170,24 +192,35 @@ class Drafts:
 
         Raises:
             NotFound: No such draft is open.
+            NotYourStep: It is not in the actor's hands.
         """
         self.open(letter_id)
+        moved = self._documents.returning(letter_id, reason, actor)
+        if moved is not None:
+            self._documents.save(moved)
+        self.returned(letter_id, reason)
+        return self.show(self.open(letter_id), actor)
+
+    def returned(self, letter_id: str, reason: str) -> None:
+        """Note why a draft came back; its approvals fall away."""
         self._connection.execute(tables.approvals.delete().where(tables.approvals.c.letter_id == letter_id))
         self._connection.execute(
             tables.drafts.update()
             .where(tables.drafts.c.letter_id == letter_id)
             .values(returned_reason=reason)
         )
-        return self.show(self.open(letter_id), actor)
 
-    def discard(self, letter_id: str) -> None:
+    def discard(self, letter_id: str, actor: ActorFacts) -> None:
         """Drop a draft that was not sent.
 
         Raises:
             NotFound: No such draft is open.
+            NotYourStep: It is neither the actor's draft nor in their hands.
         """
         self.open(letter_id)
+        kept = self._documents.replaced(letter_id, actor)
         self._end(letter_id, DISCARDED)
+        self._documents.discarded(kept, actor)
 
     def send(self, letter_id: str, digest: bytes, actor: ActorFacts) -> Recorded:
         """Sign a draft and record it for sending; repeating it answers the same.
@@ -196,6 +229,7 @@ class Drafts:
             NotFound: No such draft.
             ContentMismatch: The digest asked for or asserted is not the draft's.
             Refused: With the reason for which the registry would refuse it.
+            StepOpen: It is not through its chain.
         """
         draft = self._find(letter_id)
         if actor.assertion.service:
@@ -210,8 +244,17 @@ class Drafts:
             raise Refused("The draft was discarded.", reason="LETTER_FINAL", field="letter_id")
         act = self._act(draft)
         signing = self._signing(draft, actor)
-        recorded = self._desk.record(draft.composed(act), signing, letter_id=letter_id)
+        moved = self._documents.sending(letter_id, actor)
+        recorded = self._desk.record(
+            draft.composed(act),
+            signing,
+            letter_id=letter_id,
+            number=moved.kept.number if moved else "",
+            series=self._documents.series(moved.kept) if moved else "",
+        )
         self._end(letter_id, SENT)
+        if moved is not None:
+            self._documents.sent(moved, recorded.number)
         return recorded
 
     def list(self, case_id: str, awaiting_role: str, actor: ActorFacts) -> list[Shown]:
@@ -307,6 +350,7 @@ def approvals_of(connection: Connection, letter_id: str) -> tuple[tuple[pb.Appro
             pb.Approval(
                 role=row.role, subject=row.subject, name=row.name, approved_at=timestamp_us(row.approved_at_us),
                 assertion_digest=sha256(row.assertion), certificate=row.certificate,
+                acting_for_subject=row.acting_for_subject, acting_for_name=row.acting_for_name,
             ),
             row.assertion,
         )

@@ -1,10 +1,11 @@
-"""Who may call what of CaseService: the department's own gateway and systems, always with an actor."""
+"""Who may call what of a department's cases: its own gateway and systems, always with an actor."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from services.cases.handlers.reading import READING_RULES
+from services.cases.handling.statements import ADMINISTRATORS
 from services.common.permissions import PermissionTable, Rule
 from services.procedures.checker import PERSON_ROLES
 
@@ -38,4 +39,32 @@ WRITING_RULES: Final[PermissionTable] = {
     f"{_SERVICE}/ListDrafts": Rule(kinds=_CALLERS, same_department=True, actor="required"),
 }
 
-RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES}
+_HANDLING: Final = "/liandong.cases.v1.HandlingService"
+
+HANDLING_RULES: Final[PermissionTable] = {
+    # whose step it is decides the chain; that a person and no system does it, the roles
+    **{
+        f"{_HANDLING}/{method}": Rule(
+            kinds=_CALLERS, same_department=True, actor="required", roles=PERSON_ROLES
+        )
+        for method in (
+            "TakeStep", "CompleteStep", "ReturnDocument", "AddSigner", "HandOn", "AttachToStep", "RecordCall",
+            "ConfirmCall", "SetDelegation", "EndDelegation", "ListWork", "WatchWork",
+        )
+    },
+    **{
+        f"{_HANDLING}/{method}": Rule(
+            kinds=_CALLERS, same_department=True, actor="required", roles=ADMINISTRATORS
+        )
+        for method in ("SetChain", "WithdrawChain", "SetSeries", "WithdrawSeries", "VoidNumber", "HandOver")
+    },
+    **{
+        f"{_HANDLING}/{method}": Rule(kinds=_CALLERS, same_department=True, actor="required")
+        for method in (
+            "ListChains", "GetDocument", "ListDocuments", "ListDelegations", "ListSeries", "ListNumbers",
+            "ListRegisters", "ExportRegister", "ArchiveCase",
+        )
+    },
+}  # fmt: skip
+
+RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES, **HANDLING_RULES}

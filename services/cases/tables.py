@@ -28,6 +28,8 @@ cases = sa.Table(
     sa.Index("cases_due", "closed", "next_due_at_us", sa.text("case_id DESC")),
     sa.Index("cases_procedure", "procedure", "closed", "next_due_at_us", sa.text("case_id DESC")),
     sa.Index("cases_state", "procedure", "state", "next_due_at_us", sa.text("case_id DESC")),
+    # registers, in the order of opening
+    sa.Index("cases_register", "procedure", "case_id"),
     # a case's row changes with each act: with room on its page and no indexed value changed, no index is touched
     postgresql_with={"fillfactor": 70},
 )
@@ -112,6 +114,8 @@ approvals = sa.Table(
     sa.Column("approved_at_us", sa.BigInteger, nullable=False),
     sa.Column("assertion", sa.LargeBinary, nullable=False, comment="compact JWS over the content digest"),
     sa.Column("certificate", sa.Text, nullable=False, server_default="", comment="an officer's"),
+    sa.Column("acting_for_subject", sa.Text, nullable=False, server_default="", comment="by a delegation"),
+    sa.Column("acting_for_name", sa.Text, nullable=False, server_default=""),
 )
 
 search = sa.Table(

@@ -11,7 +11,7 @@ from services.cli import case_views, inputs
 from services.cli.connection import Connection, connected
 from services.cli.due import instant, read_calendar
 from services.cli.output import moment
-from services.cli.progress import counting
+from services.cli.progress import saved
 from services.cli.texts import pick, say
 
 app = typer.Typer(add_completion=False)
@@ -153,17 +153,8 @@ async def dossier(
 ) -> None:
     """Everything of a case in one file."""
     path = out or Path(f"{case_id}.zip")
-    draft = path.with_name(f".{path.name}.part")
     asked = pb.GetDossierRequest(case_id=case_id, include_evidence=evidence)
-    written = 0
-    try:
-        with counting(path.name) as moved, draft.open("wb") as file:
-            async for response in link.cases.GetDossier(asked):
-                written += file.write(response.frame)
-                moved(written, written)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    written = await saved(path, link.cases.GetDossier(asked))
     link.output.say("case.dossier", file=path, bytes=written)
 
 

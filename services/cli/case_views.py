@@ -145,7 +145,7 @@ def draft(view: pb.DraftView) -> RenderableType:
         (
             "approvals",
             "\n".join(
-                f"{word('roles', each.role)} {escape(each.name)} {moment(each.approved_at)}"
+                f"{word('roles', each.role)} {escape(_approver(each))} {moment(each.approved_at)}"
                 for each in view.approvals
             ),
         ),
@@ -224,3 +224,9 @@ def _body(asked: pb.ActDraft) -> str:
     if not name:
         return ""
     return "\n".join(bodies.lines(getattr(asked, name), language()))
+
+
+def _approver(approval: envelopes.Approval) -> str:
+    """Who approved, and in whose place."""
+    absent = approval.acting_for_name
+    return f"{approval.name}（{say('columns.acting_for')} {absent}）" if absent else approval.name

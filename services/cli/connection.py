@@ -16,10 +16,12 @@ import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceStub
+from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
 from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from liandong.oversight.v1.indicator_service_pb2_grpc import IndicatorServiceStub
 from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceStub
 from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceStub
 
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
     from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceAsyncStub
+    from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceAsyncStub
     from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceAsyncStub
     from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceAsyncStub
+    from liandong.oversight.v1.indicator_service_pb2_grpc import IndicatorServiceAsyncStub
     from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceAsyncStub
     from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceAsyncStub
 
@@ -99,12 +103,25 @@ class Connection:
 
     def bound(self, purpose: Purpose, content_digest: bytes) -> "CaseServiceAsyncStub":
         """CaseService, with assertions that approve or send one content."""
+        metadata = self._bound(purpose, content_digest)
+        return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), metadata))
 
+    @property
+    def handling(self) -> "HandlingServiceAsyncStub":
+        """HandlingService of the node, in the session of the actor."""
+        return cast("HandlingServiceAsyncStub", Acting(HandlingServiceStub(self.node), self._session))
+
+    def signing(self, content_digest: bytes) -> "HandlingServiceAsyncStub":
+        """HandlingService, with assertions that approve one content."""
+        metadata = self._bound(Purpose.APPROVE, content_digest)
+        return cast("HandlingServiceAsyncStub", Acting(HandlingServiceStub(self.node), metadata))
+
+    def _bound(self, purpose: Purpose, content_digest: bytes) -> Callable[[], Metadata]:
         def metadata() -> Metadata:
             token = self.profile.assertion(self.clock.now(), purpose=purpose, content_digest=content_digest)
             return ((ACTOR_KEY, token.decode()),)
 
-        return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), metadata))
+        return metadata
 
     @property
     def documents(self) -> "DocumentServiceAsyncStub":
@@ -136,6 +153,11 @@ class Connection:
     def oversight(self) -> "OversightServiceAsyncStub":
         """OversightService of the registry."""
         return cast("OversightServiceAsyncStub", Acting(OversightServiceStub(self.registry), tuple))
+
+    @property
+    def indicators(self) -> "IndicatorServiceAsyncStub":
+        """IndicatorService of the registry."""
+        return cast("IndicatorServiceAsyncStub", Acting(IndicatorServiceStub(self.registry), tuple))
 
     @property
     def exchange(self) -> "ExchangeServiceAsyncStub":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -51,3 +53,17 @@ def _bar(progress: Progress, what: str) -> Iterator[Moved]:
 def _console() -> Console:
     # a log file gets no bar: it would be one line of control characters
     return Console(stderr=True, quiet=not sys.stderr.isatty())
+
+
+async def saved(path: Path, frames: AsyncIterable[Any]) -> int:
+    """Write a stream of frames to a file, which is there only when it is whole; returns its bytes."""
+    draft, written = path.with_name(f".{path.name}.part"), 0
+    try:
+        with counting(path.name) as moved, draft.open("wb") as file:
+            async for response in frames:
+                written += file.write(response.frame)
+                moved(written, written)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return written

@@ -129,6 +129,9 @@ def break_lines(found: Sequence[Atom], widths: Callable[[int], float]) -> list[L
         while end < count and (used + found[end].width <= room or end == start):
             used += found[end].width
             end += 1
+        # blanks at the end of a line take no room
+        while end < count and found[end].blank:
+            end += 1
         if end == count:
             lines.append(Line(tuple(found[start:]), last=True))
             return lines
@@ -149,8 +152,11 @@ def break_lines(found: Sequence[Atom], widths: Callable[[int], float]) -> list[L
 
 def may_break(found: Sequence[Atom], place: int) -> bool:
     """Whether a line may end before an atom."""
-    before, after = found[place - 1], found[place]
-    if after.text[0] in NO_START or before.text[-1] in NO_END:
+    after, last = found[place], place - 1
+    while last > 0 and found[last].blank:
+        last -= 1
+    before = found[last]
+    if after.blank or after.text[0] in NO_START or before.text[-1] in NO_END:
         return False
     return not (before.text in _UNPARTED and after.text == before.text)
 

@@ -76,7 +76,7 @@ def _sent(connection: Connection, department: Department, row: Any, drafted: Any
         actor_role=header.actor.role,
         drafted_by=drafted.drafted_name if drafted is not None else "",
         drafted_at=from_microseconds(drafted.drafted_at_us) if drafted is not None else None,
-        approvals=_approvals(header.act.approvals),
+        approvals=approvals_of(header.act.approvals),
         missing=(),
         recipients=tuple(
             Addressee(
@@ -114,7 +114,7 @@ def _drafted(connection: Connection, department: Department, row: Any, now: date
         actor_role="",
         drafted_by=row.drafted_name,
         drafted_at=from_microseconds(row.drafted_at_us),
-        approvals=_approvals(approvals),
+        approvals=approvals_of(approvals),
         missing=missing,
         recipients=tuple(Addressee(name, _title(directory, name)) for name in content.recipients),
         duties=_promised(directory.law, entry, procedure, content, now),
@@ -173,15 +173,15 @@ def _entry(connection: Connection, case_id: str, law: Law, now: datetime) -> Ent
     return store.load(connection, [case_id], now, law).get(case_id)
 
 
-def _approvals(found: Iterable[pb.Approval]) -> tuple[Approved, ...]:
+def approvals_of(found: Iterable[pb.Approval]) -> tuple[Approved, ...]:
+    """Approvals as a sheet shows them."""
     return tuple(
         Approved(
             each.role,
             each.name,
             moment(each.approved_at),
             each.certificate,
-            # known to contracts that let one act for another
-            getattr(each, "acting_for_name", ""),
+            each.acting_for_name,
         )
         for each in found
     )

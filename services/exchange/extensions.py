@@ -13,15 +13,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import jsonschema_rs
 from liandong.cases.v1 import bodies_pb2
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 
 from services.common import edge
 from services.common.errors import FieldViolation, InvalidField, LiandongError
 from services.exchange import digests
+
+# three MiB that a node does without until a region writes bodies of its own
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 BODY_TYPE: Final = "liandong.cases.v1.ExtensionBody"
 DEPTH: Final = 64
@@ -73,6 +76,8 @@ def check_body(body: bodies_pb2.ExtensionBody, schemas: Schemas, path: str) -> N
         ExtensionInvalid: The schema is not in force here, or the JSON text does not keep it; the message has the
             place in the text as a JSON pointer (RFC 6901), never the value that stands there.
     """
+    import jsonschema_rs  # noqa: PLC0415 - see above
+
     schema = schemas.get((body.schema, body.version))
     if schema is None:
         message = f"No schema {body.schema} version {body.version} is in force."
@@ -130,6 +135,8 @@ def _validator(text: str) -> jsonschema_rs.Validator:
     Raises:
         ValueError: The text is no JSON, or no schema that can be used.
     """
+    import jsonschema_rs  # noqa: PLC0415 - see above
+
     schema = _read(text)
     try:
         return jsonschema_rs.validator_for(

@@ -24,6 +24,7 @@ from services.exchange.delivered import Delivered
 from services.exchange.digests import letter_digest, sha256
 from services.exchange.inbox import Inbox
 from services.exchange.letters import check_sizes, timestamp
+from services.exchange.numbers import number_text
 
 if TYPE_CHECKING:
     from services.exchange.department import Department
@@ -242,7 +243,7 @@ class DepartmentSession:
             ).scalar()
             self._numbers[key] = last or 0
         self._numbers[key] += 1
-        return f"{series}〔{year}〕{self._numbers[key]}号"
+        return number_text(series, year, self._numbers[key])
 
     def audit(self, method: str, case_id: str = "", object_id: str = "", result: str = "ok") -> None:
         """Note who did what; the actor is that of the call that submitted the command."""

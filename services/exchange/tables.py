@@ -127,11 +127,19 @@ numbers = sa.Table(
     sa.Column("last", sa.BigInteger, nullable=False),
 )
 
+reserved_numbers = sa.Table(
+    "reserved_numbers",
+    metadata,
+    sa.Column("number", sa.Text, primary_key=True, comment="issued, of no letter yet and not void"),
+    sa.Column("owner", sa.Text, nullable=False, comment="the document in the department that has it"),
+    sa.Column("issued_at_us", sa.BigInteger, nullable=False),
+)
+
 void_numbers = sa.Table(
     "void_numbers",
     metadata,
     sa.Column("number", sa.Text, primary_key=True),
-    sa.Column("letter_id", sa.Text, nullable=False),
+    sa.Column("letter_id", sa.Text, nullable=False, comment="or the document that had it"),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("voided_at_us", sa.BigInteger, nullable=False),
 )

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc.aio
 import structlog
-from liandong.cases.v1 import case_service_pb2, document_service_pb2
+from liandong.cases.v1 import case_service_pb2, document_service_pb2, handling_service_pb2
 from liandong.directory.v1 import directory_service_pb2
 from liandong.exchange.v1 import (
     evidence_service_pb2,
@@ -22,7 +22,7 @@ from liandong.exchange.v1 import (
 from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
-from services.cases.handlers import CaseHandlers
+from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.parked import ParkedRetrier
 from services.common import interpreter
 from services.common.caller import Actor, Caller
@@ -190,6 +190,10 @@ class HostedDepartment:
         server.add(
             DocumentHandlers(department, self._renderer),
             document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
+        )
+        server.add(
+            HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
+            handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(
             SharingHandlers(department, self.shelf),

@@ -77,7 +77,9 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
         refusal = _moment_refused(state, facts, act, held)
     if refusal is None:
         refusal = _content_refused(state, facts, act, procedure)
-    if refusal is None and (state is None or facts.parties or facts.recipients or _opens(procedure, act)):
+    if refusal is None and (
+        state is None or facts.parties or facts.recipients or facts.copies or _opens(procedure, act)
+    ):
         refusal = _parties_refused(state, facts, act, procedure, parties, law)
     if refusal is None and OFFICER in act.approved_by:
         refusal = _officers_refused(facts, law)
@@ -245,6 +247,9 @@ def _parties_refused(
             continue
         if role not in act.names or department == facts.author:
             return Refusal("PARTY_INVALID", path, f"{act.name} may not make {department} the {role}.")
+    for role in state.parties if state else ():
+        if role not in parties and role in procedure.counted_on:
+            return Refusal("PARTY_INVALID", "parties", f"Nobody would be the {role} any more.")
     if state is None and OFFICE in procedure.roles and OFFICE not in parties:
         return Refusal("PARTY_INVALID", "parties", f"No department holds the office of {procedure.name}.")
     for rule in procedure.effects[act.name].opens:
@@ -258,6 +263,10 @@ def _parties_refused(
     for department in facts.recipients:
         if department not in members:
             return Refusal("PARTY_INVALID", "recipients", f"{department} has no role in the case.")
+    for department in facts.copies if procedure.confidential else ():
+        if department not in members:
+            message = f"{department} has no role in the case, which is confidential."
+            return Refusal("PARTY_INVALID", "copies", message)
     return _directory_refused([*facts.parties, *facts.copies], law)
 
 

@@ -118,3 +118,7 @@ class ExtensionDoesNotFit(Defect):
 
 class Contradiction(Defect):
     """Two parts of the procedure contradict each other."""
+
+
+class UnknownWord(Defect):
+    """The word is none of those that may stand here."""

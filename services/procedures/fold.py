@@ -126,13 +126,17 @@ class _Step:
         self.awaited = dict(before.awaited)
 
     def folded(self) -> Folded:
-        if self.parties != self.before.parties:
-            self._hand_over()
+        seats_moved = self.parties != self.before.parties
+        if seats_moved:
+            self._hand_over(to_author=True)
         effects = self.procedure.effects[self.act.name]
         if self.open:
             supplied = self._supply() if self.awaited else frozenset()
             if supplied or effects.ends_case or any(each.rule in effects.touches for each in self.open):
                 self._close(supplied)
+        if seats_moved:
+            # what the act fulfils was still the old holder's
+            self._hand_over(to_author=False)
         opened = [each for rule in effects.reopens for each in self._reopen(rule)]
         opened += [each for rule in effects.opens for each in self._open(rule)]
         if self.act.evidence_may_follow:
@@ -141,11 +145,13 @@ class _Step:
             self._suspend(opened)
         return Folded(self._state(), tuple(self.changed.values()))
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, *, to_author: bool) -> None:
         """Who takes another's seat takes its duties, as they stand."""
         for index, each in enumerate(self.open):
             holders = self.parties.get(each.owed_by_role, ())
-            if len(holders) == 1 and each.owed_by not in holders:
+            if len(holders) != 1 or each.owed_by in holders:
+                continue
+            if (holders[0] == self.author) is to_author:
                 after = replace(each, owed_by=holders[0])
                 self.open[index] = self.changed[after.rule, after.ordinal] = after
 
@@ -284,10 +290,12 @@ class _Step:
                 for each in self.open
             ):
                 continue
+            # nobody awaits the arrival of an own letter
+            received_at = self.admission.admitted_at if owner == self.author else None
             duty = Obligation(
                 self.before.case_id, rule.name, self._next(rule.name), owner, rule.owed_by,
-                self.admission.position, facts.act, limit, facts.occurred_at,
-                self.admission.admitted_at, None, rule.from_occurred, rule.starts_on_receipt, fixed_due,
+                self.admission.position, facts.act, limit, facts.occurred_at, self.admission.admitted_at,
+                received_at if rule.starts_on_receipt else None, rule.from_occurred, rule.starts_on_receipt, fixed_due,
             )  # fmt: skip
             opened.append(duty)
         self._add(opened)

@@ -59,7 +59,9 @@ def takes_shares(limit: Limit) -> bool:
 
 
 def adds_up(limit: Limit, extension: Limit) -> bool:
-    """Whether an extension can be added to the limit: both count days of one kind, hours, or months."""
+    """Whether an extension can be added: both count days of one kind, hours, or months; or it moves a fixed date."""
+    if limit.unit is Unit.FIXED:
+        return extension.unit is not Unit.FIXED
     return _FAMILY.get(limit.unit, limit.unit) is _FAMILY.get(extension.unit, extension.unit)
 
 
@@ -119,6 +121,7 @@ class Law:
         officers: Department to its officers' certificates by number. Of a department that lists none no
             officer is questioned.
         withdrawn: (name, version) of procedures that open no more cases; running ones go on.
+        received_acts: Names of acts whose receipt starts a clock, in any procedure.
         authority: Extension point of the directory: flags of missing authority for an act. Flags are
             recorded and refuse nothing.
     """
@@ -134,12 +137,8 @@ class Law:
     sub_units: frozenset[tuple[str, str]] = frozenset()
     outages: Mapping[str, Outages] = field(default_factory=dict)
     officers: Mapping[str, Mapping[str, Officer]] = field(default_factory=dict)
+    received_acts: frozenset[str] = frozenset()
     authority: Callable[[ActFacts], tuple[str, ...]] | None = None
-
-    @property
-    def received_acts(self) -> frozenset[str]:
-        """Names of acts whose receipt starts a clock, in any procedure."""
-        return frozenset(name for each in self.procedures.values() for name in each.received_acts)
 
     def procedure(self, name: str, version: int) -> Procedure | None:
         """A procedure, None if this version of it was never in force here."""
@@ -199,7 +198,12 @@ class Law:
     def with_procedure(self, procedure: Procedure) -> Law:
         """Puts a procedure in force beside its other versions."""
         key = (procedure.name, procedure.version)
-        return replace(self, procedures={**self.procedures, key: procedure}, withdrawn=self.withdrawn - {key})
+        return replace(
+            self,
+            procedures={**self.procedures, key: procedure},
+            withdrawn=self.withdrawn - {key},
+            received_acts=self.received_acts | procedure.received_acts,
+        )
 
     def with_procedures(self, procedures: Sequence[Procedure]) -> Law:
         """Puts several procedures in force."""

@@ -24,7 +24,7 @@ _EVIDENCE_MARKS: Final = (Mark("due", ("remind", "tell-office")),)
 # fmt: off
 _TOP: Final = frozenset((
     "procedure", "version", "title", "source", "roles", "many", "states", "initial", "final", "at_once",
-    "acts", "obligations",
+    "confidential", "acts", "obligations",
 ))
 _ACT: Final = frozenset((
     "title", "occurred_at", "body", "by", "in", "becomes", "only", "approved_by", "needs", "requires",
@@ -90,6 +90,7 @@ def parse(source: str, file: str) -> tuple[Procedure, Text]:
         acts=acts,
         obligations=obligations,
         many=frozenset(text.words(top, "many", ())),
+        confidential=text.flag(top, "confidential", ()),
     ), text
 
 

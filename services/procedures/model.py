@@ -126,7 +126,8 @@ class Procedure:
     """The rules of one mechanism. A (name, version) never changes once a case ran under it.
 
     `many` are the roles that several departments hold at once; in any other role a new holder takes
-    the place of the old one. `source` cites the rows and plans the rules come from.
+    the place of the old one. Letters of a `confidential` procedure go to those who hold a role, or held one,
+    and to nobody else. `source` cites the rows and plans the rules come from.
     """
 
     name: str
@@ -140,12 +141,14 @@ class Procedure:
     acts: Mapping[str, Act]
     obligations: Mapping[str, ObligationRule]
     many: frozenset[str] = frozenset()
+    confidential: bool = False
 
     effects: Mapping[str, Effects] = field(init=False, repr=False, compare=False)
     suspends: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     reopenable: frozenset[str] = field(init=False, repr=False, compare=False)
     depends_on_urgency: bool = field(init=False, repr=False, compare=False)
     received_acts: frozenset[str] = field(init=False, repr=False, compare=False)
+    counted_on: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rules = self.obligations.values()
@@ -158,6 +161,9 @@ class Procedure:
         put(self, "suspends", suspends)
         received = (rule.opens_on for rule in rules if rule.starts_on_receipt)
         put(self, "received_acts", frozenset(name for opens_on in received for name in opens_on))
+        # roles without whose holder something can no longer be done: who held one may not be seated elsewhere
+        copied = frozenset(role for act in self.acts.values() for role in act.copies)
+        put(self, "counted_on", copied | {rule.owed_by for rule in rules})
         put(self, "reopenable", frozenset(name for act in self.acts.values() for name in act.reopens))
         put(
             self,

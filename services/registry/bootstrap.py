@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -41,8 +42,12 @@ from services.registry.evidence_audit import EvidenceAudit
 from services.registry.following import Follower
 from services.registry.handlers.enrolment import EnrolmentHandlers, InvitationHandlers
 from services.registry.handlers.exchange import ExchangeHandlers
+from services.registry.handlers.indicators import IndicatorHandlers
 from services.registry.handlers.oversight import OversightHandlers
 from services.registry.hosts import host_of
+from services.registry.indicators import catalogue
+from services.registry.indicators.act_index import ActIndexer
+from services.registry.indicators.freeze import Freezer
 from services.registry.link_watch import LinkWatch
 from services.registry.marks import MarkScheduler
 from services.registry.oversight_hub import OversightHub
@@ -206,6 +211,7 @@ class Registry:
             self.database, self.replica.name, self._directory, self.clock, self.publisher.publish_outage
         )
         hub = OversightHub(self.database, self._directory, self.clock)
+        indicators = catalogue.load(Path(self.settings.indicators) if self.settings.indicators else None)
         tls = self._server_certificate()
         main = Server(
             self.settings.listen,
@@ -243,6 +249,7 @@ class Registry:
             DirectoryHandlers(self._directory, self.publisher.watch, self.clock, self.publisher.publish),
             InvitationHandlers(self.enrolment),
             OversightHandlers(self.database, self._directory, self.clock, hub),
+            IndicatorHandlers(self.database, self._directory, self.clock, indicators),
         )
         for servicer, service in zip(servicers, MAIN_SERVICES, strict=True):
             main.add(servicer, service)
@@ -259,6 +266,14 @@ class Registry:
                 asyncio.Event()
             ),
             "marks",
+        )
+        self._run(
+            ActIndexer(self.database, self._directory).run(self.replica.subscribe()),
+            "act-index",
+        )
+        delay = timedelta(hours=self.settings.freeze_after_hours)
+        self._run(
+            Freezer(self.database, self._directory, indicators, self.clock, delay=delay).run(), "freezer"
         )
         self._run(self._follow_calendar(), "calendar")
         self._run(self._renew_certificate(), "certificate")

@@ -80,7 +80,7 @@ def apply_act(letter: Letter, docket: Docket) -> str:
     members = state.members
     earlier = before.members if before else ()
     joined = [name for name in members if name not in earlier] if before else []
-    past, grants = _past(facts.case_id, joined, docket) if joined else ([], [])
+    past, grants = _past(before, joined, docket) if before and joined else ([], [])
     recipients = tuple(dict.fromkeys((*members, *facts.recipients, *facts.copies)))
     roots = tuple(manifest_roots(content)) if content.materials else ()
 
@@ -172,24 +172,48 @@ def _obligation_rows(changed: Iterable[Obligation], state: CaseState, docket: Do
 
 
 def _past(
-    case_id: str, joined: Sequence[str], docket: Docket
+    before: CaseState, joined: Sequence[str], docket: Docket
 ) -> tuple[list[tuple[str, int, int]], list[Grant]]:
-    """What was said in the case before departments joined, for their mailboxes, with its evidence."""
+    """What was said in the case before departments joined, for their mailboxes, with its evidence.
+
+    The Arrivals that started its clocks are part of it: they fold into the case as the letters do.
+    """
     group = docket.group
-    stored = store.case_positions(docket.connection, case_id)
-    fresh = group.letters_of_case.get(case_id, [])
-    headers = store.headers_at(docket.connection, stored)
+    stored = store.case_positions(docket.connection, before.case_id)
+    fresh = group.letters_of_case.get(before.case_id, [])
+    positions = [*stored, *fresh]
     first = group.size - len(group.entries)
-    headers += [
-        (entry.header, entry.author) for entry in (group.entries[position - first] for position in fresh)
-    ]
+    headers = store.headers_at(docket.connection, stored)
+    headers |= {
+        each: (group.entries[each - first].header, group.entries[each - first].author) for each in fresh
+    }
+    procedure = docket.directory.law.procedures[before.procedure, before.version]
     grants = []
-    for header, author in headers:
-        roots = manifest_roots(pb.ActContent.FromString(pb.Header.FromString(header).act.content))
-        if roots:
+    starting = []
+    for position, (header, author) in headers.items():
+        act = pb.ActContent.FromString(pb.Header.FromString(header).act.content)
+        if roots := manifest_roots(act):
             grants.append(Grant(author, tuple(roots), tuple(joined)))
-    places = [(name, group.size, position) for name in joined for position in (*stored, *fresh)]
+        if act.act in procedure.received_acts:
+            starting += [(name, position) for name in before.members if name != author]
+    positions += _arrivals(starting, docket)
+    places = [(name, group.size, position) for name in joined for position in positions]
     return places, grants
+
+
+def _arrivals(letters: Iterable[tuple[str, int]], docket: Docket) -> set[int]:
+    """Where the Arrivals stand by which departments had these letters, by department and position."""
+    found = set()
+    for department, position in letters:
+        stored = store.arrival_of(docket.connection, department, position)
+        if stored is not None:
+            found.add(stored)
+            continue
+        for name, last_at, first_at, at, _ in docket.group.arrivals:
+            if name == department and first_at <= position <= last_at:
+                found.add(at)
+                break
+    return found
 
 
 def _not_addressed(

@@ -7,7 +7,7 @@ from typing import Final
 from liandong.directory.v1 import directory_service_pb2
 from liandong.enrolment.v1 import enrolment_service_pb2
 from liandong.exchange.v1 import evidence_service_pb2, exchange_service_pb2
-from liandong.oversight.v1 import oversight_service_pb2
+from liandong.oversight.v1 import indicator_service_pb2, oversight_service_pb2
 
 from services.common.permissions import ANY, PermissionTable, Rule
 from services.exchange.directory_handlers import REGISTRY_RULES
@@ -20,6 +20,7 @@ _WATCHER: Final = Rule(kinds=frozenset({"node", "gateway", "system", "operator"}
 _EXCHANGE: Final = "/liandong.exchange.v1.ExchangeService"
 _EVIDENCE: Final = "/liandong.exchange.v1.EvidenceService"
 _OVERSIGHT: Final = "/liandong.oversight.v1.OversightService"
+_INDICATORS: Final = "/liandong.oversight.v1.IndicatorService"
 
 MAIN_SERVICES: Final = (
     exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
@@ -27,6 +28,7 @@ MAIN_SERVICES: Final = (
     directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
     enrolment_service_pb2.DESCRIPTOR.services_by_name["InvitationService"],
     oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
+    indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"],
 )
 """What the main port offers."""
 
@@ -47,6 +49,10 @@ MAIN_RULES: Final[PermissionTable] = {
     **{
         f"{_OVERSIGHT}/{method.name}": _WATCHER
         for method in oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"].methods
+    },
+    **{
+        f"{_INDICATORS}/{method.name}": _WATCHER
+        for method in indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"].methods
     },
 }
 """A row for each RPC of the main port."""

@@ -30,6 +30,8 @@ class RegistrySettings(Settings):
         enrolment_address: Enrolment port, likewise.
         hosts: Further host names and addresses for the server's certificate.
         replica: The name of this process among its replicas.
+        indicators: File with the region's own indicators; those of the product if empty.
+        freeze_after_hours: How long after its end a month's figures are frozen.
         log_level: The lowest level logged.
         telemetry: Measurements and traces.
     """
@@ -45,6 +47,8 @@ class RegistrySettings(Settings):
     replica: str = Field(
         default_factory=lambda: socket.gethostname().lower(), pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$"
     )
+    indicators: str = ""
+    freeze_after_hours: int = Field(default=24, ge=1, le=24 * 28)
     log_level: str = "INFO"
     telemetry: RegistryTelemetry = Field(default_factory=RegistryTelemetry)
 

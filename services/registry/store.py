@@ -110,10 +110,10 @@ def cases_at(connection: Connection, positions: Collection[int]) -> dict[int, st
     return {row.position: row.case_id for row in rows if row.kind == "act"}
 
 
-def headers_at(connection: Connection, positions: Collection[int]) -> list[tuple[bytes, str]]:
+def headers_at(connection: Connection, positions: Collection[int]) -> dict[int, tuple[bytes, str]]:
     """Header bytes and author of the letters at these positions."""
     rows = _HEADERS.select_in(connection, "position", positions)
-    return [(row.header, row.author) for row in rows]
+    return {row.position: (row.header, row.author) for row in rows}
 
 
 def admitted_at(connection: Connection, position: int) -> int:
@@ -157,6 +157,19 @@ def waits(connection: Connection, department: str, positions: Sequence[int]) -> 
     """(position, case) of letters at these positions whose receipt by the department starts a clock."""
     (rows,) = fetch(connection, _WAITS.query_in(connection, "position", positions, department=department))
     return [(position, case_id) for position, case_id in rows]
+
+
+def arrival_of(connection: Connection, department: str, position: int) -> int | None:
+    """Where the Arrival stands by which a department had the letter at a position; None if it has not come."""
+    column = tables.arrivals.c
+    # letters come in the order of their places, so the first that reaches so far is the one that holds it
+    row = connection.execute(
+        sa.select(column.first_at, column.position)
+        .where(column.department == department, column.last_at >= position)
+        .order_by(column.last_at)
+        .limit(1)
+    ).first()
+    return row.position if row is not None and row.first_at <= position else None
 
 
 def subscribers(connection: Connection, category: str) -> list[str]:

@@ -193,6 +193,50 @@ obligations = sa.Table(
     sa.Index("obligations_opened", "opened_position"),
 )
 
+act_index = sa.Table(
+    "act_index",
+    metadata,
+    _number_key("position", comment="of the act: an index over the ledger that indicators read"),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("procedure", sa.Text, nullable=False),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column(
+        "before",
+        sa.Text,
+        nullable=False,
+        comment="author of the case's last act before by another; may be empty",
+    ),
+    sa.Column("opens", sa.Boolean, nullable=False, comment="the first act of its case"),
+    sa.Column("closes", sa.Boolean, nullable=False, comment="its case ended with it"),
+    sa.Column("item_code", sa.Text, nullable=False),
+    sa.Column("area_code", sa.Text, nullable=False),
+    sa.Column("outcome_code", sa.Text, nullable=False),
+    sa.Column("admitted_at_us", sa.BigInteger, nullable=False),
+    sa.Index("act_index_act", "procedure", "act", "position"),
+)
+
+act_index_end = sa.Table(
+    "act_index_end",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, comment="always 1: locking this row orders indexers"),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="acts below it are indexed"),
+)
+
+frozen_months = sa.Table(
+    "frozen_months",
+    metadata,
+    _number_key("month", sa.Integer, comment="such as 202603; written once, never changed"),
+    sa.Column("log_id", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False, comment="leaves of the ledger that it was computed of"),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("common_version", sa.BigInteger, nullable=False),
+    sa.Column("frozen_at_us", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False, comment="SHA-256 of content"),
+    sa.Column("content", sa.LargeBinary, nullable=False, comment="indicators.amounts.dumps"),
+)
+
 arrivals = sa.Table(
     "arrivals",
     metadata,

@@ -27,6 +27,7 @@ from services.sharing.sharing import (
     ACT_NAMES,
     BULLETIN,
     Item,
+    Request,
     Revision,
     Sharing,
     fold,
@@ -42,23 +43,6 @@ KIND: Final = "item"
 """The kind of letters, and the feature's key in `Department.features`."""
 
 _SUBSCRIBE: Final = frozenset({pb.ITEM_ACT_SUBSCRIBE, pb.ITEM_ACT_UNSUBSCRIBE})
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Who asks, what stands behind it, and how a repetition is known.
-
-    Attributes:
-        actor: As the header names it.
-        assertions: The actor's assertion, which travels with the letter.
-        key: Idempotency key within its actor, None if none was given.
-        digest: Of the request's bytes.
-    """
-
-    actor: pb.Actor
-    assertions: tuple[bytes, ...]
-    key: str | None = None
-    digest: bytes | None = None
 
 
 @dataclass(slots=True)

@@ -22,8 +22,9 @@ from services.exchange.digests import sha256
 from services.exchange.letters import moment
 from services.exchange.session import DepartmentSession, new_id
 from services.sharing import sharing, store, views
-from services.sharing.feature import Request, SharingFeature, Shelf, sharing_of
+from services.sharing.feature import SharingFeature, Shelf, sharing_of
 from services.sharing.permissions import PUBLISHERS
+from services.sharing.sharing import Request
 from services.sharing.store import Answered, Wanted
 from services.sharing.watching import WatcherTooSlow
 from services.sharing.words import query_terms

@@ -39,6 +39,23 @@ ACT_NAMES: Final = {number: name for name, number in ACTS.items()}
 _LATE: Final = frozenset({Outcome.LATE, Outcome.TRANSMITTED_LATE})
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asks, what stands behind it, and how a repetition is known.
+
+    Attributes:
+        actor: As the header names it.
+        assertions: The actor's assertion, which travels with the letter.
+        key: Idempotency key within its actor, None if none was given.
+        digest: Of the request's bytes.
+    """
+
+    actor: pb.Actor
+    assertions: tuple[bytes, ...]
+    key: str | None = None
+    digest: bytes | None = None
+
+
 class GoesByHand(InvalidField):
     """Matter of this category is urgent, not yet public or classified: deliver it by hand (专报专人递送)."""
 

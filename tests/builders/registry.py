@@ -34,8 +34,10 @@ MATERIALS = (
 )  # fmt: skip
 
 
-def region_entries(signers: Iterable[Signer]) -> list[directory_pb.CommonEntry]:
-    """A calendar, procedures, departments, offices and a category."""
+def region_entries(
+    signers: Iterable[Signer], offices: Iterable[str] = ("case-transfer", "jurisdiction-dispute")
+) -> list[directory_pb.CommonEntry]:
+    """A calendar, procedures, departments, a category, and JUSTICE as the office of these procedures."""
     entries = [
         directory_pb.CommonEntry(
             calendar=directory_pb.CalendarYear(region="qinghe", year=year, holidays=["01-01", "10-01"])
@@ -49,7 +51,7 @@ def region_entries(signers: Iterable[Signer]) -> list[directory_pb.CommonEntry]:
         )
         entries.append(directory_pb.CommonEntry(procedure=entry))
     entries += [signer.entry() for signer in signers]
-    for name in ("case-transfer", "jurisdiction-dispute"):
+    for name in offices:
         office = directory_pb.Office(procedure=name, department=JUSTICE)
         entries.append(directory_pb.CommonEntry(office=office))
     title = directory_pb.Title(zh="工作简报", en="Good practice")

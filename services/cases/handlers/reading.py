@@ -6,7 +6,7 @@ what is not noted is not answered.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from liandong.cases.v1 import case_service_pb2 as pb
@@ -15,11 +15,12 @@ from sqlalchemy import Connection
 from services.cases import bodies, page_tokens, parked, queries, views
 from services.cases.desk import Desk
 from services.cases.dossier import Dossier, Prove
+from services.cases.handlers.audited import AuditedReads
 from services.cases.queries import CaseRow, Place, Wanted
 from services.cases.search import Found, search
 from services.cases.watch import CaseWatch, Change, write
 from services.common.clock import microseconds
-from services.common.errors import LiandongError, NotFound, RoleNotPermitted
+from services.common.errors import NotFound, RoleNotPermitted
 from services.common.permissions import PermissionTable, Rule
 from services.exchange import actors
 from services.exchange.department import Department
@@ -54,7 +55,7 @@ READING_RULES: Final[PermissionTable] = {
 }
 
 
-class ReadingHandlers:
+class ReadingHandlers(AuditedReads):
     """What of a department's cases is read, and letters that are stuck.
 
     Args:
@@ -71,7 +72,7 @@ class ReadingHandlers:
         prove: Prove | None = None,
         evidence: EvidenceStore | None = None,
     ) -> None:
-        self._department = department
+        AuditedReads.__init__(self, department)
         self._desk = desk
         self._prove = prove
         self._evidence = evidence
@@ -281,27 +282,3 @@ class ReadingHandlers:
         if link.last_heard_at is not None:
             state.last_heard_at.CopyFrom(timestamp(link.last_heard_at))
         return state
-
-    async def _read(
-        self,
-        method: str,
-        work: Callable[[Connection], T],
-        case_id: str = "",
-        object_id: str = "",
-        case_of: Callable[[T], str] | None = None,
-    ) -> T:
-        """Read, and note who read what before it is answered; what was refused is noted too."""
-        try:
-            result = await self._department.read(work)
-        except LiandongError as error:
-            await self._note(method, case_id, object_id, error.reason)
-            raise
-        await self._note(method, case_of(result) if case_of else case_id, object_id)
-        return result
-
-    def _note(
-        self, method: str, case_id: str = "", object_id: str = "", result: str = "ok"
-    ) -> Awaitable[None]:
-        # words that were searched for are anybody's, and no database keeps a NUL in a text
-        what = object_id.replace("\x00", "\ufffd")
-        return self._department.run(lambda session: session.audit(method, case_id, what, result))

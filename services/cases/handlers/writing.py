@@ -73,9 +73,10 @@ class WritingHandlers:
 
     async def DiscardDraft(self, request: pb.DiscardDraftRequest, context: object) -> pb.DiscardDraftResponse:
         """Drop a draft."""
+        actor = actors.current()
         await self._drafts(
             "DiscardDraft",
-            lambda drafts: drafts.discard(request.letter_id),
+            lambda drafts: drafts.discard(request.letter_id, actor),
             lambda _: ("", request.letter_id),
         )
         return pb.DiscardDraftResponse()

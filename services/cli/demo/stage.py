@@ -136,7 +136,7 @@ class Stage:
         roles = act.approved_by if step.approvals is None else step.approvals
         try:
             prepared = await party.prepare(draft)
-            for person in _persons(roles):
+            for person in persons(roles):
                 prepared = await party.approve(prepared, person)
             answer = await party.send(prepared)
         except LiandongError as error:
@@ -247,7 +247,7 @@ def _role(name: str, procedure: Procedure) -> str:
     return name if name in procedure.roles else name.rstrip("-0123456789")
 
 
-def _persons(roles: Sequence[str]) -> list[str]:
+def persons(roles: Sequence[str]) -> list[str]:
     """Who approves: for a role that is asked for twice two persons, `officer` and `officer-2`."""
     seen: Counter[str] = Counter()
     persons = []

@@ -8,6 +8,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_channelz.v1 import channelz_pb2
 from liandong.cases.v1 import case_service_pb2 as cases
+from liandong.cases.v1 import handling_service_pb2 as handling
 from liandong.directory.v1 import directory_service_pb2 as directory
 from liandong.enrolment.v1 import enrolment_service_pb2 as enrolment
 from liandong.exchange.v1 import evidence_service_pb2 as evidence
@@ -26,6 +27,7 @@ def service_of(module: Any, name: str) -> ServiceDescriptor:
 
 
 CASES: Final = service_of(cases, "CaseService")
+HANDLING: Final = service_of(handling, "HandlingService")
 SHARING: Final = service_of(sharing, "SharingService")
 DIRECTORY: Final = service_of(directory, "DirectoryService")
 EVIDENCE: Final = service_of(evidence, "EvidenceService")
@@ -34,7 +36,7 @@ OVERSIGHT: Final = service_of(oversight, "OversightService")
 ENROLMENT: Final = service_of(enrolment, "EnrolmentService")
 INVITATION: Final = service_of(enrolment, "InvitationService")
 CHANNELZ: Final = service_of(channelz_pb2, "Channelz")
-NODE: Final = (CASES, SHARING, EVIDENCE, DIRECTORY)
+NODE: Final = (CASES, HANDLING, SHARING, EVIDENCE, DIRECTORY)
 REGISTRY: Final = (EXCHANGE, EVIDENCE, DIRECTORY, INVITATION, OVERSIGHT)
 
 

@@ -62,6 +62,12 @@ def test_words_and_numbers_stay_whole() -> None:
     assert len(found) == 2
 
 
+def test_a_blank_hides_no_mark_from_the_rules() -> None:
+    """What stands behind it is what would begin the line."""
+    assert [each.text for each in lines_of("—、1 ——、.", 6)] == ["—、", "1 ——、."]
+    assert [each.text for each in lines_of("Hello world", 3)] == ["Hello", "world"]
+
+
 TEXT = st.text(alphabet="字文件人，。、（）《》“”——……：；a1 .%〔〕", max_size=200)
 
 
@@ -73,4 +79,5 @@ def test_nothing_is_lost_and_the_rules_hold(text: str, characters: int) -> None:
     for line, following in itertools.pairwise(found):
         assert line.width <= PITCH * characters + 1e-3 or len(line.atoms) == 1
         if following.text and following.text[0] in NO_START:
-            assert all(each.text[0] in NO_START or each.text[-1] in NO_END for each in line.atoms[1:])
+            rest = [each.text for each in line.atoms[1:] if not each.blank]
+            assert all(text[0] in NO_START or text[-1] in NO_END for text in rest)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from liandong.cases.v1 import bodies_pb2
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
+from liandong.exchange.v1 import envelope_pb2
 
 from services.common.clock import ManualClock
 from services.common.errors import NotFound
 from services.documents.letter import Letter
-from services.documents.store import read_letter
+from services.documents.store import approvals_of, read_letter
 from services.exchange.letters import timestamp
 from services.procedures.model import Title
 from services.procedures.obligation import Limit, Unit
@@ -98,3 +99,10 @@ def test_what_is_not_here_is_not_found(market: Node) -> None:
     """Neither letter nor draft."""
     with pytest.raises(NotFound):
         read(market, new_id())
+
+
+def test_who_was_stood_in_for_is_read_with_the_approval() -> None:
+    """Both names, as the letter's header has them."""
+    approval = envelope_pb2.Approval(role="leader-in-charge", name="赵敏", acting_for_name="孙立人")
+    (read_back,) = approvals_of([approval])
+    assert (read_back.name, read_back.stood_for) == ("赵敏", "孙立人")

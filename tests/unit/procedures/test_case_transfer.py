@@ -305,3 +305,43 @@ def test_closing_ends_what_nobody_can_fulfil_any_more() -> None:
     play.do("close", TOWN)
     assert play.met("evidence").lapsed_at == play.now
     assert play.case.awaited == {}
+
+
+def test_limits_over_the_spring_festival() -> None:
+    """From Friday 13 February: Saturdays 14 and 28 are worked, 15 to 23 are not."""
+    play = Play(now=at("2026-02-13 10:00"))
+    play.do("register", TOWN)
+    play.do("transfer", TOWN)
+    assert due_time(play.owed("sign"), NATIONAL) == at("2026-02-15")
+    play.do("sign-for", HEALTH)
+    play.do("dispute", HEALTH)
+    # 14, 24 to 28 February, 2 to 6 and 9 to 12 March
+    assert due_time(play.owed("settle"), NATIONAL) == at("2026-03-13")
+
+
+@pytest.mark.parametrize(
+    ("accepted_on", "progress", "outcome"),
+    [
+        # the 30th day is Sunday 15 March, the 90th Thursday 14 May
+        ("2026-02-13 10:00", "2026-03-17", "2026-05-15"),
+        # Friday 6 March; the 90th day is 5 May, the last of the holiday
+        ("2026-02-04 10:00", "2026-03-07", "2026-05-07"),
+    ],
+)
+def test_what_becomes_of_an_accepted_case_is_reported(accepted_on: str, progress: str, outcome: str) -> None:
+    """Every 30 days, and the outcome after 90; a last day that is no working day moves on."""
+    play = Play(now=at(accepted_on))
+    play.do("register", TOWN)
+    play.do("transfer", TOWN)
+    play.do("sign-for", HEALTH)
+    play.do("accept", HEALTH)
+    assert due_time(play.owed("progress"), NATIONAL) == at(progress)
+    assert due_time(play.owed("outcome"), NATIONAL) == at(outcome)
+
+
+def test_announced_material_is_completed_within_a_day() -> None:
+    """24 hours, over a make-up Saturday into the holiday: hours know no calendar."""
+    play = Play(now=at("2026-02-14 10:00"))
+    announced = materials(announced=play.procedure.acts["immediate-notice"].needs)
+    play.do("immediate-notice", TOWN, materials=announced)
+    assert due_time(play.owed("evidence"), NATIONAL) == at("2026-02-15 10:00")

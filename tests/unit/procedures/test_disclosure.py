@@ -46,6 +46,7 @@ def test_correction_is_asked_for_in_seven_working_days() -> None:
     play.do("ask-correction", HEALTH, "2026-02-27 00:00", requested_limit=at("2026-03-20 00:00"))
     assert play.met("examine").outcome is Outcome.LATE
     assert play.open_rules == ["correction"]
+    assert due(play, "correction") == at("2026-03-20 00:00")
 
 
 def test_the_time_begins_anew_with_the_corrected_application() -> None:

@@ -36,6 +36,10 @@ def test_nobody_can_bring_in_the_body_complained_of() -> None:
     for author, act in ((JUSTICE, "accept"), (JUSTICE, "contact")):
         assert play.reason(act, author, recipients=(HEALTH,)) == "PARTY_INVALID"
         assert play.reason(act, author, parties={HEALTH: "receiver"}) == "PARTY_INVALID"
+        refusal = play.refusal(act, author, copies=(HEALTH,))
+        assert refusal
+        assert (refusal.reason, refusal.field) == ("PARTY_INVALID", "copies")
+        assert not play.reason(act, author, copies=(TOWN,))
     assert not any(
         each.names for each in play.procedure.acts.values() if each.name not in ("submit", "pass-up")
     )

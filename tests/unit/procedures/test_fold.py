@@ -1,6 +1,7 @@
 """What the fold makes of admitted acts, beyond the way of one procedure."""
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -180,6 +181,63 @@ def test_the_office_moves_with_the_region() -> None:
     assert (before.owed_by, play.met("settle").owed_by) == (JUSTICE, MARKET)
     assert play.met("settle").outcome is Outcome.ON_TIME
     assert play.case.parties["office"] == (MARKET,)
+
+
+SEATS = f"""
+procedure: seats
+version: 1
+title: [席位, Seats]
+source: [M07]
+roles: [asker, keeper]
+states: {{new: [新, New], asked: [问, Asked], done: [完, Done]}}
+initial: new
+final: [done]
+acts:
+  ask: {{{WORDS}, by: asker, in: [new], becomes: asked}}
+  pass-on: {{{WORDS}, by: keeper, in: [asked], names: [keeper]}}
+  later: {{{WORDS}, by: keeper, in: [asked], requires: [requested_limit]}}
+  postpone: {{{WORDS}, by: keeper, in: [asked], requires: [reason_code]}}
+  answer: {{{WORDS}, by: keeper, in: [asked], becomes: done}}
+obligations:
+  first: {{title: [先, First], owed_by: keeper, opens_on: [ask], discharged_by: [pass-on], within: 1 wd}}
+  answer: {{title: [答, Answer], owed_by: keeper, opens_on: [ask], discharged_by: [answer], within: 5 wd}}
+  own: {{title: [自, Own], owed_by: keeper, opens_on: [later], starts_on: receipt, discharged_by: [answer],
+    within: 2 wd}}
+  fixed: {{title: [定, Fixed], owed_by: keeper, opens_on: [later], discharged_by: [answer],
+    within: requested_limit, extended_by: {{postpone: 3 wd}}}}
+"""
+
+
+def seats(now: datetime = MONDAY) -> Play:
+    """A procedure whose one seat goes from hand to hand."""
+    play = Play("seats", LAW.with_procedure(load_text(SEATS)), now)
+    play.do("ask", TOWN, parties={TOWN: "asker", HEALTH: "keeper"})
+    return play
+
+
+def test_what_an_act_fulfils_stays_with_whom_it_was_owed_by() -> None:
+    """The seat goes on with what is still open; what passing it on discharged was its old holder's."""
+    play = seats()
+    play.do("pass-on", HEALTH, parties={MARKET: "keeper"})
+    assert (play.met("first").owed_by, play.met("first").outcome) == (HEALTH, Outcome.ON_TIME)
+    assert play.owed("answer").owed_by == MARKET
+
+
+def test_nobody_awaits_the_arrival_of_an_own_letter() -> None:
+    """A clock that starts on receipt starts with the act where its author owes; no day of silence is waited."""
+    play = seats()
+    play.do("later", HEALTH, "2026-03-03 10:00")
+    assert play.owed("own").received_at == at("2026-03-03 10:00")
+    # Wednesday 4, Thursday 5
+    assert due_time(play.owed("own"), NATIONAL) == at("2026-03-06")
+
+
+def test_a_fixed_date_is_put_off_by_working_days() -> None:
+    """From the date itself, at its hour: Friday 27 February, then Saturday 28 (make-up), Monday 2, Tuesday 3."""
+    play = seats(at("2026-02-24 09:00"))
+    play.do("later", HEALTH, "2026-02-25 10:00", requested_limit=at("2026-02-27 17:00"))
+    play.do("postpone", HEALTH, "2026-02-26 10:00")
+    assert due_time(play.owed("fixed"), NATIONAL) == at("2026-03-03 17:00")
 
 
 def test_the_office_may_be_a_party_too() -> None:

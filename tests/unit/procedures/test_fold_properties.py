@@ -90,8 +90,13 @@ def played(run: Run) -> Play:
         if refusal is None:
             play.do(act.name, author, **given)
         else:
-            # not in `permitted`: whether something runs that can be extended, and whom an act must name
-            assert procedure.effects[act.name].extends or "parties" in act.requires, refusal
+            # not in `permitted`: whether something runs that can be extended, whom an act must name, and the
+            # urgency that it raises the case to itself
+            assert (
+                procedure.effects[act.name].extends
+                or "parties" in act.requires
+                or (raise_to and refusal.reason == "URGENCY_NOT_PERMITTED")
+            ), refusal
     return play
 
 

@@ -67,6 +67,22 @@ def test_without_agreement_the_government_decides() -> None:
     assert play.owed("conclude").owed_by == HEALTH
 
 
+def test_limits_over_the_spring_festival() -> None:
+    """From Friday 13 February: Saturdays 14 and 28 are worked, 15 to 23 are not."""
+    play = Play("jurisdiction-dispute", now=at("2026-02-13 10:00"))
+    play.do("open", HEALTH, parties={HEALTH: "applicant", TOWN: "respondent"})
+    play.receive(TOWN, "2026-02-13 11:00")
+    # 14, 24, 25 February; ten days: on to 26, 27, 28 February, 2 to 5 March
+    assert due_time(play.owed("answer"), NATIONAL) == at("2026-02-26")
+    assert due_time(play.owed("negotiate"), NATIONAL) == at("2026-03-06")
+    play.do("offer-minutes", HEALTH)
+    play.receive(TOWN, "2026-02-13 12:00")
+    assert due_time(play.owed("sign-minutes"), NATIONAL) == at("2026-02-26")
+    play.do("sign-minutes", TOWN)
+    # 14, 24 to 27 February
+    assert due_time(play.owed("conclude"), NATIONAL) == at("2026-02-28")
+
+
 def test_a_dispute_can_be_withdrawn() -> None:
     """Everything owed in it ends."""
     play = opened()

@@ -63,6 +63,8 @@ def test_both_go_out_together() -> None:
     play.do("issue-together", GOV, "2026-02-11 09:00")
     assert play.met("review").outcome is Outcome.ON_TIME
     assert play.open_rules == ["close"]
+    # 12 and 13, the make-up 14, 24 to 28 February with the make-up Saturday, 2 and 3 March
+    assert due(play, "close") == at("2026-03-04")
     play.do("close", GOV, "2026-02-12 09:00")
     assert (play.case.state, play.open_rules) == ("closed", [])
 

@@ -131,6 +131,8 @@ def test_the_full_reply_is_published_or_withheld_with_a_reason(act: str) -> None
     assert play.reason("withhold", HEALTH, reason_code="") == "FIELD_REQUIRED"
     play.do(act, HEALTH, "2026-03-16 09:00", reason_code="01")
     assert play.met("publish").outcome is Outcome.ON_TIME
+    # 17 to 20, 23 to 27, 30 March
+    assert due(play, "close") == at("2026-03-31")
     assert play.reason("close", HEALTH) == "NOT_PERMITTED_FOR_ROLE"
     play.do("close", GOV, "2026-03-17 09:00")
     assert (play.case.state, play.open_rules) == ("closed", [])

@@ -162,6 +162,28 @@ def test_who_joins_a_case_gets_its_past_first(registry: Bench) -> None:
     assert f"department:{WATER}" not in readers
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["before", "in one batch"])
+def test_who_joins_a_case_gets_the_arrivals_that_started_its_clocks(registry: Bench, at_once: bool) -> None:
+    """Or its clocks would stand where those of the others run."""
+    case_id, at = registry.sent()
+    other, elsewhere = registry.sent()
+    entries = [registry.replica.recent.entry(each) for each in (at, elsewhere)]
+    came, not_here = [
+        registry.market.arrival({each.leaf.position: each.leaf.letter_digest}) for each in entries if each
+    ]
+    signed = registry.position(registry.market, registry.market.act(case_id, "sign-for", based_on=at))
+    dispute = registry.market.act(case_id, "dispute", based_on=signed, materials=["grounds"])
+    if at_once:
+        assert reasons(registry.submit(registry.market, not_here, came, dispute)) == ["", "", ""]
+    else:
+        for letter in (not_here, came, dispute):
+            registry.position(registry.market, letter)
+    last = registry.replica.head.size - 1
+    office = [(place.at, place.position) for place, _ in registry.mailbox(JUSTICE)]
+    assert other != case_id
+    assert office == [(last, each) for each in (at - 1, at, signed, last - 1, last)]
+
+
 def test_who_joins_later_may_read_the_evidence_of_the_past(registry: Bench) -> None:
     """A second receiver after a dispute: the materials of the first transfer are granted to it."""
     case_id, at = registry.sent()

@@ -24,8 +24,8 @@ from services.exchange.keys import public_key_bytes
 from services.exchange.letters import open_letter, timestamp
 from services.exchange.session import DepartmentSession, new_id
 from services.sharing import sharing, store, tables
-from services.sharing.feature import KIND, Request, SharingFeature, Shelf, sharing_of
-from services.sharing.sharing import BULLETIN, Sharing
+from services.sharing.feature import KIND, SharingFeature, Shelf, sharing_of
+from services.sharing.sharing import BULLETIN, Request, Sharing
 from services.sharing.store import Answered
 
 T = TypeVar("T")

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from liandong.cases.v1 import case_service_pb2
+from liandong.cases.v1 import case_service_pb2, handling_service_pb2
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 
-from services.cases.handlers import CaseHandlers
+from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.permissions import RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
@@ -20,6 +21,7 @@ from tests.wire.exchange.evidence_world import Identities
 
 if TYPE_CHECKING:
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceAsyncStub
 
 
 class Port:
@@ -39,6 +41,13 @@ class Port:
         tls = self._identities.files(department or self.node.department.name, kind)
         async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
             yield CaseServiceStub(channel)
+
+    @asynccontextmanager
+    async def handling(self) -> "AsyncIterator[tuple[CaseServiceAsyncStub, HandlingServiceAsyncStub]]":
+        """Stubs of both services with the certificate of the department's own gateway."""
+        tls = self._identities.files(self.node.department.name, "gateway")
+        async with open_channel(f"127.0.0.1:{self._server.port}", tls) as channel:
+            yield CaseServiceStub(channel), HandlingServiceStub(channel)
 
     def as_(self, role: str) -> tuple[tuple[str, str], ...]:
         """Metadata of somebody in a role."""
@@ -61,6 +70,10 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
+        server.add(
+            HandlingHandlers(department, market.desk, prove=ledger.prove),
+            handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
+        )
         await server.start()
         yield Port(market, server, identities)
         await server.stop(0.5)

@@ -2,9 +2,12 @@
 
 import base64
 import json
+import time
+from datetime import datetime
 
 import pytest
 
+from services.procedures.calendar import ZONE
 from tests.wire.cli.conftest import HEALTH, World
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -205,5 +208,42 @@ def test_every_view_opens(world: World) -> None:
         ("oversight", "indicators", "--since", "2026-01-01"),
         ("oversight", "flows"),
         ("oversight", "alerts"),
+        ("indicators", "freeze", "status"),
     ):
         world.run(*each)
+
+
+def test_figures_are_shown_listed_and_exported(world: World, case: str) -> None:
+    """A department sees its own; a bulletin is for offices, a file is whole or not there."""
+    assert case
+    today = datetime.now(ZONE).date().isoformat()
+    days = ("--first", today, "--last", today)
+    # it holds offices: without its name it would ask for their mechanisms
+    own = (*days, "--department", HEALTH)
+    assert "Timeliness" in world.run("indicators", "list")
+    assert "object-coverage" in world.run("--lang", "zh", "indicators", "list")
+    deadline = time.monotonic() + 20
+    while "register" not in (letters := world.run("indicators", "items", "letters", *own, "--json")):
+        assert time.monotonic() < deadline, letters
+        time.sleep(0.2)
+    shown = world.run("indicators", "show", "letters", "timeliness", *own, "--compare", "previous-year")
+    assert "no data" in shown
+    assert "not over" in shown
+    assert (
+        HEALTH
+        in world.run.json("indicators", "show", "letters", *own, "--by", "department")["figures"][0].values()
+    )
+    assert "More" not in world.run("indicators", "items", "received", *own)
+    world.run("indicators", "show", *days, "--out", "figures.xlsx")
+    assert (world.folder / "figures.xlsx").read_bytes().startswith(b"PK")
+    assert "CALLER_NOT_PERMITTED" in world.run(
+        "indicators", "show", *days, "--procedure", "case-transfer", "--department", "market.qinghe", code=1
+    )
+    bulletin = ("indicators", "bulletin", "2026-02", "--output", "bulletin.docx")
+    refused = world.run(*bulletin, "--procedure", "case-transfer", code=1)
+    assert "CALLER_NOT_PERMITTED" in refused
+    assert not list(world.folder.glob("*bulletin.docx*"))
+    world.run("indicators", "bulletin", "2026-02", "--output", "bulletin.pdf", code=2)
+    missing = world.run(*bulletin, "--as", "operator", code=1)
+    assert "NOT_FOUND" in missing
+    assert "NOT_FOUND" in world.run("indicators", "freeze", "show", "2026-02", code=1)

@@ -1,8 +1,8 @@
-"""Cases, obligations, drafts and what cases are found by."""
+"""Cases, obligations, drafts, what cases are found by, and the handling of documents."""
 
 from alembic import op
 
-from services.cases import tables
+from services.cases.handling import tables
 
 revision = "0001"
 down_revision = None

@@ -756,6 +756,8 @@ class Approval(_message.Message):
     APPROVED_AT_FIELD_NUMBER: _builtins.int
     ASSERTION_DIGEST_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
+    ACTING_FOR_SUBJECT_FIELD_NUMBER: _builtins.int
+    ACTING_FOR_NAME_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     """The role approved in."""
     name: _builtins.str
@@ -766,6 +768,12 @@ class Approval(_message.Message):
     """SHA-256 of the assertion behind it."""
     certificate: _builtins.str
     """An officer's certificate number, as the assertion gives it."""
+    acting_for_subject: _builtins.str
+    """In whose place the person approved, by a delegation inside the department: the issuer's id of the absent
+    person. The author's word; the assertion behind the approval is that of the person who approved.
+    """
+    acting_for_name: _builtins.str
+    """The absent person's name."""
     @_builtins.property
     def approved_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -779,10 +787,12 @@ class Approval(_message.Message):
         approved_at: _timestamp_pb2.Timestamp | None = ...,
         assertion_digest: _builtins.bytes = ...,
         certificate: _builtins.str = ...,
+        acting_for_subject: _builtins.str = ...,
+        acting_for_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approved_at", b"approved_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_at", b"approved_at", "assertion_digest", b"assertion_digest", "certificate", b"certificate", "name", b"name", "role", b"role", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting_for_name", b"acting_for_name", "acting_for_subject", b"acting_for_subject", "approved_at", b"approved_at", "assertion_digest", b"assertion_digest", "certificate", b"certificate", "name", b"name", "role", b"role", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

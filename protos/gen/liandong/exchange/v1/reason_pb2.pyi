@@ -162,9 +162,15 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such category in the catalogue."""
     REASON_ITEM_NOT_YOURS: _Reason.ValueType  # 123
     """The item was withdrawn, or is by another publisher."""
-    REASON_NO_FONT: _Reason.ValueType  # 140
+    REASON_STEP_OPEN: _Reason.ValueType  # 140
+    """A step of the letter's chain inside the department is not through; the message names it."""
+    REASON_NOT_YOUR_STEP: _Reason.ValueType  # 141
+    """The step is another's to do, or a delegation does not reach it."""
+    REASON_NO_SEAL_SERVICE: _Reason.ValueType  # 142
+    """An electronic seal was asked for, and the node has no seal service."""
+    REASON_NO_FONT: _Reason.ValueType  # 160
     """The node has no font for Chinese, so it cannot print."""
-    REASON_NOT_PRINTABLE: _Reason.ValueType  # 141
+    REASON_NOT_PRINTABLE: _Reason.ValueType  # 161
     """The document could not be made: it is too large, or took too long."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
@@ -312,8 +318,14 @@ REASON_UNKNOWN_CATEGORY: Reason.ValueType  # 122
 """No such category in the catalogue."""
 REASON_ITEM_NOT_YOURS: Reason.ValueType  # 123
 """The item was withdrawn, or is by another publisher."""
-REASON_NO_FONT: Reason.ValueType  # 140
+REASON_STEP_OPEN: Reason.ValueType  # 140
+"""A step of the letter's chain inside the department is not through; the message names it."""
+REASON_NOT_YOUR_STEP: Reason.ValueType  # 141
+"""The step is another's to do, or a delegation does not reach it."""
+REASON_NO_SEAL_SERVICE: Reason.ValueType  # 142
+"""An electronic seal was asked for, and the node has no seal service."""
+REASON_NO_FONT: Reason.ValueType  # 160
 """The node has no font for Chinese, so it cannot print."""
-REASON_NOT_PRINTABLE: Reason.ValueType  # 141
+REASON_NOT_PRINTABLE: Reason.ValueType  # 161
 """The document could not be made: it is too large, or took too long."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
