@@ -302,7 +302,7 @@ class Drafts:
             row.letter_id, row.case_id, row.content, row.content_digest,
             case_service_pb2.ActDraft.FromString(row.draft), row.body_type, row.body, row.drafted_by,
             row.drafted_name, from_microseconds(row.drafted_at_us), row.returned_reason, row.state,
-            _approvals(self._connection, row.letter_id),
+            approvals_of(self._connection, row.letter_id),
         )  # fmt: skip
 
     def _act(self, draft: Draft) -> Act:
@@ -340,7 +340,8 @@ def check_bound(draft: Draft, digest: bytes, actor: ActorFacts, purpose: Purpose
         )
 
 
-def _approvals(connection: Connection, letter_id: str) -> tuple[tuple[pb.Approval, bytes], ...]:
+def approvals_of(connection: Connection, letter_id: str) -> tuple[tuple[pb.Approval, bytes], ...]:
+    """The approvals of a draft with the assertions behind them, in their order."""
     approvals = tables.approvals
     rows = connection.execute(
         sa.select(approvals).where(approvals.c.letter_id == letter_id).order_by(approvals.c.approved_at_us)

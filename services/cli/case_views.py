@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from google.protobuf.text_format import MessageToString
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
@@ -17,7 +16,8 @@ from rich.text import Text
 
 from services.cli.due import due_words, instant
 from services.cli.output import facts, moment, size, table, word
-from services.cli.texts import pick, say
+from services.cli.texts import language, pick, say
+from services.documents import bodies
 from services.procedures.calendar import Calendar
 
 _STYLES = {
@@ -220,8 +220,11 @@ def _pending(count: int) -> str:
 
 
 def _body(asked: pb.ActDraft) -> str:
+    """What people wrote, by the titles of its fields."""
     name = asked.WhichOneof("body")
-    return MessageToString(getattr(asked, name), as_utf8=True).strip() if name else ""
+    if not name:
+        return ""
+    return "\n".join(bodies.lines(getattr(asked, name), language()))
 
 
 def _approver(approval: envelopes.Approval) -> str:

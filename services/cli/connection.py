@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 import grpc.aio
 import typer
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
+from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceStub
 from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceStub
 from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 from liandong.cases.v1.import_service_pb2_grpc import ImportServiceStub
@@ -41,6 +42,7 @@ from services.exchange.assertions import Purpose
 if TYPE_CHECKING:
     # classes for type checkers only
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceAsyncStub
     from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceAsyncStub
     from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceAsyncStub
     from liandong.cases.v1.import_service_pb2_grpc import ImportServiceAsyncStub
@@ -150,6 +152,11 @@ class Connection:
     def imports(self) -> "ImportServiceAsyncStub":
         """ImportService of the node."""
         return cast("ImportServiceAsyncStub", Acting(ImportServiceStub(self.node), self._session))
+
+    @property
+    def documents(self) -> "DocumentServiceAsyncStub":
+        """DocumentService of the node."""
+        return cast("DocumentServiceAsyncStub", Acting(DocumentServiceStub(self.node), self._session))
 
     @property
     def sharing(self) -> "SharingServiceAsyncStub":

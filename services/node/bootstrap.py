@@ -13,6 +13,7 @@ import grpc.aio
 import structlog
 from liandong.cases.v1 import (
     case_service_pb2,
+    document_service_pb2,
     duty_service_pb2,
     handling_service_pb2,
     import_service_pb2,
@@ -46,6 +47,9 @@ from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
+from services.documents import fonts
+from services.documents.handlers import DocumentHandlers
+from services.documents.rendering import Renderer
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
 from services.exchange.code_handlers import CodeHandlers
@@ -107,6 +111,7 @@ class HostedDepartment:
         clock: For everything in it.
         registry_server_name: The DNS name in the registry's certificate, where it is not the host.
         registries: Addresses of the registry's replicas; those told at joining if empty.
+        renderer: Makes files of letters; one of its own if None.
         traces: Whether calls open spans.
     """
 
@@ -117,10 +122,12 @@ class HostedDepartment:
         registry_server_name: str = "",
         registries: Sequence[str] = (),
         *,
+        renderer: Renderer | None = None,
         traces: bool = False,
     ) -> None:
         self.settings = settings
         self._traces = traces
+        self._renderer = renderer or Renderer()
         self._clock = clock
         self._server_name = registry_server_name
         self.enrolment = EnrolmentClient(settings.folder, clock=clock, server_name=registry_server_name)
@@ -213,6 +220,10 @@ class HostedDepartment:
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(
             DutyHandlers(department, clock), duty_service_pb2.DESCRIPTOR.services_by_name["DutyService"]
+        )
+        server.add(
+            DocumentHandlers(department, self._renderer),
+            document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
         )
         server.add(
             HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
@@ -354,12 +365,15 @@ class Node:
     def __init__(self, settings: NodeSettings, clock: Clock | None = None) -> None:
         self.settings = settings
         clock = clock or SystemClock()
+        printing = settings.documents
+        renderer = Renderer(printing.fonts, at_once=printing.at_once, limit_s=printing.limit_s)
         self.departments = [
             HostedDepartment(
                 each,
                 clock,
                 settings.registry_server_name,
                 settings.registries,
+                renderer=renderer,
                 traces=bool(settings.telemetry.traces_endpoint),
             )
             for each in settings.departments
@@ -368,6 +382,7 @@ class Node:
     async def start(self) -> dict[str, int]:
         """Start all; returns the port of each department."""
         interpreter.tune()
+        await asyncio.to_thread(fonts.report, self.settings.documents.fonts)
         return {each.department.name: await each.start() for each in self.departments}
 
     async def stop(self) -> None:

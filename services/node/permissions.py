@@ -8,6 +8,7 @@ from services.cases.handlers.duties import DUTY_RULES
 from services.cases.permissions import IMPORT_RULES, SUBJECT_RULES
 from services.cases.permissions import RULES as CASE_RULES
 from services.common.permissions import PermissionTable, Rule
+from services.documents.permissions import RULES as DOCUMENT_RULES
 from services.exchange.code_handlers import NODE_RULES as CODE_RULES
 from services.exchange.directory_handlers import NODE_RULES
 from services.notices.permissions import RULES as NOTICE_RULES
@@ -22,6 +23,7 @@ RULES: Final[PermissionTable] = {
     **DUTY_RULES,
     **NOTICE_RULES,
     **SHARING_RULES,
+    **DOCUMENT_RULES,
     **NODE_RULES,
     **CODE_RULES,
     **{

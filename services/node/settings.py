@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.common.config import Section, Settings
 from services.common.telemetry import TelemetrySettings
+from services.documents.settings import DocumentSettings
 from services.notices.settings import NoticeSettings
 
 
@@ -48,6 +49,7 @@ class NodeSettings(Settings):
         registries: Addresses of the registry's replicas, `host:port`; those told at joining if empty. The link
             goes to the next one whenever it ends.
         registry_server_name: The DNS name in the registry's certificate, where it is not the host.
+        documents: How letters are printed.
         log_level: The lowest level logged.
         telemetry: Measurements and traces.
     """
@@ -55,5 +57,6 @@ class NodeSettings(Settings):
     departments: list[HostedSettings] = Field(min_length=1)
     registries: tuple[str, ...] = ()
     registry_server_name: str = ""
+    documents: DocumentSettings = Field(default_factory=DocumentSettings)
     log_level: str = "INFO"
     telemetry: NodeTelemetry = Field(default_factory=NodeTelemetry)

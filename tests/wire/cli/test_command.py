@@ -56,6 +56,10 @@ def test_a_case_is_transferred(world: World, case: str) -> None:
     )
     assert draft["missing_approvals"] == ["leader-in-charge"]
     letter = draft["letter_id"]
+    shown = world.run("--lang", "zh", "case", "drafts", "--case", case)
+    assert "基本情况：" in shown or "事实清楚" in shown
+    world.run("case", "document", letter, "--format", "docx", "--output", "draft.docx")
+    assert (world.folder / "draft.docx").read_bytes().startswith(b"PK")
     refused = world.run("case", "send", letter, "--yes", code=1)
     assert "APPROVAL_MISSING" in refused
     assert "Request id:" in refused
@@ -68,6 +72,9 @@ def test_a_case_is_transferred(world: World, case: str) -> None:
     assert sent["disposition"] == "DISPOSITION_ADMITTED"
     assert sent["number"].startswith("清卫〔")
     assert "移送案件" in world.run("--lang", "zh", "case", "timeline", case)
+    named = world.run("--lang", "zh", "case", "document", letter, "--sheet", "approval", "--format", "docx")
+    assert "清河区卫生健康局发文审批单.docx" in named
+    assert (world.folder / "清河区卫生健康局发文审批单.docx").exists()
 
 
 def test_due_times_are_said_in_words(world: World, case: str) -> None:

@@ -170,6 +170,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The step is another's to do, or a delegation does not reach it."""
     REASON_NO_SEAL_SERVICE: _Reason.ValueType  # 142
     """An electronic seal was asked for, and the node has no seal service."""
+    REASON_NO_FONT: _Reason.ValueType  # 160
+    """The node has no font for Chinese, so it cannot print."""
+    REASON_NOT_PRINTABLE: _Reason.ValueType  # 161
+    """The document could not be made: it is too large, or took too long."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was refused. The name without its prefix is the `reason` of the
@@ -324,4 +328,8 @@ REASON_NOT_YOUR_STEP: Reason.ValueType  # 141
 """The step is another's to do, or a delegation does not reach it."""
 REASON_NO_SEAL_SERVICE: Reason.ValueType  # 142
 """An electronic seal was asked for, and the node has no seal service."""
+REASON_NO_FONT: Reason.ValueType  # 160
+"""The node has no font for Chinese, so it cannot print."""
+REASON_NOT_PRINTABLE: Reason.ValueType  # 161
+"""The document could not be made: it is too large, or took too long."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

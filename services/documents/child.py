@@ -1,0 +1,57 @@
+"""The child that makes one file: a task on standard input, the file on standard output.
+
+Only this program imports the libraries for PDF and DOCX.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import resource
+import sys
+import traceback
+
+from services.documents import fonts
+from services.documents.rendering import MEMORY, NO_FONT, TOO_LARGE, Format, Task
+
+
+def make(task: Task) -> bytes:
+    """The file of a task.
+
+    Raises:
+        NoFont: For a PDF, no font for Chinese is here.
+    """
+    if task.format is Format.PDF:
+        from services.documents import pdf  # noqa: PLC0415 - one of the two is needed
+
+        return pdf.render(task.document, fonts.find(task.fonts), task.made_at)
+    from services.documents import docx  # noqa: PLC0415
+
+    return docx.render(task.document, task.made_at)
+
+
+def main() -> int:
+    """Read, make, write."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # the parent is the same program of the same user, and wrote it a moment ago
+    task = pickle.load(sys.stdin.buffer)  # noqa: S301
+    assert isinstance(task, Task)
+    try:
+        made = make(task)
+    except fonts.NoFont:
+        return NO_FONT
+    except (MemoryError, RecursionError):
+        return TOO_LARGE
+    except Exception as error:  # noqa: BLE001 - the parent logs it
+        for frame in traceback.extract_tb(error.__traceback__):
+            sys.stderr.write(f"{frame.filename}:{frame.lineno} {frame.name}\n")
+        sys.stderr.write(f"{type(error).__name__}\n")
+        return 1
+    sys.stdout.buffer.write(made)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
