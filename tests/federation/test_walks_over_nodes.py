@@ -34,25 +34,16 @@ from services.registry.region import load_region
 from tests.federation.district import REGISTRY, until
 from tests.walks.walk import Step, Walk, seats_of
 
-DRAWN = 6
 STEPS = 10
 AT_ONCE = 6
 OWN = ("health.qinghe", "market.qinghe")
 AGREE_S = 120.0
 
 
-@pytest.mark.timeout(600)
-async def test_procedures_walk_over_nodes(tmp_path: Path, tell: Callable[[str], None]) -> None:
-    """One walk of some procedures, others each time, with nodes killed in the middle."""
-    tell(await walk_over_nodes(tmp_path, SystemRandom().sample(loader.load_all(), DRAWN), 1))
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-async def test_every_procedure_walks_over_nodes_three_times(
-    tmp_path: Path, tell: Callable[[str], None]
-) -> None:
-    """The long form."""
+async def test_every_procedure_walks_over_nodes(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    """Three walks of every procedure, with nodes killed in the middle."""
     tell(await walk_over_nodes(tmp_path, loader.load_all(), 3))
 
 
