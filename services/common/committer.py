@@ -38,7 +38,7 @@ from sqlalchemy import Connection
 
 from services.common.db import DUPLICATE_ATTEMPTS, Database
 from services.common.errors import LiandongError, Unavailable
-from services.common.faults import DATABASE_ERRORS, Fault, Kind
+from services.common.faults import Fault, Kind, database_errors
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -252,7 +252,7 @@ class GroupCommitter(Generic[C, R]):
                     entry.result = entry.context.run(session.decide, entry.command)
                 except LiandongError as error:
                     entry.error = error
-                except DATABASE_ERRORS:
+                except database_errors():
                     raise
                 except Exception as error:
                     entry.error = error

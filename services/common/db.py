@@ -21,7 +21,7 @@ from sqlalchemy import URL, Connection, Engine
 from services.common import engines
 from services.common.bulk import pipelined
 from services.common.errors import StorageFailed, Unavailable
-from services.common.faults import DATABASE_ERRORS, Fault, Kind, classify
+from services.common.faults import Fault, Kind, classify, database_errors
 
 __all__ = ["Database", "DatabaseInUse"]
 
@@ -121,7 +121,7 @@ class Database:
                     transaction.rollback()
                     raise
                 return result
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             raise classify(error, committing=committing) from None
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class Database:
                     return work(connection)
                 finally:
                     transaction.rollback()
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             raise classify(error, committing=False) from None
 
 

@@ -5,6 +5,7 @@ decides what the one who ran the transaction may do next.
 """
 
 import sqlite3
+import sys
 from enum import Enum
 from typing import Final
 
@@ -20,19 +21,20 @@ from services.common.errors import (
     Unavailable,
 )
 
-try:
-    import psycopg
-except ImportError:  # the extra is not installed: this process knows SQLite only
-    _DRIVER_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error,)
-else:
-    _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
-
-DATABASE_ERRORS: tuple[type[Exception], ...] = (exc.DBAPIError, exc.TimeoutError, *_DRIVER_ERRORS)
-"""Everything a transaction may raise because of its database; catch these and `classify` them."""
+_ERRORS: Final[tuple[type[Exception], ...]] = (exc.DBAPIError, exc.TimeoutError, sqlite3.Error)
 
 RETRY_AFTER_MS: Final = 1000
 
 _log = structlog.get_logger(__name__)
+
+
+def database_errors() -> tuple[type[Exception], ...]:
+    """Everything a transaction may raise because of its database; catch these and `classify` them.
+
+    Nobody can raise psycopg's who has not loaded it: a process on SQLite does without it, eight MiB.
+    """
+    psycopg = sys.modules.get("psycopg")
+    return _ERRORS if psycopg is None else (*_ERRORS, psycopg.Error)
 
 
 class ConstraintBroken(Internal):
@@ -92,7 +94,7 @@ def classify(error: Exception, *, committing: bool) -> Fault:
     """Say what a database error means, and log the driver's own words.
 
     Args:
-        error: One of `DATABASE_ERRORS`.
+        error: One of `database_errors`.
         committing: Whether COMMIT had been sent when it came.
 
     Returns:

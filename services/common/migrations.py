@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, text
 
 from services.common import engines
-from services.common.faults import DATABASE_ERRORS, classify
+from services.common.faults import classify, database_errors
 
 _ADVISORY_LOCK: Final = 0x6C69616E646F6E67  # "liandong": replicas that start together migrate in turn
 
@@ -73,7 +73,7 @@ def migrate(
             environment.run_migrations()
             if is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                 raise RuntimeError("A migration left rows whose parent is missing.")
-    except DATABASE_ERRORS as error:
+    except database_errors() as error:
         raise classify(error, committing=False).error from error
     finally:
         engine.dispose()
@@ -96,7 +96,7 @@ def pending(
             heads = context.get_current_heads()
             planned: Any = script._upgrade_revs(target, heads)  # type: ignore[arg-type]  # noqa: SLF001 - see above
             return [step.revision.revision for step in planned]
-    except DATABASE_ERRORS as error:
+    except database_errors() as error:
         raise classify(error, committing=False).error from error
     finally:
         engine.dispose()

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from services.common.bulk import Bulk, Record
 from services.common.clock import microseconds
 from services.common.errors import Stale
-from services.common.faults import DATABASE_ERRORS
+from services.common.faults import database_errors
 from services.exchange import code_store, parking, tables
 from services.exchange.checkpoint import Checkpoint
 from services.exchange.delivered import Delivered, Place, Receipt
@@ -128,7 +128,7 @@ class Inbox:
             return
         try:
             self._session.features[kind].deliver(delivered)
-        except DATABASE_ERRORS:
+        except database_errors():
             raise
         except Exception as error:  # noqa: BLE001 - see below
             # whatever is wrong with it, it is admitted and must not be lost: it blocks its case, in sight

@@ -20,7 +20,7 @@ from liandong.exchange.v1 import envelope_pb2, exchange_service_pb2
 from sqlalchemy import Connection
 
 from services.common.clock import microseconds
-from services.common.faults import DATABASE_ERRORS
+from services.common.faults import database_errors
 from services.exchange import tables
 from services.exchange.delivered import Delivered, Place, Receipt
 from services.exchange.digests import Leaf
@@ -87,7 +87,7 @@ def _apply(session: DepartmentSession, row: Any, waiting: list[_Arrived]) -> str
         _arrive(session, waiting, delivered.leaf.admitted_at_us)
         with _law_of(session, delivered.leaf.common_version):
             session.features[letter.kind].deliver(delivered)
-    except DATABASE_ERRORS:
+    except database_errors():
         raise
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it stays in sight
         _log.warning("inbox.still_parked", letter_id=row.letter_id, case_id=row.case_id, exc_info=error)

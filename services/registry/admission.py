@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from services.common.bulk import Query, Record, fetch
 from services.common.clock import Clock
 from services.common.errors import Conflict, LiandongError, ReadOnly
-from services.common.faults import DATABASE_ERRORS
+from services.common.faults import database_errors
 from services.exchange import evidence_records
 from services.exchange.digests import Leaf
 from services.exchange.keys import BadSignature
@@ -194,7 +194,7 @@ class AdmissionSession:
                 return admitted
         except LiandongError as error:
             answer = Answer(error.reason, error.field, error.message, error.retry_after_ms)
-        except DATABASE_ERRORS:
+        except database_errors():
             raise
         except Exception:  # noqa: BLE001 - see below
             # one letter that we cannot judge must not stop those beside it; it stays with its author
