@@ -16,7 +16,7 @@ from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from services.cli.texts import pick, say
 from services.common.config import ConfigurationError
@@ -279,11 +279,17 @@ def _is_text(path: Path, encoding: str) -> bool:
 
 
 def _workbook(path: Path) -> Iterator[tuple[str, int, list[str]]]:
+    # opened by us: of a damaged one the library leaves the file open
+    with path.open("rb") as file:
+        yield from _rows_of(path, file)
+
+
+def _rows_of(path: Path, file: BinaryIO) -> Iterator[tuple[str, int, list[str]]]:
     openpyxl = workbooks()
     _check_archive(path)
     try:
         book = _quietly(
-            lambda: openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            lambda: openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         )
     except Exception as error:
         raise _no_workbook(path, error) from error

@@ -19,6 +19,7 @@ from services.procedures.calendar import ZONE
 
 NAME: Final = "mail"
 _TIMEOUT_S: Final = 20.0
+_FAREWELL_S: Final = 2.0
 _LAST_TEMPORARY: Final = 499
 _OK: Final = 250
 
@@ -115,6 +116,9 @@ def _bytes(said: bytes | str) -> bytes:
 
 def _leave(server: smtplib.SMTP) -> None:
     try:
+        # what counts has been answered: nobody waits long for a farewell
+        if server.sock is not None:
+            server.sock.settimeout(_FAREWELL_S)
         server.quit()
     except (OSError, smtplib.SMTPException):
         server.close()
