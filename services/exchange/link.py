@@ -16,7 +16,6 @@ anew from the cursor that is durable.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -32,6 +31,7 @@ from services.common.channel import liandong_error, open_channel
 from services.common.clock import Clock
 from services.common.errors import LiandongError, Unavailable
 from services.common.tls import TlsFiles
+from services.common.together import run_together
 from services.exchange.checkpoint import Checkpoint, verify_checkpoint
 from services.exchange.continuity import check_continued, must_be_proved
 from services.exchange.delivered import Delivered, Place
@@ -116,12 +116,13 @@ class Link:
 
     def _down(self, error: LiandongError) -> None:
         state = self._department.link
-        if state.connected or state.error != error.message:
+        said = f"{error.reason}: {error.message}"
+        if state.connected or state.error != said:
             _log.warning(
                 "link.down", department=self._department.name, reason=error.reason, error=error.message
             )
         state.connected = False
-        state.error = f"{error.reason}: {error.message}"
+        state.error = said
 
     async def _session(self) -> None:
         """One connection, both streams; ends with the first that ends."""
@@ -130,20 +131,8 @@ class Link:
             stub = stubs.ExchangeServiceStub(channel)
             await self.outbox.restart()
             trusted = asyncio.Event()
-            tasks = [
-                asyncio.ensure_future(self._deliver(stub, trusted)),
-                asyncio.ensure_future(self._submit(stub, trusted)),
-            ]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await run_together(self._deliver(stub, trusted), self._submit(stub, trusted))
         finally:
-            self._department.link.connected = False
             await channel.close(None)
 
     # -- up -------------------------------------------------------------------------------------
@@ -155,7 +144,17 @@ class Link:
         window = asyncio.Semaphore(BATCHES_IN_FLIGHT)
         flying: dict[int, SignedBatch] = {}
 
-        async def answers() -> None:
+        async def send() -> None:
+            sequence = 0
+            while True:
+                await window.acquire()
+                batch = await self.outbox.take()
+                sequence += 1
+                flying[sequence] = batch
+                batch.request.sequence = sequence
+                await _write(call, batch.request)
+
+        async def receive() -> None:
             while True:
                 response = await call.read()
                 if response is grpc.aio.EOF:
@@ -165,31 +164,17 @@ class Link:
                 await self._answered(batch, response)
                 self._came_through = True
 
-        reading = asyncio.ensure_future(answers())
-        try:
-            sequence = 0
+        async def watch() -> None:
             while True:
-                await window.acquire()
-                batch = await self._next_batch(reading)
-                sequence += 1
-                flying[sequence] = batch
-                batch.request.sequence = sequence
-                await call.write(batch.request)
-        finally:
-            reading.cancel()
-            with contextlib.suppress(BaseException):
-                await reading
-            call.cancel()
+                waiting = frozenset(flying)
+                await asyncio.sleep(SILENCE.total_seconds())
+                if waiting & flying.keys():
+                    raise Unavailable("The registry has not answered a batch for too long.")
 
-    async def _next_batch(self, reading: asyncio.Future[None]) -> SignedBatch:
-        taking = asyncio.ensure_future(self.outbox.take())
         try:
-            await asyncio.wait(_all(taking, reading), return_when=asyncio.FIRST_COMPLETED)
-            if reading.done():
-                reading.result()
-            return await taking
+            await run_together(send(), receive(), watch())
         finally:
-            taking.cancel()
+            call.cancel()
 
     async def _answered(self, batch: SignedBatch, response: pb.SubmitResponse) -> None:
         refused: list[tuple[str, str, str]] = []
@@ -228,36 +213,23 @@ class Link:
         department = self._department
         start = department.cursor
         call = stub.Deliver()
-        await call.write(
-            pb.DeliverRequest(
-                start=pb.Cursor(at=start.at, position=start.position),
-                grant_letters=GRANT_LETTERS,
-                grant_bytes=GRANT_BYTES,
-            )
-        )
-        received = start
         verification = Verification(department)
         applying: asyncio.Queue[tuple[asyncio.Future[Any], Place, int, int]] = asyncio.Queue(
             APPLIES_IN_FLIGHT
         )
 
-        async def acknowledge() -> None:
+        async def receive() -> None:
+            await _write(
+                call,
+                pb.DeliverRequest(
+                    start=pb.Cursor(at=start.at, position=start.position),
+                    grant_letters=GRANT_LETTERS,
+                    grant_bytes=GRANT_BYTES,
+                ),
+            )
+            received = start
             while True:
-                applied, place, letters, size = await applying.get()
-                await applied
-                self._came_through = True
-                await call.write(
-                    pb.DeliverRequest(
-                        acknowledged=pb.Cursor(at=place.at, position=place.position),
-                        grant_letters=letters,
-                        grant_bytes=size,
-                    )
-                )
-
-        acknowledging = asyncio.ensure_future(acknowledge())
-        try:
-            while True:
-                response = await self._read(call, acknowledging)
+                response = await _read(call)
                 self._heard(response)
                 if not response.deliveries and trusted.is_set():
                     continue
@@ -272,28 +244,25 @@ class Link:
                 applied = department.committer.submit(_apply(deliveries, response.checkpoint, head, received))
                 received = deliveries[-1].place
                 await applying.put((applied, received, len(deliveries), response.charged_bytes))
-        finally:
-            acknowledging.cancel()
-            with contextlib.suppress(BaseException):
-                await acknowledging
-            call.cancel()
 
-    async def _read(self, call: Any, acknowledging: asyncio.Future[None]) -> pb.DeliverResponse:
-        reading = asyncio.ensure_future(call.read())
+        async def acknowledge() -> None:
+            while True:
+                applied, place, letters, size = await applying.get()
+                await applied
+                self._came_through = True
+                await _write(
+                    call,
+                    pb.DeliverRequest(
+                        acknowledged=pb.Cursor(at=place.at, position=place.position),
+                        grant_letters=letters,
+                        grant_bytes=size,
+                    ),
+                )
+
         try:
-            await asyncio.wait(
-                [reading, acknowledging], timeout=SILENCE.total_seconds(), return_when=asyncio.FIRST_COMPLETED
-            )
-            if acknowledging.done():
-                acknowledging.result()
-            if not reading.done():
-                raise Unavailable("The registry has been silent for too long.")
-            response = reading.result()
+            await run_together(receive(), acknowledge())
         finally:
-            reading.cancel()
-        if response is grpc.aio.EOF:
-            raise Unavailable("The registry ended the stream.")
-        return response  # type: ignore[no-any-return]
+            call.cancel()
 
     def _heard(self, response: pb.DeliverResponse) -> None:
         state = self._department.link
@@ -332,8 +301,23 @@ class Link:
         return head
 
 
-def _all(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
-    return list(futures)
+async def _read(call: Any) -> pb.DeliverResponse:
+    try:
+        async with asyncio.timeout(SILENCE.total_seconds()):
+            response = await call.read()
+    except TimeoutError:
+        raise Unavailable("The registry has been silent for too long.") from None
+    if response is grpc.aio.EOF:
+        raise Unavailable("The registry ended the stream.")
+    return response  # type: ignore[no-any-return]
+
+
+async def _write(call: Any, request: Any) -> None:
+    try:
+        async with asyncio.timeout(SILENCE.total_seconds()):
+            await call.write(request)
+    except TimeoutError:
+        raise Unavailable("The registry has taken nothing for too long.") from None
 
 
 def _apply(deliveries: list[Delivered], checkpoint: str, head: Checkpoint, after: Place) -> Command:
