@@ -128,7 +128,7 @@ class Outbox:
             items = await self._gather()
             if items:
                 return self._sign(items)
-            if self._backlog.done and not self._fresh and not self._released:
+            if self._backlog.done and not (self._fresh or self._released or self._later):
                 await self._more.wait()
 
     async def _gather(self) -> list[OutboxItem]:

@@ -1,5 +1,6 @@
 """What the outbox knows of earlier connections: what was shown once may be admitted, whatever was heard."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from services.common.clock import ManualClock
 from services.exchange import outbox as module
 from services.exchange.outbox import Outbox
-from services.exchange.session import DepartmentSession, new_id
+from services.exchange.session import DepartmentSession, OutboxItem, new_id
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 
 
@@ -73,3 +74,20 @@ async def test_so_is_what_an_earlier_process_recorded(market: Node, one_by_one: 
     await outbox.restart()
     assert [each.letter_id for each in (await outbox.take()).items] == [first]
     assert outbox.not_submitted([case_id]) == frozenset()
+
+
+async def test_what_waits_for_the_backlog_does_not_wait_for_a_letter_put_off(
+    market: Node, one_by_one: None
+) -> None:
+    """The backlog is through when all that is left of it is held: fresh letters of its other cases go."""
+    outbox = Outbox(market.department)
+    await outbox.restart()
+    other, first, second = two_letters(market)
+    _, put_off, _ = two_letters(market)
+    await outbox._begin_backlog(0)
+    taken = [(await outbox.take()).items[0] for _ in range(3)]
+    assert [each.letter_id for each in taken] == [first, second, put_off]
+    outbox.put_off(taken[-1], 60)
+    fresh = OutboxItem(99, new_id(), other, b"", b"", b"")
+    outbox._take_in([fresh])
+    assert (await asyncio.wait_for(outbox.take(), 5)).items == (fresh,)
