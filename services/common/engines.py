@@ -17,6 +17,8 @@ from services.common.errors import Unavailable
 BUSY_TIMEOUT_MS: Final = 5_000
 POOL_TIMEOUT_S: Final = 5
 CONNECT_TIMEOUT_S: Final = 5
+READER_CACHE_KIB: Final = 512
+"""Pages that a reading connection keeps for itself; the kernel keeps the rest once for all of them."""
 
 
 def parse_url(url: str | URL) -> URL:
@@ -44,7 +46,8 @@ def sqlite_path(url: URL) -> Path | None:
 def reader(url: URL, pool_size: int) -> Engine:
     """An engine whose transactions cannot write."""
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url, begin="BEGIN", pool_size=pool_size, pragmas=("query_only = ON",))
+        pragmas = ("query_only = ON", f"cache_size = -{READER_CACHE_KIB}")
+        return _sqlite(url, begin="BEGIN", pool_size=pool_size, pragmas=pragmas)
     engine = _postgresql(url, pool_size)
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -69,6 +72,8 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...]) -
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
+        # few connections warm rather than all of them in turn, each with its pages and statements
+        pool_use_lifo=True,
         connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 256},
     )
 

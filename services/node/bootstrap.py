@@ -382,11 +382,13 @@ class Node:
     async def start(self) -> dict[str, int]:
         """Start all; returns the port of each department."""
         interpreter.tune()
+        self._tidying = asyncio.create_task(interpreter.tidy())
         await asyncio.to_thread(fonts.report, self.settings.documents.fonts)
         return {each.department.name: await each.start() for each in self.departments}
 
     async def stop(self) -> None:
         """Stop all."""
+        self._tidying.cancel()
         await asyncio.gather(*(each.stop() for each in self.departments))
 
 

@@ -298,6 +298,7 @@ class Registry:
         )
         self._run(self._follow_calendar(), "calendar")
         self._run(self._renew_certificate(), "certificate")
+        self._run(interpreter.tidy(), "memory")
         self._servers = [main, joining]
         for server in self._servers:
             await server.start()
