@@ -17,6 +17,14 @@ from services.common.errors import Unavailable
 BUSY_TIMEOUT_MS: Final = 5_000
 POOL_TIMEOUT_S: Final = 5
 CONNECT_TIMEOUT_S: Final = 5
+LOCK_TIMEOUT_S: Final = 30
+"""How long a statement waits for a lock on PostgreSQL, whose holder may be frozen."""
+IDLE_TIMEOUT_S: Final = 300
+"""How long a transaction may stand without a word of ours before PostgreSQL ends it, and frees its locks."""
+_SILENCE: Final = {
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000,
+}  # fmt: skip
+"""A server that is gone without a word is noticed in 25 s, not after the two hours of most kernels."""
 READER_CACHE_KIB: Final = 512
 """Pages that a reading connection keeps for itself; the kernel keeps the rest once for all of them."""
 
@@ -63,7 +71,8 @@ def migrator(url: URL) -> Engine:
     """An engine to change tables with: SQLite rebuilds them, which foreign keys would turn into deletes."""
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=("foreign_keys = OFF",))
-    return _postgresql(url, 1)
+    # tables are changed when all others let go of them, and replicas migrate in turn
+    return _postgresql(url, 1, waits_for_locks=True)
 
 
 def _sqlite(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...]) -> Engine:
@@ -96,17 +105,26 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...]) -
     return engine
 
 
-def _postgresql(url: URL, pool_size: int) -> Engine:
+def _postgresql(url: URL, pool_size: int, *, waits_for_locks: bool = False) -> Engine:
     # imported here: a process on SQLite does not need the driver
     from services.common.arrays import register  # noqa: PLC0415
 
+    lock_timeout_s = 0 if waits_for_locks else LOCK_TIMEOUT_S
+    options = f"-c lock_timeout={lock_timeout_s}s -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_S}s"
+    given = url.query.get("options", "")
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=POOL_TIMEOUT_S,
         use_native_hstore=False,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "liandong"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "liandong",
+            # what the operator says stands last, and wins
+            "options": f"{options} {given}".rstrip(),
+            **_SILENCE,
+        },
     )
 
     @event.listens_for(engine, "connect")
