@@ -12,7 +12,6 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from liandong.cases.v1 import bodies_pb2, case_service_pb2
-from stdnum.cn import ric, uscc
 
 from services.common.errors import FieldViolation, LiandongError
 
@@ -112,6 +111,9 @@ def check_subjects(subjects: Iterable[bodies_pb2.Subject], path: str) -> None:
     Raises:
         IdentifierInvalid: A unified social credit code (GB 32100) or citizen id (GB 11643) is wrong.
     """
+    # not before the first letter with subjects: it loads pydoc and its web server
+    from stdnum.cn import ric, uscc  # noqa: PLC0415
+
     for index, subject in enumerate(subjects):
         checker = {bodies_pb2.SUBJECT_KIND_UNIT: uscc, bodies_pb2.SUBJECT_KIND_CITIZEN: ric}.get(subject.kind)
         if checker is None or not subject.identifier:

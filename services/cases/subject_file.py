@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import subject_service_pb2 as pb
 from sqlalchemy import Connection
-from stdnum.cn import ric, uscc
 
 from services.cases import bodies, imports, queries, tables, views
 from services.cases.bodies import IdentifierInvalid
@@ -65,6 +64,8 @@ def checked(identifier: str) -> str:
     Raises:
         IdentifierInvalid: It is neither a unified social credit code nor a citizen id.
     """
+    from stdnum.cn import ric, uscc  # noqa: PLC0415 - see `bodies.check_subjects`
+
     normalised = bodies.normalised(identifier)
     if not normalised.isascii() or not (uscc.is_valid(normalised) or ric.is_valid(normalised)):
         raise IdentifierInvalid(field="identifier")

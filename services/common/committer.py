@@ -37,7 +37,7 @@ import structlog
 from sqlalchemy import Connection
 
 from services.common.db import DUPLICATE_ATTEMPTS, Database
-from services.common.errors import LiandongError, Unavailable
+from services.common.errors import Internal, LiandongError, Unavailable
 from services.common.faults import Fault, Kind, database_errors
 
 C = TypeVar("C")
@@ -193,8 +193,9 @@ class GroupCommitter(Generic[C, R]):
     def _commit(self, group: list[_Entry[C, R]]) -> None:
         try:
             self._write(group)
-        except Exception as error:  # noqa: BLE001 - see below
-            # the thread must outlive every mistake in a session, or all later commands would hang
+        except BaseException as error:  # noqa: BLE001 - see below
+            # the thread must outlive every mistake in a session, or all later commands would hang; what a
+            # library in Rust panics with is no `Exception`
             _log.exception("committer.failed", commands=len(group))
             _fail(group, error)
         _resolve(group)
@@ -225,7 +226,7 @@ class GroupCommitter(Generic[C, R]):
                 else:
                     _fail(group, fault.error)
                 return
-            except Exception as error:  # noqa: BLE001 - whatever a session raises, it is the command's answer
+            except BaseException as error:  # noqa: BLE001 - whatever a session raises, it is the command's answer
                 if len(group) > 1:
                     self._halve(group)
                 else:
@@ -254,7 +255,7 @@ class GroupCommitter(Generic[C, R]):
                     entry.error = error
                 except database_errors():
                     raise
-                except Exception as error:
+                except BaseException as error:
                     entry.error = error
                     raise _Spoiled(entry) from error
             session.prepare()
@@ -321,4 +322,14 @@ def _settle(entry: "_Entry[Any, Any]") -> None:
     if entry.error is None:
         entry.future.set_result(entry.result)
     else:
-        entry.future.set_exception(entry.error)
+        entry.future.set_exception(_answerable(entry.error))
+
+
+def _answerable(error: BaseException) -> Exception:
+    """What a future can hold and every caller expects."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    _log.error("committer.broken", exc_info=error)
+    answer = Internal()
+    answer.__cause__ = error
+    return answer

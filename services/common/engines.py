@@ -17,8 +17,16 @@ from services.common.errors import Unavailable
 BUSY_TIMEOUT_MS: Final = 5_000
 POOL_TIMEOUT_S: Final = 5
 CONNECT_TIMEOUT_S: Final = 5
-SILENCE_S: Final = 30
-"""How long a PostgreSQL server's machine may be silent before its connections count as lost."""
+LOCK_TIMEOUT_S: Final = 30
+"""How long a statement waits for a lock on PostgreSQL, whose holder may be frozen."""
+IDLE_TIMEOUT_S: Final = 300
+"""How long a transaction may stand without a word of ours before PostgreSQL ends it, and frees its locks."""
+_SILENCE: Final = {
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000,
+}  # fmt: skip
+"""A server that is gone without a word is noticed in 25 s, not after the two hours of most kernels."""
+READER_CACHE_KIB: Final = 512
+"""Pages that a reading connection keeps for itself; the kernel keeps the rest once for all of them."""
 
 
 def parse_url(url: str | URL) -> URL:
@@ -46,7 +54,8 @@ def sqlite_path(url: URL) -> Path | None:
 def reader(url: URL, pool_size: int) -> Engine:
     """An engine whose transactions cannot write."""
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url, begin="BEGIN", pool_size=pool_size, pragmas=("query_only = ON",))
+        pragmas = ("query_only = ON", f"cache_size = -{READER_CACHE_KIB}")
+        return _sqlite(url, begin="BEGIN", pool_size=pool_size, pragmas=pragmas)
     engine = _postgresql(url, pool_size)
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -62,7 +71,8 @@ def migrator(url: URL) -> Engine:
     """An engine to change tables with: SQLite rebuilds them, which foreign keys would turn into deletes."""
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=("foreign_keys = OFF",))
-    return _postgresql(url, 1)
+    # tables are changed when all others let go of them, and replicas migrate in turn
+    return _postgresql(url, 1, waits_for_locks=True)
 
 
 def _sqlite(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...]) -> Engine:
@@ -71,6 +81,8 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...]) -
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
+        # few connections warm rather than all of them in turn, each with its pages and statements
+        pool_use_lifo=True,
         connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 256},
     )
 
@@ -93,10 +105,13 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...]) -
     return engine
 
 
-def _postgresql(url: URL, pool_size: int) -> Engine:
+def _postgresql(url: URL, pool_size: int, *, waits_for_locks: bool = False) -> Engine:
     # imported here: a process on SQLite does not need the driver
     from services.common.arrays import register  # noqa: PLC0415
 
+    lock_timeout_s = 0 if waits_for_locks else LOCK_TIMEOUT_S
+    options = f"-c lock_timeout={lock_timeout_s}s -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_S}s"
+    given = url.query.get("options", "")
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -106,11 +121,9 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "liandong",
-            # a server that is gone without a word must not hold the writer for as long as TCP would
-            "tcp_user_timeout": SILENCE_S * 1000,
-            "keepalives_idle": SILENCE_S // 2,
-            "keepalives_interval": SILENCE_S // 6,
-            "keepalives_count": 3,
+            # what the operator says stands last, and wins
+            "options": f"{options} {given}".rstrip(),
+            **_SILENCE,
         },
     )
 

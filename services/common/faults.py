@@ -69,7 +69,7 @@ class Fault(Exception):
         self.error = error
 
 
-_LOST_STATES: Final = ("08", "57P")
+_LOST_STATES: Final = ("08", "57P", "25P03")
 _CONTENDED_STATES: Final = frozenset({"40001", "40P01", "40002"})
 _DUPLICATE_STATE: Final = "23505"
 _BUSY_STATES: Final = frozenset({"53300", "53400", "55P03", "57014"})

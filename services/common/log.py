@@ -11,7 +11,13 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-import structlog
+# structlog loads rich wherever it is installed, 5 MiB, for tracebacks that we show plain; so this module comes
+# first in every server
+_loaded = sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+import structlog  # noqa: E402
+
+if _loaded is None:
+    del sys.modules["rich"]
 
 _HIDDEN: Final = frozenset(
     {

@@ -17,7 +17,7 @@ from liandong.exchange.v1 import evidence_service_pb2 as pb
 
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.exchange.digests import CHUNK_SIZE, ManifestInvalid, chunk_count, manifest_root
-from services.exchange.evidence_store import FRAME_SIZE, ChunkMismatch, EvidenceStore, off_loop
+from services.exchange.evidence_store import FRAME_SIZE, ChunkMismatch, EvidenceStore, check_wanted, off_loop
 
 MAX_CHUNKS: Final = 8192
 
@@ -233,6 +233,7 @@ def _moment(message: pb.Manifest) -> datetime:
 def _hash_chunk(store: EvidenceStore, chunk: bytes, into: "hashlib._Hash") -> bool:
     try:
         for frame in store.frames(chunk):
+            check_wanted()
             into.update(frame)
     except NotFound:
         return False

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc.aio
-import stamina
 from liandong.exchange.v1 import evidence_service_pb2 as pb
 
 from services.common.channel import liandong_error
@@ -278,6 +277,8 @@ async def _each(indexes: Iterable[int], work: Callable[[int], Awaitable[None]]) 
 
 async def _retrying(work: Callable[[], Awaitable[T]]) -> T:
     """Run a remote call again while its failure is transient; its errors come out as ours."""
+    import stamina  # noqa: PLC0415 - an idle node moves no evidence
+
     try:
         async for attempt in stamina.retry_context(
             on=_pause_before_next,

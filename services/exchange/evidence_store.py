@@ -11,7 +11,9 @@ Every method blocks; from asyncio use `off_loop`.
 import asyncio
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NoReturn, ParamSpec, Protocol, TypeVar
@@ -31,6 +33,13 @@ that is on its way, and a slow link must get one through before anything counts.
 
 _RETRY_AFTER_MS: Final = 5000
 _log = structlog.get_logger(__name__)
+
+
+_given_up: ContextVar[threading.Event | None] = ContextVar("given_up", default=None)
+
+
+class GivenUp(Exception):
+    """Nobody wants the result of this work any more."""
 
 
 class ChunkMismatch(LiandongError):
@@ -243,16 +252,34 @@ class FolderWriter:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
 
+def check_wanted() -> None:
+    """To be called now and then by work of `off_loop` that only reads, and may take minutes.
+
+    Raises:
+        GivenUp: Whoever asked for it was cancelled, and waits for it to end.
+    """
+    given_up = _given_up.get()
+    if given_up is not None and given_up.is_set():
+        raise GivenUp
+
+
 async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run blocking work in a thread; when cancelled, wait for it to end first.
 
     `asyncio.to_thread` alone would return while the thread still writes, and the caller's clean-up would
-    close the file under it.
+    close the file under it. Work that takes long asks with `check_wanted` whether to go on.
     """
-    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    given_up = threading.Event()
+    before = _given_up.set(given_up)
+    try:
+        # takes the context along as it is now
+        task = asyncio.create_task(asyncio.to_thread(work, *args, **kwargs))
+    finally:
+        _given_up.reset(before)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        given_up.set()
         while not task.done():
             try:
                 await asyncio.wait({task})

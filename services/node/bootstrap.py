@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +40,7 @@ from services.cases.handlers.imports import ImportHandlers
 from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.parked import ParkedRetrier
 from services.common import interpreter
+from services.common.background import keep_up
 from services.common.caller import Actor, Caller
 from services.common.channel import open_channel, remote_errors
 from services.common.clock import Clock, SystemClock
@@ -263,11 +264,11 @@ class HostedDepartment:
         self.server = server
         port = await server.start()
         retrier = ParkedRetrier(department)
-        for work in (
-            self.link.run(), self.pusher.run(), self.puller.run(), retrier.run(), self._renew(), deliverer.run(),
-            feed.run(),
-        ):  # fmt: skip
-            self._tasks.append(asyncio.create_task(self._guard(work)))
+        for name, work in {
+            "link": self.link.run, "pusher": self.pusher.run, "puller": self.puller.run, "parked": retrier.run,
+            "renewal": self._renew, "notices": deliverer.run, "feed": feed.run,
+        }.items():  # fmt: skip
+            self._tasks.append(asyncio.create_task(keep_up(work, f"{department.name}/{name}")))
         return port
 
     async def _audit(self, method: str) -> None:
@@ -300,16 +301,6 @@ class HostedDepartment:
         )
         return deliverer, feed
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            # a background task that ends is a node that silently stopped a part of its work
-            _log.exception("node.task_ended", department=self.department.name)
-            raise
-
     async def stop(self) -> None:
         """Drain: take no new calls, commit what is queued, close."""
         await self.server.stop(_DRAIN_S)
@@ -330,8 +321,10 @@ class HostedDepartment:
                 if await self.enrolment.renew_if_due():
                     _log.info("node.renewed", department=self.department.name)
                     self._let_go()
-            except LiandongError as error:
-                _log.warning("node.renewal", department=self.department.name, reason=error.reason)
+            except (LiandongError, OSError) as error:
+                # a full disk too: what was asked for is not asked for again at once
+                reason = error.reason if isinstance(error, LiandongError) else type(error).__name__
+                _log.warning("node.renewal", department=self.department.name, reason=reason)
             await asyncio.sleep(_RENEWAL_CHECK.total_seconds())
 
     async def _prove(self, position: int, size: int) -> tuple[list[bytes], str]:
@@ -382,11 +375,13 @@ class Node:
     async def start(self) -> dict[str, int]:
         """Start all; returns the port of each department."""
         interpreter.tune()
+        self._tidying = asyncio.create_task(interpreter.tidy())
         await asyncio.to_thread(fonts.report, self.settings.documents.fonts)
         return {each.department.name: await each.start() for each in self.departments}
 
     async def stop(self) -> None:
         """Stop all."""
+        self._tidying.cancel()
         await asyncio.gather(*(each.stop() for each in self.departments))
 
 

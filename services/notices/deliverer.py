@@ -31,6 +31,8 @@ from services.procedures.calendar import Calendar
 POLL: Final = timedelta(seconds=30)
 AT_ONCE: Final = 20
 """Deliveries taken at once."""
+LIMIT_S: Final = 180.0
+"""How long an attempt may take as a whole, a server that answers a byte at a time included."""
 _ABREAST: Final = 4
 """How many of them are sent at a time."""
 
@@ -48,6 +50,7 @@ class Deliverer:
         clock: The time.
         attempts: How often a delivery is tried.
         poll: The longest sleep.
+        limit_s: How long an attempt may take.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Deliverer:
         *,
         attempts: int,
         poll: timedelta = POLL,
+        limit_s: float = LIMIT_S,
     ) -> None:
         self._database = database
         self._channels: Mapping[str, Channel] = {each.name: each for each in channels}
@@ -68,9 +72,9 @@ class Deliverer:
         self._clock = clock
         self._attempts = attempts
         self._poll_s = poll.total_seconds()
+        self._limit_s = limit_s
         self._woken = asyncio.Event()
-        # of its own: a server that does not answer must not hold the threads that read the database
-        self._threads = ThreadPoolExecutor(_ABREAST, "notices")
+        self._threads = _threads()
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -84,18 +88,24 @@ class Deliverer:
     async def run(self) -> None:
         """Deliver until cancelled."""
         try:
-            await self._begin()
-            await self._serve()
+            while True:
+                # also after a failure of the database: what it did not take down stands as being sent
+                await self._begin()
+                await self._serve()
         finally:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            threads, self._threads = self._threads, _threads()
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self) -> None:
-        while True:
+        """Deliver until the database fails; then nothing is being sent any more."""
+        failed = False
+        while not failed:
             self._woken.clear()
             try:
                 await self.step()
             except LiandongError:
                 _log.warning("notices.failed", exc_info=True)
+                failed = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._woken.wait()
@@ -133,7 +143,9 @@ class Deliverer:
             if not taken:
                 return tried
             tried += len(taken)
-            await asyncio.gather(*map(self._send, taken))
+            ended = await asyncio.gather(*map(self._send, taken), return_exceptions=True)
+            for error in filter(None, ended):
+                raise error
 
     def _make(self, connection: Connection) -> None:
         now, calendar = self._clock.now(), self._calendar()
@@ -161,8 +173,7 @@ class Deliverer:
         try:
             if channel is None:
                 raise NotTaken("The channel is not set up on this node.")
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, channel.send, taken.message)
+            await self._attempt(channel, taken)
         except NotTaken as refused:
             state, error = store.WAITING, str(refused)
         except Rejected as refused:
@@ -185,3 +196,18 @@ class Deliverer:
             self._database.write,
             lambda connection: store.settle(connection, taken.message.id, taken.channel, state, error, at),
         )
+
+    async def _attempt(self, channel: Channel, taken: Taken) -> None:
+        sending = self._threads.submit(channel.send, taken.message)
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await asyncio.wrap_future(sending)
+        except TimeoutError:
+            if sending.cancelled():
+                raise NotTaken("All others before it take too long.") from None
+            raise FateUnknown("No answer in time") from None
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Of its own: a server that does not answer must not hold the threads that read the database."""
+    return ThreadPoolExecutor(_ABREAST, "notices")

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from sqlalchemy import Connection
 
 from services.common import interpreter
+from services.common.background import keep_up
 from services.common.caller import Caller
 from services.common.clock import Clock, SystemClock
 from services.common.committer import GroupCommitter
@@ -270,34 +272,23 @@ class Registry:
                 EnrolmentHandlers(self.enrolment, self.credentials.authority, self._directory, self.clock),
                 service,
             )
-        self._run(Follower(self.database, self.replica, committer).run(), "follower")
-        self._run(self.links.run(), "links")
-        self._run(hub.run(self.replica.subscribe()), "oversight")
-        self._run(
-            MarkScheduler(self.database, self._directory, self.clock, on_alerts=self.replica.wake).run(
-                asyncio.Event()
-            ),
-            "marks",
-        )
-        self._run(
-            DutyKeeper(self.database, self._directory, self.clock).run(self.replica.subscribe()), "duties"
-        )
-        self._run(
-            CertificateWatch(self.database, self._directory, self.clock, on_alerts=self.replica.wake).run(
-                self.replica.subscribe()
-            ),
-            "certificates",
-        )
-        self._run(
-            ActIndexer(self.database, self._directory).run(self.replica.subscribe()),
-            "act-index",
-        )
+        replica, database, clock = self.replica, self.database, self.clock
+        told = replica.wake
+        duties = DutyKeeper(database, self._directory, clock)
+        certificates = CertificateWatch(database, self._directory, clock, on_alerts=told)
         delay = timedelta(hours=self.settings.freeze_after_hours)
-        self._run(
-            Freezer(self.database, self._directory, indicators, self.clock, delay=delay).run(), "freezer"
-        )
-        self._run(self._follow_calendar(), "calendar")
-        self._run(self._renew_certificate(), "certificate")
+        self._run(Follower(database, replica, committer).run, "follower")
+        self._run(self.links.run, "links")
+        self._run(partial(hub.run, replica.subscribe()), "oversight")
+        marks = MarkScheduler(database, self._directory, clock, on_alerts=told)
+        self._run(partial(marks.run, asyncio.Event()), "marks")
+        self._run(partial(duties.run, replica.subscribe()), "duties")
+        self._run(partial(certificates.run, replica.subscribe()), "certificates")
+        self._run(partial(ActIndexer(database, self._directory).run, replica.subscribe()), "act-index")
+        self._run(Freezer(database, self._directory, indicators, clock, delay=delay).run, "freezer")
+        self._run(partial(self._follow_calendar, replica.subscribe()), "calendar")
+        self._run(self._renew_certificate, "certificate")
+        self._run(interpreter.tidy, "memory")
         self._servers = [main, joining]
         for server in self._servers:
             await server.start()
@@ -358,10 +349,8 @@ class Registry:
 
     # -- in the background ----------------------------------------------------------------------
 
-    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=f"registry-{name}")
-        task.add_done_callback(_report)
-        self._tasks.append(task)
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        self._tasks.append(asyncio.create_task(keep_up(work, name), name=f"registry-{name}"))
 
     async def _renew_certificate(self) -> None:
         while True:
@@ -369,10 +358,9 @@ class Registry:
             # servers see by themselves that the files were replaced
             await asyncio.to_thread(self._server_certificate)
 
-    async def _follow_calendar(self) -> None:
+    async def _follow_calendar(self, woken: asyncio.Event) -> None:
         """Index open obligations anew when a calendar comes, and once at start."""
         recomputation = Recomputation(self.database, self._directory)
-        woken = self.replica.subscribe()
         law = self.replica.directory.law
         await asyncio.to_thread(recomputation.run)
         while True:
@@ -414,11 +402,6 @@ def _is_sqlite(settings: RegistrySettings) -> bool:
 def _reached(listen: str, port: int) -> str:
     host = host_of(listen)
     return f"{'127.0.0.1' if host in ('', '0.0.0.0', '::') else host}:{port}"  # noqa: S104 - compared, not bound
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("registry.task_ended", task=task.get_name(), exc_info=error)
 
 
 __all__ = ["Registry", "RegistrySettings", "identity", "init"]

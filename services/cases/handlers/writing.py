@@ -125,11 +125,13 @@ class WritingHandlers:
     ) -> AsyncIterator[pb.SendActsResponse]:
         """The same in bulk; a few requests at once are in the writer's queue, answered in order."""
         actor = _system()
-        waiting: asyncio.Queue[tuple[int, asyncio.Future[Any]] | None] = asyncio.Queue(_REQUESTS_IN_FLIGHT)
+        waiting: asyncio.Queue[tuple[int, asyncio.Future[Any]] | None] = asyncio.Queue()
+        free = asyncio.Semaphore(_REQUESTS_IN_FLIGHT)
 
         async def take() -> None:
             nonlocal actor
             try:
+                await free.acquire()
                 async for request in requests:
                     now = self._clock.now()
                     if request.assertion:
@@ -138,18 +140,26 @@ class WritingHandlers:
                     else:
                         self._department.verifier.verify(actor.token, now)
                     command = SendActs.of(request.acts, actor)
-                    await waiting.put((request.sequence, self._department.committer.submit(command)))
+                    waiting.put_nowait((request.sequence, self._department.committer.submit(command)))
+                    await free.acquire()
             finally:
-                await waiting.put(None)
+                # must not wait: nobody reads any more where this ends because the answering did
+                waiting.put_nowait(None)
 
         taking = asyncio.ensure_future(take())
         try:
             while (item := await waiting.get()) is not None:
                 sequence, future = item
                 yield self._results(sequence, await future)
+                free.release()
             await taking
         finally:
             taking.cancel()
+            await asyncio.wait({taking})
+            while not waiting.empty():
+                left = waiting.get_nowait()
+                if left is not None:
+                    left[1].cancel()
 
     def _results(self, sequence: int, results: Sequence[Recorded | LiandongError]) -> pb.SendActsResponse:
         response = pb.SendActsResponse(sequence=sequence)

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, MetaData
 from services.common.bulk import Bulk
 from services.common.committer import GroupCommitter
 from services.common.db import Database
-from services.common.errors import CommitInDoubt, NotFound, Unavailable
+from services.common.errors import CommitInDoubt, Internal, NotFound, Unavailable
 from services.common.faults import ConstraintBroken
 
 METADATA = MetaData()
@@ -27,6 +27,17 @@ LETTERS = Table(
 BULK = Bulk(LETTERS)
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 Hook = Callable[["Numbering"], None]
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
+
+ERRORS: dict[str, type[BaseException]] = {
+    "bug": ZeroDivisionError,
+    "exhausted": StopIteration,
+    "panic": Panic,
+}
 
 
 class Ledger:
@@ -44,7 +55,7 @@ class Ledger:
 
 
 class Numbering:
-    """Gives each letter the next number; refuses `unknown`, breaks on `bug`."""
+    """Gives each letter the next number; refuses `unknown`, breaks on `ERRORS`."""
 
     def __init__(self, ledger: Ledger, connection: Connection) -> None:
         self.ledger = ledger
@@ -65,8 +76,8 @@ class Numbering:
             raise NotFound
         number = self.next
         self.next += 1
-        if command == "bug":
-            raise ZeroDivisionError
+        if command in ERRORS:
+            raise ERRORS[command]
         self.rows.append((WHO.get() if command == "who" else command, number))
         return number
 
@@ -169,6 +180,19 @@ async def test_a_bug_in_a_decision_leaves_no_trace(
     assert answers[0::2] == [2, 3]
     assert isinstance(answers[1], ZeroDivisionError)
     assert names(database) == ["first", "a", "b"]
+
+
+@pytest.mark.parametrize("command", ["exhausted", "panic"])
+async def test_whatever_a_decision_raises_nobody_waits_for_ever(
+    database: Database, ledger: Ledger, committer: GroupCommitter[str, int], command: str
+) -> None:
+    """What no future can hold, and what is no `Exception`, is an internal error of that command alone."""
+    async with asyncio.timeout(20):
+        answers = await together(committer, ledger, ["a", command, "b"])
+        assert await committer.submit("later") == 4
+    assert answers[0::2] == [2, 3]
+    assert isinstance(answers[1], Internal)
+    assert names(database) == ["first", "a", "b", "later"]
 
 
 async def test_a_poisoned_command_fails_alone(

@@ -1,8 +1,10 @@
 """Transactions on both databases."""
 
+import contextlib
 import random
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -23,10 +25,11 @@ from sqlalchemy import (
     update,
 )
 
+from services.common import engines
 from services.common.bulk import Bulk
 from services.common.db import Database, DatabaseInUse
 from services.common.errors import CommitInDoubt, InvalidField, LiandongError, StorageFailed, Unavailable
-from services.common.faults import ConstraintBroken, Fault
+from services.common.faults import ConstraintBroken, Fault, Kind
 
 METADATA = MetaData()
 ACCOUNTS = Table(
@@ -201,6 +204,57 @@ def test_a_lost_connection_is_tried_again(postgresql_url: str) -> None:
     database.write(work)
     assert len(runs) == 2
     assert database.read(balance) == 1
+    database.close()
+
+
+def test_a_lock_that_nobody_gives_back_is_not_waited_for_for_ever(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder, perhaps a frozen process, makes a write fail after a while, and is itself ended after a longer one."""
+    monkeypatch.setattr(engines, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(engines, "IDLE_TIMEOUT_S", 3)
+    frozen, database = Database(postgresql_url), Database(postgresql_url)
+    database.write(METADATA.create_all)
+    database.write(lambda c: c.execute(insert(ACCOUNTS), [{"name": "a", "balance": 0}]) and None)
+    holds, ends = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        connection.execute(update(ACCOUNTS).values(balance=1))
+        holds.set()
+        assert ends.wait(60)
+
+    def change(connection: Connection) -> None:
+        connection.execute(update(ACCOUNTS).values(balance=2))
+
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(frozen.write_once, hold)
+        assert holds.wait(10)
+        with pytest.raises(Unavailable):
+            database.write(change)
+        for _ in range(10):
+            with contextlib.suppress(Unavailable):
+                database.write(change)
+                break
+        assert database.read(balance) == 2
+        ends.set()
+        with pytest.raises(Fault) as lost:
+            held.result(10)
+    assert lost.value.kind in (Kind.LOST, Kind.IN_DOUBT)
+    frozen.close()
+    database.close()
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed(postgresql_url: str) -> None:
+    """The kernel asks after seconds whether it is still there."""
+    database = Database(postgresql_url)
+
+    def told(connection: Connection) -> dict[str, str]:
+        driver: psycopg.Connection[object] = connection.connection.driver_connection  # type: ignore[assignment]
+        return driver.info.get_parameters()
+
+    found = database.read(told)
+    assert int(found["keepalives_idle"]) < 30
+    assert int(found["tcp_user_timeout"]) < 60_000
     database.close()
 
 

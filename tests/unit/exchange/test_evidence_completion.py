@@ -152,3 +152,21 @@ async def test_closing_stops_verifying(
     asyncio.get_running_loop().call_later(0.05, store.go_on.set)
     await completion.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_closes_waits_for_no_more_than_what_is_being_read(
+    store: SlowStore, records: EvidenceRecords, manifest: Manifest
+) -> None:
+    """A file of many GiB is not read to its end for a process that stops."""
+    store.go_on.clear()
+    completion = Completion(store, records)
+    settling = asyncio.create_task(completion.settle(all_here(records, manifest)))
+    await asyncio.sleep(0.2)
+    closing = asyncio.create_task(completion.close())
+    await asyncio.sleep(0.1)
+    store.go_on.set()
+    await closing
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+    assert store.reads == 1
+    assert not records.manifest(manifest.root, HOLDER).complete

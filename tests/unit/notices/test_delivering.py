@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -15,6 +17,7 @@ from liandong.oversight.v1 import oversight_service_pb2 as pb
 
 from services.common.clock import ManualClock
 from services.common.db import Database
+from services.common.errors import StorageFailed
 from services.exchange.directory import Directory
 from services.exchange.letters import timestamp
 from services.notices import store, tables
@@ -45,6 +48,18 @@ class Recorder:
         self.sent.append(message)
         if self.failures:
             raise self.failures.pop(0)
+
+
+class Stuck(Recorder):
+    """A channel whose server never answers."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.released = threading.Event()
+
+    def send(self, message: Outgoing) -> None:
+        super().send(message)
+        self.released.wait(20)
 
 
 class Registry:
@@ -311,6 +326,62 @@ async def test_a_restart_in_the_middle_of_sending_tells_nobody_twice(
     assert sorted((channel, state) for _, channel, state, _ in states(database)) == [
         ("mail", "SENT"), ("sms", "UNKNOWN"),
     ]  # fmt: skip
+
+
+async def test_a_server_that_never_answers_holds_up_nobody_else(
+    database: Database, registry: Registry, clock: ManualClock
+) -> None:
+    """Its attempt ends in doubt when its time is over, and the next message goes out."""
+    stuck, good = Stuck("stuck"), Recorder("good")
+    wish(database, "ma-chao", stuck="x", good="y")
+    out = Deliverer(database, [stuck, good], HOURS, lambda: NATIONAL, clock, attempts=3, limit_s=0.2)
+    try:
+        for number in (1, 2):
+            registry.alert(number, clock.now(), limit="2 h")
+            await feed(database, registry, clock).step()
+            async with asyncio.timeout(10):
+                await out.step()
+            assert len(good.sent) == number
+        found = [state for _, channel, state, _ in states(database) if channel == "stuck"]
+        assert found == ["UNKNOWN", "UNKNOWN"]
+    finally:
+        stuck.released.set()
+
+
+@pytest.mark.parametrize(("repeats", "state", "sent"), [(True, "SENT", 2), (False, "UNKNOWN", 1)])
+async def test_what_the_database_did_not_take_down_is_settled_without_a_restart(
+    database: Database,
+    registry: Registry,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    repeats: bool,
+    state: str,
+    sent: int,
+) -> None:
+    """Sent again where ids are known, else in doubt; it does not stand as being sent for ever."""
+    channel, real, failures = Recorder(repeats=repeats), store.settle, [StorageFailed()]
+
+    def settle(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        real(*arguments)
+
+    monkeypatch.setattr(store, "settle", settle)
+    wish(database, "ma-chao", chat="x")
+    registry.alert(1, clock.now(), limit="2 h")
+    await feed(database, registry, clock).step()
+    out = Deliverer(
+        database, [channel], HOURS, lambda: NATIONAL, clock, attempts=3, poll=timedelta(milliseconds=10)
+    )
+    running = asyncio.create_task(out.run())
+    try:
+        async with asyncio.timeout(10):
+            while [each[2] for each in await asyncio.to_thread(states, database)] != [state]:  # noqa: ASYNC110 - a table
+                await asyncio.sleep(0.02)
+    finally:
+        running.cancel()
+    assert len(channel.sent) == sent
 
 
 async def first_half(out: Deliverer, database: Database) -> None:
