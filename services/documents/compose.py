@@ -35,6 +35,7 @@ from services.documents.pages import (
     RIGHT,
     TOP,
     WIDTH,
+    Area,
     Glyphs,
     Item,
     Measure,
@@ -49,7 +50,12 @@ from services.documents.pages import (
 _PADDING: Final = 5.0
 _ORPHANS: Final = 2
 """So many lines of a paragraph go over with what must not begin a page alone."""
+_SHORT: Final = 3
+"""Lines of a row that begin a page's foot at least."""
 _LETTER_RULE_MM: Final = 170.0
+
+_LaidCell = tuple[float, float, list[tuple[Paragraph, int, Line]], int]
+"""Left edge, width, lines, and the page that it leads to."""
 
 
 def compose(document: Document, measure: Measure) -> list[Page]:
@@ -202,15 +208,22 @@ class _Flow:
     # -- tables -----------------------------------------------------------------------------------
 
     def _table(self, table: Table) -> None:
-        for row in table.rows[: table.header]:
+        head, rest = table.rows[: table.header], table.rows[table.header :]
+        if head:
+            # no header stands at a page's foot with no row below it
+            lines = [self._laid(table, row)[1] for row in head]
+            lines += [min(_SHORT, self._laid(table, row)[1]) for row in rest[:1]]
+            needed = sum(count * table.size * 1.5 + 2 * _PADDING for count in lines)
+            if self._page.y + needed > BOTTOM + 0.01 and self._page.y > TOP + 0.01:
+                self._turn()
+        for row in head:
             self._row(table, row)
-        for row in table.rows[table.header :]:
+        for row in rest:
             self._row(table, row, repeat=True)
         self._page.y += LEADING / 2
 
-    def _row(self, table: Table, row: Sequence[Cell], *, repeat: bool = False) -> None:
-        """A row; what does not stand on the page goes on with the next, below the header again."""
-        lead = table.size * 1.5
+    def _laid(self, table: Table, row: Sequence[Cell]) -> tuple[list[_LaidCell], int]:
+        """The cells of a row with their lines, and how many lines it is high."""
         left, cells = LEFT, []
         column = 0
         for cell in row:
@@ -222,13 +235,18 @@ class _Flow:
                 for paragraph in paragraphs
                 for number, line in enumerate(lines_of(paragraph, self._measure, width - 2 * _PADDING))
             ]
-            cells.append((left, width, lines))
+            cells.append((left, width, lines, cell.leads_to))
             left += width
-        total = max([table.least, *(len(lines) for *_, lines in cells)])
+        return cells, max([table.least, *(len(lines) for _, _, lines, _ in cells)])
+
+    def _row(self, table: Table, row: Sequence[Cell], *, repeat: bool = False) -> None:
+        """A row; what does not stand on the page goes on with the next, below the header again."""
+        lead = table.size * 1.5
+        cells, total = self._laid(table, row)
         done = 0
         while done < total:
             room = int((BOTTOM - self._page.y - 2 * _PADDING + 0.01) // lead)
-            short = min(3, total - done)
+            short = min(_SHORT, total - done)
             if room < short and self._page.y > TOP + 0.01:
                 self._turn()
                 if repeat:
@@ -237,7 +255,9 @@ class _Flow:
                 continue
             count = min(max(room, 1), total - done)
             height = count * lead + 2 * _PADDING
-            for x, width, lines in cells:
+            for x, width, lines, page in cells:
+                if page:
+                    self._page.items.append(Area(x, self._page.y, width, height, page))
                 part = lines[done : done + count]
                 self._cell(x, width, height, lead, part, whole=count == total)
             self._page.y += height

@@ -104,12 +104,18 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table; `span` counts the columns that it takes."""
+    """A cell of a table.
+
+    Attributes:
+        span: The columns that it takes.
+        leads_to: The page of the file that a click on it opens; 0 for none.
+    """
 
     text: str
     span: int = 1
     face: Face = Face.FANGSONG
     align: Align = Align.START
+    leads_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,18 @@ class Stroke:
     colour: Colour = BLACK
 
 
-Item = Glyphs | Stroke
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A place that opens another page of the file."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    page: int
+
+
+Item = Glyphs | Stroke | Area
 
 
 @dataclass(slots=True)

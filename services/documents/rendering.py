@@ -22,6 +22,7 @@ import structlog
 from services.common.errors import Internal, LiandongError, Unavailable
 from services.documents.fonts import NoFont
 from services.documents.model import Document
+from services.documents.pieces import Binding
 
 _log = structlog.get_logger(__name__)
 
@@ -75,17 +76,25 @@ class Renderer:
         fonts: Folders of the operator's own fonts.
         at_once: So many children at most.
         waiting: So many documents wait at most for one; more are refused.
-        limit_s: How long a child may take.
+        limit_s: How long a child may take for a document.
+        binding_s: How long it may take for the file of a case.
     """
 
     def __init__(
-        self, fonts: Sequence[Path] = (), *, at_once: int = 2, waiting: int = 32, limit_s: float = 60.0
+        self,
+        fonts: Sequence[Path] = (),
+        *,
+        at_once: int = 2,
+        waiting: int = 32,
+        limit_s: float = 60.0,
+        binding_s: float = 300.0,
     ) -> None:
-        self._fonts = tuple(fonts)
+        self.fonts = tuple(fonts)
         self._slots = asyncio.Semaphore(at_once)
         self._places = at_once + waiting
         self._taken = 0
         self._limit_s = limit_s
+        self._binding_s = binding_s
 
     async def render(self, document: Document, form: Format, made_at: datetime) -> bytes:
         """A file.
@@ -95,16 +104,27 @@ class Renderer:
             NotPrintable: The document is too large for the time or memory that it may take.
             Unavailable: Too many are waiting.
         """
+        return await self._turn(Task(document, form, self.fonts, made_at), self._limit_s)
+
+    async def bind(self, binding: Binding) -> bytes:
+        """Bind a case in its folder; what the child says of it, as JSON.
+
+        Raises:
+            NoFont, NotPrintable, Unavailable: As `render`.
+        """
+        return await self._turn(binding, self._binding_s)
+
+    async def _turn(self, task: Task | Binding, limit_s: float) -> bytes:
         if self._taken >= self._places:
             raise Unavailable("Too many documents are being made.", retry_after_ms=1_000)
         self._taken += 1
         try:
             async with self._slots:
-                return await self._run(Task(document, form, self._fonts, made_at))
+                return await self._run(task, limit_s)
         finally:
             self._taken -= 1
 
-    async def _run(self, task: Task) -> bytes:
+    async def _run(self, task: Task | Binding, limit_s: float) -> bytes:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             *CHILD,
@@ -114,7 +134,7 @@ class Renderer:
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         )
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(limit_s):
                 made, told = await child.communicate(pickle.dumps(task))
         except TimeoutError:
             raise NotPrintable from None

@@ -48,6 +48,7 @@ from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
 from services.documents import fonts
+from services.documents.binding import CaseBinder
 from services.documents.handlers import DocumentHandlers
 from services.documents.rendering import Renderer
 from services.exchange import actors
@@ -226,7 +227,13 @@ class HostedDepartment:
             document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
         )
         server.add(
-            HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
+            HandlingHandlers(
+                department,
+                self.desk,
+                prove=self._prove,
+                evidence=self._store,
+                binder=CaseBinder(self._renderer),
+            ),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(
@@ -366,7 +373,12 @@ class Node:
         self.settings = settings
         clock = clock or SystemClock()
         printing = settings.documents
-        renderer = Renderer(printing.fonts, at_once=printing.at_once, limit_s=printing.limit_s)
+        renderer = Renderer(
+            printing.fonts,
+            at_once=printing.at_once,
+            limit_s=printing.limit_s,
+            binding_s=printing.binding_s,
+        )
         self.departments = [
             HostedDepartment(
                 each,

@@ -25,7 +25,10 @@ from services.cases.permissions import IMPORT_RULES, RULES, SUBJECT_RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
+from services.documents.binding import CaseBinder
+from services.documents.rendering import Renderer
 from services.exchange import actors
+from services.exchange.evidence_store import FolderStore
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 from tests.wire.exchange.evidence_world import Identities
 
@@ -38,8 +41,18 @@ if TYPE_CHECKING:
 class Port:
     """The port, the node behind it, and how it is called."""
 
-    def __init__(self, market: Node, server: Server, handlers: CaseHandlers, identities: Identities) -> None:
+    def __init__(
+        self,
+        market: Node,
+        server: Server,
+        handlers: CaseHandlers,
+        identities: Identities,
+        store: FolderStore,
+        renderer: Renderer,
+    ) -> None:
         self.handlers = handlers
+        self.store = store
+        self.renderer = renderer
         self.node = market
         self.ledger = market.ledger
         self._server = server
@@ -96,10 +109,13 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
+        store, renderer = FolderStore(tmp_path / "evidence"), Renderer()
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(DutyHandlers(department, ledger.clock), SERVICE)
         server.add(
-            HandlingHandlers(department, market.desk, prove=ledger.prove),
+            HandlingHandlers(
+                department, market.desk, prove=ledger.prove, evidence=store, binder=CaseBinder(renderer)
+            ),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(
@@ -109,5 +125,5 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
         )
         await server.start()
-        yield Port(market, server, handlers, identities)
+        yield Port(market, server, handlers, identities, store, renderer)
         await server.stop(0.5)

@@ -254,7 +254,7 @@ def test_the_node_itself_imports_no_library_for_documents() -> None:
     """Only the child does: an idle node stays small."""
     program = (
         "import sys, services.node.bootstrap\n"
-        "print([name for name in ('fpdf', 'docx', 'fontTools', 'PIL', 'lxml') if name in sys.modules])"
+        "print([name for name in ('fpdf', 'docx', 'fontTools', 'PIL', 'lxml', 'pikepdf') if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60

@@ -2791,22 +2791,32 @@ class ArchiveCaseRequest(_message.Message):
     CASE_ID_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
     INCLUDE_EVIDENCE_FIELD_NUMBER: _builtins.int
+    PLAIN_TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case; it is closed."""
     retention: Global___Retention.ValueType
     """How long it is kept."""
     include_evidence: _builtins.bool
-    """Also the evidence, in the dossier."""
+    """Also the evidence: its bytes in the dossier, and what has pages (PDF, PNG, JPEG) in the PDF."""
+    plain_text: _builtins.bool
+    """Letters as pages of plain text instead of the one PDF: for a node without fonts (`NO_FONT`), or a case that is too
+    large to be bound (`NOT_PRINTABLE`).
+    """
+    language: _builtins.str
+    """Of the words around what people wrote: `zh`, the default, or `en`."""
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
         retention: Global___Retention.ValueType = ...,
         include_evidence: _builtins.bool = ...,
+        plain_text: _builtins.bool = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "include_evidence", b"include_evidence", "retention", b"retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "include_evidence", b"include_evidence", "language", b"language", "plain_text", b"plain_text", "retention", b"retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -365,8 +365,9 @@ class HandlingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ArchiveCase(self, request, context):
-        """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-        letter as people read it, how each was handled, and the dossier that proves them.
+        """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+        printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+        programs; and the dossier that proves the letters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

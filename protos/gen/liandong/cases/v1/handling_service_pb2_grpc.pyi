@@ -90,8 +90,9 @@ class HandlingServiceStub:
     ExportRegister: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]
     """A register of a procedure's cases as a workbook (XLSX)."""
     ArchiveCase: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.ArchiveCaseRequest, _handling_service_pb2.ArchiveCaseResponse]
-    """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-    letter as people read it, how each was handled, and the dossier that proves them.
+    """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+    printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+    programs; and the dossier that proves the letters.
     """
 
 @_typing.type_check_only
@@ -156,8 +157,9 @@ class HandlingServiceAsyncStub(HandlingServiceStub):
     ExportRegister: _aio.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]  # type: ignore[assignment]
     """A register of a procedure's cases as a workbook (XLSX)."""
     ArchiveCase: _aio.UnaryStreamMultiCallable[_handling_service_pb2.ArchiveCaseRequest, _handling_service_pb2.ArchiveCaseResponse]  # type: ignore[assignment]
-    """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-    letter as people read it, how each was handled, and the dossier that proves them.
+    """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+    printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+    programs; and the dossier that proves the letters.
     """
 
 class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -381,8 +383,9 @@ class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _handling_service_pb2.ArchiveCaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_handling_service_pb2.ArchiveCaseResponse], _abc.AsyncIterator[_handling_service_pb2.ArchiveCaseResponse]]:
-        """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-        letter as people read it, how each was handled, and the dossier that proves them.
+        """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+        printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+        programs; and the dossier that proves the letters.
         """
 
 def add_HandlingServiceServicer_to_server(servicer: HandlingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
