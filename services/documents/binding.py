@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -70,7 +70,8 @@ class CaseBinder:
                     lambda connection, each=each: read_letter(connection, department, each.letter_id, now)  # type: ignore[misc]
                 )
                 mechanism = pick(letter.procedure_title, language)
-                pieces = list(_pieces(letter, each, title, language, now))
+                acts = _acts(department, letter.procedure)
+                pieces = list(_pieces(letter, each, title, acts, language, now))
                 await asyncio.to_thread(_write, file, pieces)
                 listed += [replace(piece, document=None, scan=None) for piece in pieces]
         dates = [each.date for each in listed if each.kind == Kind.LETTER]
@@ -90,7 +91,9 @@ class CaseBinder:
         return Bound(folder / BOOK, int(told["before"]), int(told["pages"]), filed)
 
 
-def _pieces(letter: Letter, each: ToBind, own: Title, language: Language, now: datetime) -> Iterator[Piece]:
+def _pieces(
+    letter: Letter, each: ToBind, own: Title, acts: Mapping[str, Title], language: Language, now: datetime
+) -> Iterator[Piece]:
     """A letter and what goes with it, in the order in which they are filed."""
     document = letter_document(letter, Form.LETTER, language)
     author, date = pick(letter.author, language), _day(letter.signed_at or letter.occurred_at)
@@ -113,10 +116,17 @@ def _pieces(letter: Letter, each: ToBind, own: Title, language: Language, now: d
         name = say("sheet.approval", language)
         yield sheet(Kind.APPROVAL, sheets.approval(letter, language, now), name)
     if each.handled is not None:
-        made = handling(letter, each.handled, own, language, now)
+        made = handling(letter, each.handled, own, acts, language, now)
         yield sheet(Kind.HANDLING, made, made.title.removeprefix(pick(own, language)))
     for found in each.beside:
         yield _beside(found, each.ordinal, author, date, language)
+
+
+def _acts(department: Department, procedure: str) -> dict[str, Title]:
+    """The titles of a procedure's acts, of its newest version where versions differ."""
+    versions = [each for each in department.directory.law.procedures.values() if each.name == procedure]
+    versions.sort(key=lambda each: each.version)
+    return {name: act.title for each in versions for name, act in each.acts.items()}
 
 
 def _beside(found: Beside, ordinal: int, author: str, date: str, language: Language) -> Piece:

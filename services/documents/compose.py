@@ -288,7 +288,7 @@ class _Flow:
     def imprint(self) -> None:
         """Copies and printing at the foot of the block on the last page (7.4); a letter has copies only (10.1)."""
         imprint = self._document.imprint
-        if imprint is None or not (imprint.copies or imprint.office):
+        if imprint is None:
             return
         ruled = self._document.form is Form.OFFICIAL
         lead = LEADING * 0.9
@@ -302,6 +302,8 @@ class _Flow:
         )
         lines = lines_of(copies, self._measure) if imprint.copies else []
         printing = ruled and bool(imprint.office)
+        if not lines and not printing:
+            return
         height = (len(lines) + printing) * lead + 4
         if self._page.y - (LEADING - SIZE_3) + LEADING / 2 + height > BOTTOM:
             self._turn()

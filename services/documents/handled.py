@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -30,9 +30,23 @@ _SHOWN: Final = frozenset(
 
 
 def handling(
-    letter: Letter, handled: pb.GetDocumentResponse, own: Title, language: Language, now: datetime
+    letter: Letter,
+    handled: pb.GetDocumentResponse,
+    own: Title,
+    acts: Mapping[str, Title],
+    language: Language,
+    now: datetime,
 ) -> Document:
-    """The sheet of a letter that went through a chain of a department's own."""
+    """The sheet of a letter that went through a chain of a department's own.
+
+    Args:
+        letter: Which.
+        handled: How.
+        own: The department.
+        acts: Titles of the acts of its procedure: a step that an act did is noted with the act's name.
+        language: Of the words around.
+        now: When it is printed.
+    """
     found = handled.document
     inbound = found.direction == pb.DIRECTION_INBOUND
 
@@ -52,14 +66,16 @@ def handling(
     ended = _at(found.ended_at, language) if found.HasField("ended_at") else ""
     rows.append(row(("handled.began", _at(found.started_at, language)), ("handled.ended", ended)))
     header = tuple(_label(say(f"handled.{key}", language)) for key in ("step", "person", "at", "opinion"))
-    steps = Table((0.15, 0.22, 0.23, 0.4), (header, *_steps(handled, language)), header=1)
+    steps = Table((0.14, 0.2, 0.28, 0.38), (header, *_steps(handled, acts, language)), header=1)
     key = "handled.in" if inbound else "handled.out"
     return sheet_of(
         say(key, language), pick(own, language), language, now, [Table(HALVES, tuple(rows)), steps]
     )
 
 
-def _steps(handled: pb.GetDocumentResponse, language: Language) -> Iterator[tuple[Cell, ...]]:
+def _steps(
+    handled: pb.GetDocumentResponse, acts: Mapping[str, Title], language: Language
+) -> Iterator[tuple[Cell, ...]]:
     for task in handled.tasks:
         if task.outcome not in _SHOWN:
             continue
@@ -75,11 +91,11 @@ def _steps(handled: pb.GetDocumentResponse, language: Language) -> Iterator[tupl
             Cell(title, align=Align.CENTRE),
             Cell(person, align=Align.CENTRE),
             Cell(at, align=Align.CENTRE),
-            Cell("\n".join(_opinion(task, language))),
+            Cell("\n".join(_opinion(task, acts, language))),
         )
 
 
-def _opinion(task: pb.TaskView, language: Language) -> Iterator[str]:
+def _opinion(task: pb.TaskView, acts: Mapping[str, Title], language: Language) -> Iterator[str]:
     if not task.stands:
         yield say("handled.former", language)
     if task.HasField("call"):
@@ -101,8 +117,10 @@ def _opinion(task: pb.TaskView, language: Language) -> Iterator[str]:
         yield say("handled.returned", language, note=task.note)
     elif task.outcome == pb.TASK_OUTCOME_HANDED_ON:
         yield say("handled.handed_on", language, note=task.note).strip()
+    elif task.note in acts:
+        yield say("handled.by_act", language, act=pick(acts[task.note], language))
     elif task.note:
-        yield say("handled.done", language, note=task.note)
+        yield task.note
     elif not task.HasField("call"):
         yield say("handled.agreed", language)
 
