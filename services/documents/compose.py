@@ -23,6 +23,7 @@ from services.documents.model import (
     Form,
     Paragraph,
     Space,
+    Stamp,
     Table,
     Turn,
 )
@@ -40,9 +41,11 @@ from services.documents.pages import (
     Item,
     Measure,
     Page,
+    Picture,
     Stroke,
     fitted_size,
     lines_of,
+    middle_of,
     pitch_of,
     set_line,
 )
@@ -174,7 +177,7 @@ class _Flow:
 
     def _kept(self, group: Sequence[model.Block]) -> None:
         """Paragraphs that go together: of the first, so many lines go over that the others do not stand alone."""
-        laid: list[tuple[Paragraph, int, Line] | None] = []
+        laid: list[tuple[Paragraph, int, Line] | Stamp | None] = []
         lengths = []
         for block in group:
             if isinstance(block, Space):
@@ -183,6 +186,8 @@ class _Flow:
                 lines = lines_of(block, self._measure)
                 laid += [(block, number, line) for number, line in enumerate(lines)]
                 lengths.append(len(lines))
+            elif isinstance(block, Stamp):
+                laid.append(block)
         begin = max(0, lengths[0] - _ORPHANS) if lengths and isinstance(group[0], Paragraph) else 0
         end = len(laid) - max(0, lengths[-1] - _ORPHANS) if lengths else len(laid)
         for place, each in enumerate(laid):
@@ -196,11 +201,24 @@ class _Flow:
             if each is None:
                 self._space(Space())
                 continue
+            if isinstance(each, Stamp):
+                self._stamp(each, laid[place - 1])
+                continue
             paragraph, number, line = each
             if not self._page.room(paragraph.size):
                 self._turn()
             self._page.items += set_line(line, paragraph, number, self._page.y)
             self._page.y += LEADING
+
+    def _stamp(self, stamp: Stamp, date: tuple[Paragraph, int, Line] | Stamp | None) -> None:
+        """A seal over the line before it, the date, and the one above that (7.3.5.1)."""
+        assert isinstance(date, tuple)
+        paragraph, _, line = date
+        width, height = stamp.width_mm * MM, stamp.height_mm * MM
+        # between the two lines: the next one's top, two lines up, and half of what they take
+        between = self._page.y - LEADING * 1.5 + SIZE_3 / 2
+        x = middle_of(line, paragraph) - width / 2
+        self._page.items.append(Picture(x, between - height * model.SEALED_AT, width, height, stamp.png))
 
     def _fits(self, lines: int) -> bool:
         return self._page.y + (lines - 1) * LEADING + SIZE_3 <= BOTTOM + 0.01
@@ -369,7 +387,7 @@ def _fitted(text: str, size: float, width: float, colour: model.Colour) -> Parag
 
 
 def _keeps(block: model.Block) -> bool:
-    return isinstance(block, Space) or (isinstance(block, Paragraph) and block.keep)
+    return isinstance(block, Space | Stamp) or (isinstance(block, Paragraph) and block.keep)
 
 
 def _in_cell(cell: Cell, size: float, text: str) -> Paragraph:

@@ -138,11 +138,27 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """A seal over the two lines before it, the authority's name and the date; it takes no room itself.
+
+    Attributes:
+        png: Its picture.
+    """
+
+    png: bytes
+    width_mm: float
+    height_mm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """The next block begins a page."""
 
 
-Block = Paragraph | Space | Table | Turn
+Block = Paragraph | Space | Table | Stamp | Turn
+
+SEALED_AT: Final = 2 / 3
+"""How far down a seal name and date stand: below its middle, GB/T 9704-2012, 7.3.5.1."""
 
 
 @dataclass(frozen=True, slots=True)

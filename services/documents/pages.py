@@ -74,7 +74,18 @@ class Area:
     page: int
 
 
-Item = Glyphs | Stroke | Area
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that darkens what it lies on, as stamping ink does."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    png: bytes
+
+
+Item = Glyphs | Stroke | Area | Picture
 
 
 @dataclass(slots=True)
@@ -151,6 +162,12 @@ def _balanced(paragraph: Paragraph, found: Sequence[Atom], lines: list[Line], ro
     if sum(each.width for each in parts[-1]) > room:
         return lines
     return [Line(part, last=part is parts[-1]) for part in parts]
+
+
+def middle_of(line: Line, paragraph: Paragraph) -> float:
+    """The middle of a line that stands at the right of the block, from the page's left edge."""
+    pitch = pitch_of(paragraph.size)
+    return RIGHT - paragraph.right * pitch - (line.width - pitch + paragraph.size) / 2
 
 
 def set_line(

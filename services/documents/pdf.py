@@ -14,7 +14,7 @@ from services.documents.breaking import is_full
 from services.documents.compose import compose
 from services.documents.fonts import FontFile, Fonts
 from services.documents.model import Document, Face, Language
-from services.documents.pages import PAGE_HEIGHT, PAGE_WIDTH, Area, Glyphs, Item, Stroke
+from services.documents.pages import PAGE_HEIGHT, PAGE_WIDTH, Area, Glyphs, Item, Picture, Stroke
 
 PRODUCER: Final = "Liandong"
 _UNKNOWN: Final = "\u3013"
@@ -75,6 +75,9 @@ class Canvas:
                 case Area():
                     target = self._pdf.add_link(page=item.page)
                     self._pdf.link(item.x, item.y, item.width, item.height, target)
+                case Picture():
+                    with self._pdf.local_context(blend_mode="Multiply"):
+                        self._pdf.image(item.png, item.x, item.y, item.width, item.height)
 
     def width(self, text: str, face: Face, size: float) -> float:
         """The width of text in a face."""

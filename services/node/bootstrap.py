@@ -38,6 +38,7 @@ from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.handlers.duties import DutyHandlers
 from services.cases.handlers.imports import ImportHandlers
 from services.cases.handlers.subjects import SubjectHandlers
+from services.cases.handling.seal_http import HttpSeal
 from services.cases.parked import ParkedRetrier
 from services.common import interpreter
 from services.common.caller import Actor, Caller
@@ -156,6 +157,7 @@ class HostedDepartment:
         self.link = Link(self.department, self._connect_link, clock)
         self._channel: grpc.aio.Channel | None = None
         self._evidence()
+        self._seal = HttpSeal(settings.seal) if settings.seal.url else None
         self._tasks: list[asyncio.Task[None]] = []
         self.server: Server
 
@@ -230,6 +232,7 @@ class HostedDepartment:
             HandlingHandlers(
                 department,
                 self.desk,
+                self._seal,
                 prove=self._prove,
                 evidence=self._store,
                 binder=CaseBinder(self._renderer),
@@ -329,6 +332,8 @@ class HostedDepartment:
             await self._channel.close(None)
         for closing in self._closing:
             closing.cancel()
+        if self._seal is not None:
+            self._seal.close()
         self.database.close()
 
     async def _renew(self) -> None:

@@ -62,3 +62,16 @@ def picture(
     with BytesIO() as written:
         turned.save(written, kind, dpi=(150, 150), exif=exif)
         return written.getvalue()
+
+
+def seal(size: tuple[int, int] = (500, 500), mode: str = "RGBA") -> bytes:
+    """A round red seal on nothing, with a star."""
+    image = Image.new(mode, size, (255, 255, 255, 0) if mode == "RGBA" else "white")
+    draw = ImageDraw.Draw(image)
+    width, height = size
+    red = (220, 20, 20, 255) if mode == "RGBA" else "red"
+    draw.ellipse((6, 6, width - 7, height - 7), outline=red, width=14)
+    draw.regular_polygon((width // 2, height // 2, min(size) // 8), 5, fill=red)
+    with BytesIO() as written:
+        image.save(written, "PNG")
+        return written.getvalue()

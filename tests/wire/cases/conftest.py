@@ -26,6 +26,9 @@ from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
 from services.documents.binding import CaseBinder
+from services.documents.handlers import DocumentHandlers
+from services.documents.permissions import RULES as DOCUMENT_RULES
+from services.documents.permissions import SERVICE as DOCUMENTS
 from services.documents.rendering import Renderer
 from services.exchange import actors
 from services.exchange.evidence_store import FolderStore
@@ -46,11 +49,13 @@ class Port:
         market: Node,
         server: Server,
         handlers: CaseHandlers,
+        handling: HandlingHandlers,
         identities: Identities,
         store: FolderStore,
         renderer: Renderer,
     ) -> None:
         self.handlers = handlers
+        self.handling_handlers = handling
         self.store = store
         self.renderer = renderer
         self.node = market
@@ -105,17 +110,19 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES, **DUTY_RULES},
+            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES, **DUTY_RULES, **DOCUMENT_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
         store, renderer = FolderStore(tmp_path / "evidence"), Renderer()
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(DutyHandlers(department, ledger.clock), SERVICE)
+        server.add(DocumentHandlers(department, renderer), DOCUMENTS)
+        handling = HandlingHandlers(
+            department, market.desk, prove=ledger.prove, evidence=store, binder=CaseBinder(renderer)
+        )
         server.add(
-            HandlingHandlers(
-                department, market.desk, prove=ledger.prove, evidence=store, binder=CaseBinder(renderer)
-            ),
+            handling,
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(
@@ -125,5 +132,5 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
         )
         await server.start()
-        yield Port(market, server, handlers, identities, store, renderer)
+        yield Port(market, server, handlers, handling, identities, store, renderer)
         await server.stop(0.5)

@@ -85,6 +85,14 @@ class HandlingServiceStub:
     """Every number of a series and year, and what it is: a letter's, reserved, or void with its reason."""
     VoidNumber: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.VoidNumberRequest, _handling_service_pb2.VoidNumberResponse]
     """Voids the number of a document that was not sent; another is issued in its place."""
+    SetSealImage: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.SetSealImageRequest, _handling_service_pb2.SetSealImageResponse]
+    """States what the department's seal looks like. Its picture is printed on letters whose chain has a step `seal` that was
+    done; it proves nothing: what proves a letter is its signature in the ledger.
+    """
+    WithdrawSealImage: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.WithdrawSealImageRequest, _handling_service_pb2.WithdrawSealImageResponse]
+    """Ends the validity of a seal's picture; letters that were sealed under it keep it."""
+    ListSealImages: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.ListSealImagesRequest, _handling_service_pb2.ListSealImagesResponse]
+    """The pictures that were stated, newest first."""
     ListRegisters: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.ListRegistersRequest, _handling_service_pb2.ListRegistersResponse]
     """The registers that can be exported, with their columns."""
     ExportRegister: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]
@@ -152,6 +160,14 @@ class HandlingServiceAsyncStub(HandlingServiceStub):
     """Every number of a series and year, and what it is: a letter's, reserved, or void with its reason."""
     VoidNumber: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.VoidNumberRequest, _handling_service_pb2.VoidNumberResponse]  # type: ignore[assignment]
     """Voids the number of a document that was not sent; another is issued in its place."""
+    SetSealImage: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.SetSealImageRequest, _handling_service_pb2.SetSealImageResponse]  # type: ignore[assignment]
+    """States what the department's seal looks like. Its picture is printed on letters whose chain has a step `seal` that was
+    done; it proves nothing: what proves a letter is its signature in the ledger.
+    """
+    WithdrawSealImage: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.WithdrawSealImageRequest, _handling_service_pb2.WithdrawSealImageResponse]  # type: ignore[assignment]
+    """Ends the validity of a seal's picture; letters that were sealed under it keep it."""
+    ListSealImages: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.ListSealImagesRequest, _handling_service_pb2.ListSealImagesResponse]  # type: ignore[assignment]
+    """The pictures that were stated, newest first."""
     ListRegisters: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.ListRegistersRequest, _handling_service_pb2.ListRegistersResponse]  # type: ignore[assignment]
     """The registers that can be exported, with their columns."""
     ExportRegister: _aio.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]  # type: ignore[assignment]
@@ -360,6 +376,32 @@ class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_handling_service_pb2.VoidNumberResponse, _abc.Awaitable[_handling_service_pb2.VoidNumberResponse]]:
         """Voids the number of a document that was not sent; another is issued in its place."""
+
+    @_abc_1.abstractmethod
+    def SetSealImage(
+        self,
+        request: _handling_service_pb2.SetSealImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.SetSealImageResponse, _abc.Awaitable[_handling_service_pb2.SetSealImageResponse]]:
+        """States what the department's seal looks like. Its picture is printed on letters whose chain has a step `seal` that was
+        done; it proves nothing: what proves a letter is its signature in the ledger.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawSealImage(
+        self,
+        request: _handling_service_pb2.WithdrawSealImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.WithdrawSealImageResponse, _abc.Awaitable[_handling_service_pb2.WithdrawSealImageResponse]]:
+        """Ends the validity of a seal's picture; letters that were sealed under it keep it."""
+
+    @_abc_1.abstractmethod
+    def ListSealImages(
+        self,
+        request: _handling_service_pb2.ListSealImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.ListSealImagesResponse, _abc.Awaitable[_handling_service_pb2.ListSealImagesResponse]]:
+        """The pictures that were stated, newest first."""
 
     @_abc_1.abstractmethod
     def ListRegisters(
