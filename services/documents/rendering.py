@@ -20,8 +20,8 @@ from typing import Final
 import structlog
 
 from services.common.errors import Internal, LiandongError, Unavailable
-from services.documents.fonts import NoFont
-from services.documents.model import Document
+from services.documents.fonts import NoFont, find
+from services.documents.model import Document, Face
 from services.documents.pieces import Binding
 
 _log = structlog.get_logger(__name__)
@@ -105,6 +105,14 @@ class Renderer:
             Unavailable: Too many are waiting.
         """
         return await self._turn(Task(document, form, self.fonts, made_at), self._limit_s)
+
+    async def stood_in_for(self) -> tuple[Face, ...]:
+        """Faces that another font stands in for on this node, by the fonts that are there now.
+
+        Raises:
+            NoFont: This node has no font for Chinese.
+        """
+        return (await asyncio.to_thread(find, self.fonts)).missing()
 
     async def bind(self, binding: Binding) -> bytes:
         """Bind a case in its folder; what the child says of it, as JSON.
