@@ -38,12 +38,12 @@ from services.documents.pages import (
     WIDTH,
     Area,
     Glyphs,
-    Item,
     Measure,
     Page,
     Picture,
     Stroke,
     fitted_size,
+    frame,
     lines_of,
     middle_of,
     pitch_of,
@@ -292,7 +292,7 @@ class _Flow:
         whole: bool,
     ) -> None:
         page = self._page
-        page.items += _frame(x, page.y, width, height)
+        page.items += frame(x, page.y, width, height)
         # text stands in the middle of its row's height
         top = page.y + _PADDING + (lead - (lines[0][0].size if lines else 0)) / 2
         if whole:
@@ -392,13 +392,3 @@ def _keeps(block: model.Block) -> bool:
 
 def _in_cell(cell: Cell, size: float, text: str) -> Paragraph:
     return Paragraph(text, face=cell.face, size=size, align=cell.align, first=0)
-
-
-def _frame(x: float, y: float, width: float, height: float) -> list[Item]:
-    right, bottom = x + width, y + height
-    return [
-        Stroke(x, y, right, y),
-        Stroke(x, bottom, right, bottom),
-        Stroke(x, y, x, bottom),
-        Stroke(right, y, right, bottom),
-    ]

@@ -199,6 +199,17 @@ def set_line(
     return list(_runs(line, paragraph, number, x + indent, top + ASCENT * paragraph.size, spread))
 
 
+def frame(x: float, y: float, width: float, height: float) -> list[Item]:
+    """The four strokes around a place."""
+    right, bottom = x + width, y + height
+    return [
+        Stroke(x, y, right, y),
+        Stroke(x, bottom, right, bottom),
+        Stroke(x, y, x, bottom),
+        Stroke(right, y, right, bottom),
+    ]
+
+
 def _runs(
     line: Line, paragraph: Paragraph, number: int, x: float, baseline: float, spread: float
 ) -> list[Glyphs]:
