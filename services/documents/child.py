@@ -8,6 +8,7 @@ Only this program imports the libraries for PDF and DOCX.
 from __future__ import annotations
 
 import contextlib
+import errno
 import pickle
 import resource
 import sys
@@ -15,7 +16,7 @@ import traceback
 
 from services.documents import fonts
 from services.documents.pieces import LARGEST, Binding, TooLarge
-from services.documents.rendering import MEMORY, NO_FONT, TOO_LARGE, Format, Task
+from services.documents.rendering import MEMORY, NO_FONT, NO_ROOM, TOO_LARGE, Format, Task
 
 
 def make(task: Task | Binding) -> bytes:
@@ -60,6 +61,10 @@ def main() -> int:
         return NO_FONT
     except (MemoryError, RecursionError, TooLarge):
         return TOO_LARGE
+    except OSError as error:
+        code = {errno.EFBIG: TOO_LARGE, errno.ENOSPC: NO_ROOM, errno.EDQUOT: NO_ROOM}.get(error.errno or 0, 1)
+        sys.stderr.write(f"{type(error).__name__} {error.errno}\n")
+        return code
     except Exception as error:  # noqa: BLE001 - the parent logs it
         for frame in traceback.extract_tb(error.__traceback__):
             sys.stderr.write(f"{frame.filename}:{frame.lineno} {frame.name}\n")

@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 
-from services.common.errors import Internal, LiandongError, Unavailable
+from services.common.errors import Internal, LiandongError, StorageFailed, Unavailable
 from services.documents.fonts import NoFont, find
 from services.documents.model import Document, Face
 from services.documents.pieces import Binding
@@ -32,8 +32,11 @@ NO_FONT: Final = 3
 """Exit code of a child that found no font for Chinese."""
 TOO_LARGE: Final = 4
 """Exit code of a child that ran out of the memory that it may take."""
+NO_ROOM: Final = 5
+"""Exit code of a child for whose files the disk has no room."""
 MEMORY: Final = 1024 * 1024 * 1024
 """Bytes of address space of a child."""
+_RETRY_AFTER_MS: Final = 5_000
 _PASSED_ON: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "SYSTEMROOT")
 """Of the environment; the rest of it is none of the child's business."""
 
@@ -119,6 +122,7 @@ class Renderer:
 
         Raises:
             NoFont, NotPrintable, Unavailable: As `render`.
+            StorageFailed: The disk has no room for its files.
         """
         return await self._turn(binding, self._binding_s)
 
@@ -154,6 +158,8 @@ class Renderer:
             raise NoFont
         if child.returncode == TOO_LARGE:
             raise NotPrintable
+        if child.returncode == NO_ROOM:
+            raise StorageFailed(retry_after_ms=_RETRY_AFTER_MS)
         if child.returncode:
             # a stack without the document's words: where it broke, not on what
             _log.error("documents.child", code=child.returncode, stack=told.decode(errors="replace")[-2_000:])

@@ -74,6 +74,9 @@ def opened(path: Path) -> Scan:
     try:
         return _pdf(path if b"%PDF-" in head else _picture(path))
     except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno:
+            # the machine's fault, as a full disk, and not the file's
+            raise
         raise Unreadable from error
 
 

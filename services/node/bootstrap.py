@@ -1,4 +1,7 @@
-"""Where a node is wired: each hosted department with its database, desk, link, evidence and port."""
+"""Where a node is wired: each hosted department with its database, desk, link, evidence and port.
+
+It is long because it is the only place where a node is wired.
+"""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+import structlog
 from liandong.cases.v1 import handling_service_pb2 as handling_pb
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
 from services.cases.handling.binding import Beside, Kind, Separate, ToBind
-from services.common.errors import NotFound
+from services.common.errors import NotFound, StorageFailed
 from services.exchange.department import Department
 from services.exchange.evidence import Manifest
 from services.exchange.evidence_records import HeldManifest, case_reader, read_manifest, readable_holder
@@ -28,6 +29,8 @@ LARGEST: Final = 128 * 1024 * 1024
 """Bytes of one file that is put on pages; a larger one is kept separately."""
 ALL: Final = 512 * 1024 * 1024
 """Bytes of all files that are put on pages of one case, counted in its order."""
+_RETRY_AFTER_MS: Final = 5_000
+_log = structlog.get_logger(__name__)
 _ANNOUNCED: Final = bytes(32)
 
 
@@ -63,7 +66,11 @@ class Gatherer:
         self._seen: dict[bytes, Beside] = {}
 
     async def gather(self, ordinal: int, letter_id: str) -> ToBind:
-        """A letter with all that goes with it."""
+        """A letter with all that goes with it.
+
+        Raises:
+            StorageFailed: The folder takes no more, or the store cannot be read.
+        """
         handled = self._handled.get(letter_id)
 
         def read(connection: Connection) -> list[tuple[Beside, HeldManifest | None]]:
@@ -107,6 +114,9 @@ class Gatherer:
             whole = await off_loop(_written, self._store, held.manifest, path)
         except NotFound:
             return replace(each, separate=Separate.ABSENT)
+        except OSError as error:
+            _log.error("archive.storage", errno=error.errno, text=error.strerror)
+            raise StorageFailed(retry_after_ms=_RETRY_AFTER_MS) from None
         if not whole:
             return replace(each, separate=Separate.UNREADABLE)
         self._taken += each.size

@@ -23,6 +23,7 @@ from services.documents.front import Cover
 from services.documents.letters import letter_document
 from services.documents.model import Form, Language
 from services.documents.pieces import BOOK, PIECES, Binding, Piece, TooLarge
+from services.documents.rendering import NO_ROOM, TOO_LARGE
 from tests.builders.papers import NOW, findings, transfer
 from tests.builders.printed import MM, PrintedPage, read
 from tests.builders.scans import active_pdf, locked_pdf, picture, scanned_pdf
@@ -257,6 +258,30 @@ def test_the_contents_list_goes_over_many_pages(bind: Bind) -> None:
     assert made.before > 10
     assert all("SHA-256" in page.text or "题名" in page.text for page in pages[1 : made.before])
     assert "第1页" in pages[made.before].text
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"), [(200_000, TOO_LARGE), (0, NO_ROOM)], ids=["too large", "no room"]
+)
+@pytest.mark.usefixtures("installed")
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, limit: int, code: int) -> None:
+    """Larger than it may be, or the disk is full: by an exit code of its own, and never as a scan's fault."""
+    wanted = [letter(1), scan(tmp_path, "a", picture("JPEG"))]
+    with (tmp_path / PIECES).open("wb") as file:
+        for each in wanted:
+            pickle.dump(each, file)
+    full = "def full(*_): raise OSError(28, 'No space left on device')\nscans.FPDF.output = full\n"
+    program = f"from services.documents import child, scans\nchild.LARGEST = {limit or 10**9}\n"
+    program += ("" if limit else full) + "raise SystemExit(child.main())"
+    task = Binding(tmp_path, (), COVER, "zh", NOW, len(wanted))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=pickle.dumps(task),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr.decode()
 
 
 MEASURE = """

@@ -1,6 +1,7 @@
 """A closed case as one PDF over a real port: what its contents list says stands on its pages."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -19,7 +20,7 @@ from liandong.exchange.v1 import envelope_pb2
 from services.cases.dossier_verify import verify_dossier
 from services.cases.handling import gathering
 from services.common.channel import remote_errors
-from services.common.errors import LiandongError
+from services.common.errors import LiandongError, StorageFailed
 from services.documents import binding, fonts, rendering
 from services.documents.fonts import NoFont
 from services.exchange import keys
@@ -271,6 +272,10 @@ async def test_what_the_store_lost_or_spoilt_is_listed(
     assert package.line("移送函.pdf")["separate"] == "large"
 
 
+def _full(*_arguments: object) -> bool:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 async def test_what_cannot_be_bound_is_said_and_plain_text_goes(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +295,15 @@ async def test_what_cannot_be_bound_is_said_and_plain_text_goes(
         with pytest.raises(LiandongError) as refused:
             await archived(office, case_id)
         assert refused.value.reason == "NOT_PRINTABLE"
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            rendering, "CHILD", ("-c", f"import sys; sys.stdin.buffer.read(); sys.exit({rendering.NO_ROOM})")
+        )
+        with pytest.raises(StorageFailed):
+            await archived(office, case_id)
+        patch.setattr(gathering, "_written", _full)
+        with pytest.raises(StorageFailed):
+            await archived(office, case_id)
     monkeypatch.setattr(binding, "LETTERS", 5)
     with pytest.raises(LiandongError, match="plain text") as refused:
         await archived(office, case_id)
