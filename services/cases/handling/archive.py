@@ -11,6 +11,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -38,6 +39,7 @@ from services.cases.handling.pages import Readable, plain_pages
 from services.common.clock import from_microseconds
 from services.common.errors import NotFound
 from services.exchange.department import Department
+from services.exchange.evidence import Manifest
 from services.exchange.evidence_store import EvidenceStore
 from services.exchange.letters import moment
 from services.exchange.session import find_letter
@@ -50,6 +52,7 @@ DOSSIER: Final = "dossier.zip"
 _COLUMNS: Final = (
     "序号", "类别", "文号", "责任者", "题名", "日期", "起页", "止页", "文件", "SHA-256", "另行保管",
 )  # fmt: skip
+_SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _PIECE: Final = 256 * 1024
 
 
@@ -201,6 +204,27 @@ class CaseFile:
             placed.filed, placed.before, placed.pages = bound.filed, bound.before, bound.pages
             with bound.path.open("rb") as source, archive.open(CASE_PDF, large=True) as file:
                 while piece := await asyncio.to_thread(source.read, _PIECE):
+                    file.write(piece)
+                    for frame in archive.frames():
+                        yield frame
+        if self._evidence and self._store is not None:
+            for manifest in gatherer.attached.values():
+                async with aclosing(self._original(archive, self._store, manifest)) as frames:
+                    async for frame in frames:
+                        yield frame
+
+    @staticmethod
+    async def _original(archive: Archive, store: EvidenceStore, manifest: Manifest) -> AsyncGenerator[bytes]:
+        """A file that lies beside a step, whole; what the store has lost is listed as absent already."""
+        sizes = [manifest.chunk_size(index) for index in range(len(manifest.chunks))]
+        if not all(map(store.has, manifest.chunks, sizes)):
+            return
+        suffix = Path(manifest.file_name).suffix
+        name = f"beside/{manifest.digest.hex()}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+        with archive.open(name, large=True) as file:
+            for chunk in manifest.chunks:
+                pieces = store.frames(chunk)
+                while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
                     file.write(piece)
                     for frame in archive.frames():
                         yield frame

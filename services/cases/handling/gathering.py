@@ -37,6 +37,9 @@ _ANNOUNCED: Final = bytes(32)
 class Gatherer:
     """Brings what lies beside the letters of one case into a folder.
 
+    Attributes:
+        attached: What lies beside their steps and is here in full, so far, by root.
+
     Args:
         department: Whose.
         case_id: The case.
@@ -62,6 +65,7 @@ class Gatherer:
         self._store = store
         self._folder = folder
         self._evidence = evidence
+        self.attached: dict[bytes, Manifest] = {}
         self._taken = 0
         self._seen: dict[bytes, Beside] = {}
 
@@ -94,6 +98,8 @@ class Gatherer:
                 each,
                 file_name=told.file_name, media_type=told.media_type, size=told.size, digest=told.digest,
             )  # fmt: skip
+        if each.kind is Kind.ATTACHMENT and held is not None and held.complete:
+            self.attached[each.root] = held.manifest
         before = self._seen.get(each.root)
         if before is not None:
             return replace(each, path=before.path, separate=before.separate)

@@ -211,6 +211,8 @@ async def test_a_closed_case_is_one_pdf(office: Office) -> None:
     handled = package.text(package.line("收文处理单"))
     for words in ("清m收〔2026〕1号", "拟请市场稽查科办理", "从严查处", "张三（主要负责人）"):
         assert words in handled
+    instruction = picture("JPEG", (1200, 900), orientation=6)
+    assert package.file.read(f"beside/{sha256(instruction).hexdigest()}.jpg") == instruction
     stamped = package.line("移送函.pdf")
     assert "stamped0" in package.text(stamped)
     assert "stamped1" in package.text(stamped)
@@ -251,6 +253,7 @@ async def test_evidence_that_was_not_asked_for_is_listed(office: Office) -> None
     separate = {each["title"]: each["separate"] for each in package.contents["contents"] if each["separate"]}
     assert set(separate.values()) == {"left-out"}
     assert len(separate) == 5
+    assert not [each for each in package.file.namelist() if each.startswith("beside/")]
     assert package.line("手写批示")["first_page"]
 
 

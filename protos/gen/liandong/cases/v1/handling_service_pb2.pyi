@@ -3011,7 +3011,9 @@ class ArchiveCaseRequest(_message.Message):
     retention: Global___Retention.ValueType
     """How long it is kept."""
     include_evidence: _builtins.bool
-    """Also the evidence: its bytes in the dossier, and what has pages (PDF, PNG, JPEG) in the PDF."""
+    """Also the evidence: its bytes in the dossier, those of what was attached to steps beside it, and what has pages (PDF,
+    PNG, JPEG) in the PDF.
+    """
     plain_text: _builtins.bool
     """Letters as pages of plain text instead of the one PDF: for a node without fonts (`NO_FONT`), or a case that is too
     large to be bound (`NOT_PRINTABLE`).
