@@ -67,9 +67,12 @@ soak: $(STAMP) ## The long forms: fault campaigns, benchmarks, load
 	$(BIN)/pytest -m "soak" $(ARGS)
 
 IMAGE ?= liandong:latest
+FONTS ?= debian
 BASE ?= python:3.11-slim-bookworm
-image: $(STAMP) ## Build the image for all roles; IMAGE= names it, BASE= is built on
+image: $(STAMP) ## Build the image for all roles; IMAGE= names it, BASE= is built on, FONTS=none leaves fonts out
 	$(BIN)/python deploy/wheelhouse.py
+	@if [ "$(FONTS)" = none ]; then echo "image: no fonts are added; letters are printed in those of deploy/fonts or of /fonts"; \
+	else deploy/fonts.sh deploy/fonts || { echo "image: fill deploy/fonts by hand and run again with FONTS=none"; exit 1; }; fi
 	docker build --network none --build-arg BASE=$(BASE) --tag $(IMAGE) deploy
 
 lock: ## Renew requirements.lock from pyproject.toml (needs pip-tools)

@@ -1,17 +1,63 @@
 #!/usr/bin/env bash
-# Brings the fonts that letters are printed in: Fandol (FangSong, Song, Hei, Kai) out of Debian's package of Chinese TeX,
-# without TeX itself. Their licence is the GPL with the font exception, so a document that embeds them is free of it.
-# usage: deploy/fonts.sh [FOLDER]; a node finds them in /usr/local/share/fonts, /fonts, or where its settings say.
+# Brings the free fonts that letters are printed in, out of Debian's packages and without the rest of these:
+#   Fandol (FangSong, Song, Hei, Kai)             texlive-lang-chinese   GPL with the font exception
+#   Liberation Serif (digits and Latin)           fonts-liberation       GPL with the font exception
+#   Noto Serif CJK (characters that others lack)  fonts-noto-cjk         SIL Open Font Licence
+# So a document that embeds them is free of their licences, which are put beside the fonts.
+#
+# usage: deploy/fonts.sh [FOLDER]
+#   without FOLDER: into /usr/local/share/fonts/fandol, where a node finds them, what this machine does not have yet
+#   with FOLDER:    all of them into it, copied from this machine or fetched; `make image` fills deploy/fonts so
+# Fetching asks the mirrors that apt is set up with; where there is none, carry a filled FOLDER there.
 set -euo pipefail
 folder=${1:-/usr/local/share/fonts/fandol}
-if [ -f "$folder/FandolFang-Regular.otf" ]; then exit 0; fi
+whole=$#
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 if id -u _apt > /dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then chown _apt "$work"; fi
-cd "$work"
-apt-get download -qq texlive-lang-chinese
-dpkg-deb --fsys-tarfile texlive-lang-chinese_*.deb | tar -x --wildcards '*/fonts/opentype/public/fandol/Fandol[FSHK]*.otf' '*/fonts/fandol/*'
-install -d "$folder"
-find . -name 'Fandol*.otf' -exec install -m 644 -t "$folder" {} +
-find . -path '*doc*fandol*' -type f -exec install -m 644 -t "$folder" {} +
+
+here() { # a font on this machine, by its name
+  find /usr/local/share/fonts /usr/share/fonts -name "$1" -print -quit 2> /dev/null || true
+}
+
+bring() { # package, its licence, fonts...
+  local package=$1 licence=$2 wanted=() name found
+  shift 2
+  local kept=$folder/LICENCE.$package
+  case $licence in *.gz) kept+=.gz ;; esac
+  for name in "$@"; do
+    if [ -f "$folder/$name" ]; then continue; fi
+    found=$(here "$name")
+    if [ -z "$found" ]; then
+      wanted+=("$name")
+    elif [ "$whole" -gt 0 ]; then
+      install -D -m 644 "$found" "$folder/$name"
+    fi
+  done
+  # what goes into an image goes with its licence
+  if [ "$whole" -gt 0 ] && [ ! -f "$kept" ]; then
+    if [ -f "/$licence" ]; then install -D -m 644 "/$licence" "$kept"; else wanted+=("${licence##*/}"); fi
+  fi
+  if [ ${#wanted[@]} -eq 0 ]; then return; fi
+  if ! (cd "$work" && apt-get download -qq "$package"); then
+    echo "fonts.sh: $package cannot be fetched, so ${wanted[*]} are missing in $folder." >&2
+    echo "fonts.sh: run 'apt-get update', or fill the folder on a machine that has a mirror and carry it here." >&2
+    exit 1
+  fi
+  local patterns=("./$licence")
+  for name in "${wanted[@]}"; do
+    if [ "$name" != "${licence##*/}" ]; then patterns+=("*/$name"); fi
+  done
+  dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar -x -C "$work" --wildcards "${patterns[@]}"
+  for name in "$@"; do
+    found=$(find "$work/usr" -name "$name" -print -quit)
+    if [ -n "$found" ]; then install -D -m 644 "$found" "$folder/$name"; fi
+  done
+  install -D -m 644 "$work/$licence" "$kept"
+}
+
+bring texlive-lang-chinese usr/share/doc/texlive-doc/fonts/fandol/COPYING.gz FandolFang-Regular.otf \
+  FandolSong-Regular.otf FandolSong-Bold.otf FandolHei-Regular.otf FandolKai-Regular.otf
+bring fonts-liberation usr/share/doc/fonts-liberation/copyright LiberationSerif-Regular.ttf
+bring fonts-noto-cjk usr/share/doc/fonts-noto-cjk/copyright NotoSerifCJK-Regular.ttc

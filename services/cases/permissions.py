@@ -7,7 +7,7 @@ from typing import Final
 from services.cases.handlers.imports import IMPORT_RULES
 from services.cases.handlers.reading import READING_RULES
 from services.cases.handlers.subjects import SUBJECT_RULES
-from services.cases.handling.statements import ADMINISTRATORS
+from services.cases.handling.statements import ADMINISTRATORS, SEAL_KEEPERS
 from services.common.permissions import PermissionTable, Rule
 from services.procedures.checker import PERSON_ROLES
 
@@ -61,10 +61,16 @@ HANDLING_RULES: Final[PermissionTable] = {
         for method in ("SetChain", "WithdrawChain", "SetSeries", "WithdrawSeries", "VoidNumber", "HandOver")
     },
     **{
+        f"{_HANDLING}/{method}": Rule(
+            kinds=_CALLERS, same_department=True, actor="required", roles=SEAL_KEEPERS
+        )
+        for method in ("SetSealImage", "WithdrawSealImage")
+    },
+    **{
         f"{_HANDLING}/{method}": Rule(kinds=_CALLERS, same_department=True, actor="required")
         for method in (
             "ListChains", "GetDocument", "ListDocuments", "ListDelegations", "ListSeries", "ListNumbers",
-            "ListRegisters", "ExportRegister", "ArchiveCase",
+            "ListRegisters", "ExportRegister", "ArchiveCase", "ListSealImages",
         )
     },
 }  # fmt: skip

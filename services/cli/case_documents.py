@@ -8,6 +8,7 @@ import typer
 from liandong.cases.v1 import document_service_pb2 as pb
 
 from services.cli.connection import Connection, connected
+from services.cli.output import word
 from services.cli.progress import counting
 from services.cli.texts import language
 
@@ -51,11 +52,12 @@ async def document(
         language=language(),
     )
     path = output
-    made = bytearray()
+    made, stood_in_for = bytearray(), list[str]()
     with counting(letter) as moved:
         async for piece in link.documents.RenderLetter(asked):
             path = path or Path(piece.file_name)
             made += piece.chunk
+            stood_in_for += piece.stood_in_for
             moved(len(made), len(made))
     assert path is not None
     part = path.with_name(f".{path.name}.part")
@@ -64,4 +66,6 @@ async def document(
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    if stood_in_for:
+        link.output.say("case.stood_in_for", faces=", ".join(word("face", each) for each in stood_in_for))
     link.output.say("case.document", file=path, bytes=len(made))

@@ -71,15 +71,22 @@ async def archive(
     *,
     retention: Annotated[Retention, typer.Option()],
     evidence: Annotated[bool, typer.Option("--evidence")] = False,
+    plain_text: Annotated[bool, typer.Option("--plain-text")] = False,
     out: Out = None,
 ) -> None:
-    """File a closed case: contents list, letters on pages, the dossier, in one package."""
+    """File a closed case: everything on pages of one PDF, the contents list, the dossier, in one package."""
     names = {
         Retention.PERMANENT: pb.RETENTION_PERMANENT,
         Retention.YEARS_30: pb.RETENTION_30_YEARS,
         Retention.YEARS_10: pb.RETENTION_10_YEARS,
     }
-    request = pb.ArchiveCaseRequest(case_id=case_id, retention=names[retention], include_evidence=evidence)
+    request = pb.ArchiveCaseRequest(
+        case_id=case_id,
+        retention=names[retention],
+        include_evidence=evidence,
+        plain_text=plain_text,
+        language=language(),
+    )
     path = out or Path(f"{case_id}-archive.zip")
     written = await saved(path, link.handling.ArchiveCase(request))
     link.output.say("handling.saved", file=path, bytes=written)

@@ -116,6 +116,17 @@ def series(views: Iterable[pb.SeriesView]) -> Table:
     return rows
 
 
+def seals(views: Iterable[pb.SealImageView]) -> Table:
+    """Pictures of the seal."""
+    rows = table("seal", "size", "pixels", "valid", "set_by", "digest")
+    for each in views:
+        rows.add_row(
+            str(each.seal_id), f"{each.size_mm} mm", f"{each.pixels_wide} × {each.pixels_high}", _period(each),
+            escape(each.set_by.name), each.digest.hex()[:16],
+        )  # fmt: skip
+    return rows
+
+
 def numbers(found: pb.ListNumbersResponse) -> Table:
     """Every number, and what it is."""
     rows = table("number", "state", "document", "why", "at")
@@ -197,5 +208,5 @@ def _due(text: str, *, late: bool) -> str:
     return _LATE.format(text) if late else text
 
 
-def _period(view: pb.ChainView | pb.SeriesView) -> str:
+def _period(view: pb.ChainView | pb.SeriesView | pb.SealImageView) -> str:
     return f"{moment(view.valid_from)} – {moment(view.valid_until) if view.HasField('valid_until') else ''}"

@@ -23,6 +23,7 @@ from services.documents.model import (
     Form,
     Paragraph,
     Space,
+    Stamp,
     Table,
     Turn,
 )
@@ -35,13 +36,16 @@ from services.documents.pages import (
     RIGHT,
     TOP,
     WIDTH,
+    Area,
     Glyphs,
-    Item,
     Measure,
     Page,
+    Picture,
     Stroke,
     fitted_size,
+    frame,
     lines_of,
+    middle_of,
     pitch_of,
     set_line,
 )
@@ -49,7 +53,12 @@ from services.documents.pages import (
 _PADDING: Final = 5.0
 _ORPHANS: Final = 2
 """So many lines of a paragraph go over with what must not begin a page alone."""
+_SHORT: Final = 3
+"""Lines of a row that begin a page's foot at least."""
 _LETTER_RULE_MM: Final = 170.0
+
+_LaidCell = tuple[float, float, list[tuple[Paragraph, int, Line]], int]
+"""Left edge, width, lines, and the page that it leads to."""
 
 
 def compose(document: Document, measure: Measure) -> list[Page]:
@@ -168,7 +177,7 @@ class _Flow:
 
     def _kept(self, group: Sequence[model.Block]) -> None:
         """Paragraphs that go together: of the first, so many lines go over that the others do not stand alone."""
-        laid: list[tuple[Paragraph, int, Line] | None] = []
+        laid: list[tuple[Paragraph, int, Line] | Stamp | None] = []
         lengths = []
         for block in group:
             if isinstance(block, Space):
@@ -177,6 +186,8 @@ class _Flow:
                 lines = lines_of(block, self._measure)
                 laid += [(block, number, line) for number, line in enumerate(lines)]
                 lengths.append(len(lines))
+            elif isinstance(block, Stamp):
+                laid.append(block)
         begin = max(0, lengths[0] - _ORPHANS) if lengths and isinstance(group[0], Paragraph) else 0
         end = len(laid) - max(0, lengths[-1] - _ORPHANS) if lengths else len(laid)
         for place, each in enumerate(laid):
@@ -190,11 +201,24 @@ class _Flow:
             if each is None:
                 self._space(Space())
                 continue
+            if isinstance(each, Stamp):
+                self._stamp(each, laid[place - 1])
+                continue
             paragraph, number, line = each
             if not self._page.room(paragraph.size):
                 self._turn()
             self._page.items += set_line(line, paragraph, number, self._page.y)
             self._page.y += LEADING
+
+    def _stamp(self, stamp: Stamp, date: tuple[Paragraph, int, Line] | Stamp | None) -> None:
+        """A seal over the line before it, the date, and the one above that (7.3.5.1)."""
+        assert isinstance(date, tuple)
+        paragraph, _, line = date
+        width, height = stamp.width_mm * MM, stamp.height_mm * MM
+        # between the two lines: the next one's top, two lines up, and half of what they take
+        between = self._page.y - LEADING * 1.5 + SIZE_3 / 2
+        x = middle_of(line, paragraph) - width / 2
+        self._page.items.append(Picture(x, between - height * model.SEALED_AT, width, height, stamp.png))
 
     def _fits(self, lines: int) -> bool:
         return self._page.y + (lines - 1) * LEADING + SIZE_3 <= BOTTOM + 0.01
@@ -202,15 +226,22 @@ class _Flow:
     # -- tables -----------------------------------------------------------------------------------
 
     def _table(self, table: Table) -> None:
-        for row in table.rows[: table.header]:
+        head, rest = table.rows[: table.header], table.rows[table.header :]
+        if head:
+            # no header stands at a page's foot with no row below it
+            lines = [self._laid(table, row)[1] for row in head]
+            lines += [min(_SHORT, self._laid(table, row)[1]) for row in rest[:1]]
+            needed = sum(count * table.size * 1.5 + 2 * _PADDING for count in lines)
+            if self._page.y + needed > BOTTOM + 0.01 and self._page.y > TOP + 0.01:
+                self._turn()
+        for row in head:
             self._row(table, row)
-        for row in table.rows[table.header :]:
+        for row in rest:
             self._row(table, row, repeat=True)
         self._page.y += LEADING / 2
 
-    def _row(self, table: Table, row: Sequence[Cell], *, repeat: bool = False) -> None:
-        """A row; what does not stand on the page goes on with the next, below the header again."""
-        lead = table.size * 1.5
+    def _laid(self, table: Table, row: Sequence[Cell]) -> tuple[list[_LaidCell], int]:
+        """The cells of a row with their lines, and how many lines it is high."""
         left, cells = LEFT, []
         column = 0
         for cell in row:
@@ -222,13 +253,18 @@ class _Flow:
                 for paragraph in paragraphs
                 for number, line in enumerate(lines_of(paragraph, self._measure, width - 2 * _PADDING))
             ]
-            cells.append((left, width, lines))
+            cells.append((left, width, lines, cell.leads_to))
             left += width
-        total = max([table.least, *(len(lines) for *_, lines in cells)])
+        return cells, max([table.least, *(len(lines) for _, _, lines, _ in cells)])
+
+    def _row(self, table: Table, row: Sequence[Cell], *, repeat: bool = False) -> None:
+        """A row; what does not stand on the page goes on with the next, below the header again."""
+        lead = table.size * 1.5
+        cells, total = self._laid(table, row)
         done = 0
         while done < total:
             room = int((BOTTOM - self._page.y - 2 * _PADDING + 0.01) // lead)
-            short = min(3, total - done)
+            short = min(_SHORT, total - done)
             if room < short and self._page.y > TOP + 0.01:
                 self._turn()
                 if repeat:
@@ -237,7 +273,9 @@ class _Flow:
                 continue
             count = min(max(room, 1), total - done)
             height = count * lead + 2 * _PADDING
-            for x, width, lines in cells:
+            for x, width, lines, page in cells:
+                if page:
+                    self._page.items.append(Area(x, self._page.y, width, height, page))
                 part = lines[done : done + count]
                 self._cell(x, width, height, lead, part, whole=count == total)
             self._page.y += height
@@ -254,7 +292,7 @@ class _Flow:
         whole: bool,
     ) -> None:
         page = self._page
-        page.items += _frame(x, page.y, width, height)
+        page.items += frame(x, page.y, width, height)
         # text stands in the middle of its row's height
         top = page.y + _PADDING + (lead - (lines[0][0].size if lines else 0)) / 2
         if whole:
@@ -268,7 +306,7 @@ class _Flow:
     def imprint(self) -> None:
         """Copies and printing at the foot of the block on the last page (7.4); a letter has copies only (10.1)."""
         imprint = self._document.imprint
-        if imprint is None or not (imprint.copies or imprint.office):
+        if imprint is None:
             return
         ruled = self._document.form is Form.OFFICIAL
         lead = LEADING * 0.9
@@ -282,6 +320,8 @@ class _Flow:
         )
         lines = lines_of(copies, self._measure) if imprint.copies else []
         printing = ruled and bool(imprint.office)
+        if not lines and not printing:
+            return
         height = (len(lines) + printing) * lead + 4
         if self._page.y - (LEADING - SIZE_3) + LEADING / 2 + height > BOTTOM:
             self._turn()
@@ -347,18 +387,8 @@ def _fitted(text: str, size: float, width: float, colour: model.Colour) -> Parag
 
 
 def _keeps(block: model.Block) -> bool:
-    return isinstance(block, Space) or (isinstance(block, Paragraph) and block.keep)
+    return isinstance(block, Space | Stamp) or (isinstance(block, Paragraph) and block.keep)
 
 
 def _in_cell(cell: Cell, size: float, text: str) -> Paragraph:
     return Paragraph(text, face=cell.face, size=size, align=cell.align, first=0)
-
-
-def _frame(x: float, y: float, width: float, height: float) -> list[Item]:
-    right, bottom = x + width, y + height
-    return [
-        Stroke(x, y, right, y),
-        Stroke(x, bottom, right, bottom),
-        Stroke(x, y, x, bottom),
-        Stroke(right, y, right, bottom),
-    ]

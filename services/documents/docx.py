@@ -20,7 +20,7 @@ from docx.shared import Mm, Pt, RGBColor
 
 from services.documents import model
 from services.documents.breaking import is_full
-from services.documents.docx_elements import TWIPS, border, field, frame, switched_off
+from services.documents.docx_elements import TWIPS, border, field, floating, frame, switched_off
 from services.documents.model import (
     HINT,
     MM,
@@ -34,10 +34,11 @@ from services.documents.model import (
     Form,
     Paragraph,
     Space,
+    Stamp,
     Table,
     Turn,
 )
-from services.documents.pages import LEADING, WIDTH, fitted_size, lines_of, pitch_of
+from services.documents.pages import LEADING, LEFT, WIDTH, fitted_size, lines_of, middle_of, pitch_of
 
 FONTS: Final[Mapping[Face, str]] = {
     Face.FANGSONG: "仿宋",
@@ -90,6 +91,7 @@ class _Writer:
         properties.created = properties.modified = made_at.replace(tzinfo=None)
         self._section = self._docx.sections[0]
         self._turned = False
+        self._last: Paragraph | None = None
         self._page()
         style = self._docx.styles["Normal"]
         style.font.size = Pt(SIZE_3)
@@ -136,11 +138,26 @@ class _Writer:
             self._turned = True
         elif isinstance(block, Table):
             self._table(block)
+        elif isinstance(block, Stamp):
+            self._stamp(block)
         else:
             target = self._docx.add_paragraph()
             self._write(target, block)
             target.paragraph_format.page_break_before = self._turned or None
             self._turned = False
+            self._last = block
+
+    def _stamp(self, stamp: Stamp) -> None:
+        """A seal behind the date and the line above it, out of the flow."""
+        date = self._last
+        assert date is not None
+        (line, *_) = lines_of(date, _measure)
+        left = middle_of(line, date) - LEFT - stamp.width_mm * MM / 2
+        above = stamp.height_mm * MM * model.SEALED_AT - (SIZE_3 - _LINE) / 2
+        run = self._docx.paragraphs[-1].add_run()
+        with io.BytesIO(stamp.png) as png:
+            run.add_picture(png, Mm(stamp.width_mm), Mm(stamp.height_mm))
+        floating(run, left, -above)
 
     def _write(self, target: Any, paragraph: Paragraph, lead: float = _LINE) -> None:
         layout = target.paragraph_format

@@ -67,3 +67,29 @@ def field(target: Any, code: str) -> None:
         else:
             element.text = text
         run._r.append(element)  # noqa: SLF001
+
+
+def floating(run: Any, left: float, top: float) -> None:
+    """Take a run's picture out of the line and put it behind the text, in points from column and paragraph."""
+    inline = run._r.find(f".//{qn('wp:inline')}")  # noqa: SLF001 - the library knows pictures in lines alone
+    anchor = OxmlElement("wp:anchor")
+    for name, value in (
+        ("distT", 0), ("distB", 0), ("distL", 0), ("distR", 0), ("simplePos", 0), ("relativeHeight", 1),
+        ("behindDoc", 1), ("locked", 0), ("layoutInCell", 1), ("allowOverlap", 1),
+    ):  # fmt: skip
+        anchor.set(name, str(value))
+    corner = OxmlElement("wp:simplePos")
+    corner.set("x", "0")
+    corner.set("y", "0")
+    anchor.append(corner)
+    for name, of, points in (("positionH", "column", left), ("positionV", "paragraph", top)):
+        place, offset = OxmlElement(f"wp:{name}"), OxmlElement("wp:posOffset")
+        place.set("relativeFrom", of)
+        offset.text = str(Pt(points))
+        place.append(offset)
+        anchor.append(place)
+    for child in list(inline):
+        anchor.append(child)
+        if child.tag == qn("wp:extent"):
+            anchor.append(OxmlElement("wp:wrapNone"))
+    inline.getparent().replace(inline, anchor)

@@ -7,6 +7,7 @@ that the operator names. docs/documents.md says which to install.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ _CHINESE: Final = (
 
 
 class NoFont(LiandongError):
-    """This node has no font for Chinese, so it can print nothing; an operator installs one."""
+    """This node has no font for Chinese, so it prints no PDF; deploy/fonts.sh brings free ones. DOCX needs none."""
 
     reason = "NO_FONT"
     code = "FAILED_PRECONDITION"
@@ -80,7 +81,7 @@ class Fonts:
         return tuple(
             face
             for face, wanted in _WANTED.items()
-            if self.chains[face][0].path.name not in {name for name, _ in wanted}
+            if self.chains[face][0].path.name.lower() not in {name.lower() for name, _ in wanted}
         )
 
 
@@ -122,6 +123,21 @@ def report(folders: Iterable[Path] = ()) -> None:
     )
 
 
+def main() -> int:
+    """Say which font each face is printed in here, and which others stand behind it."""
+    try:
+        found = find(Path(each) for each in sys.argv[1:])
+    except NoFont as error:
+        sys.stderr.write(f"{error.reason}: {error.message}\n")
+        return 1
+    missing = found.missing()
+    for face, chain in found.chains.items():
+        names = [each.path.name for each in chain]
+        note = " (stands in)" if face in missing else ""
+        sys.stdout.write(f"{face}: {names[0]}{note}; then {', '.join(names[1:]) or 'none'}\n")
+    return 0
+
+
 def _files(folders: Iterable[Path]) -> Mapping[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
@@ -134,3 +150,7 @@ def _files(folders: Iterable[Path]) -> Mapping[str, Path]:
 
 def _found(here: Mapping[str, Path], wanted: Iterable[tuple[str, int]]) -> list[FontFile]:
     return [FontFile(here[name.lower()], index) for name, index in wanted if name.lower() in here]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -73,11 +73,13 @@ class DocumentHandlers:
         await self._note(letter.case_id, what, "ok")
         form = _FORMATS[request.format]
         made = await self._renderer.render(document, form, now)
+        stood_in_for = await self._renderer.stood_in_for() if form is Format.PDF else ()
         first = pb.RenderLetterResponse(
             file_name=f"{_SLASHES.sub(' ', document.title)}.{form}",
             media_type=form.media_type,
             size=len(made),
             chunk=made[:CHUNK],
+            stood_in_for=[each.value for each in stood_in_for],
         )
         await write(context, first)
         for start in range(CHUNK, len(made), CHUNK):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from google.protobuf.message import Message
 
+from services.cases.handling.seal_image import SealImage
 from services.procedures.explanation import Explanation
 from services.procedures.facts import Urgency
 from services.procedures.model import Title
@@ -83,6 +84,7 @@ class Letter:
         amends: Number of the letter that it corrects.
         missing: Roles whose approval a draft still lacks.
         ledgered: None while it is not admitted.
+        seal: What the department's seal looked like when the letter was sealed; None where it was not.
     """
 
     letter_id: str
@@ -115,3 +117,4 @@ class Letter:
     amends: str
     content_digest: bytes
     ledgered: Ledgered | None
+    seal: SealImage | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 
 from services.cases.titles import material_title
@@ -9,7 +10,10 @@ from services.documents import bodies
 from services.documents.letter import Attached, Duty, Letter
 from services.documents.model import (
     HINT,
+    MM,
+    SEALED_AT,
     SIZE_2,
+    SIZE_3,
     Align,
     Block,
     Document,
@@ -19,7 +23,9 @@ from services.documents.model import (
     Language,
     Paragraph,
     Space,
+    Stamp,
 )
+from services.documents.pages import LEADING
 from services.documents.words import act_texts, date, instant, limit, pick, say
 from services.procedures.facts import Urgency
 from services.procedures.obligation import Unit
@@ -174,10 +180,17 @@ def _signature(letter: Letter, language: Language) -> list[Block]:
     name_right = max(0.0, _AUTHORITY + (narrow - wide) / 2)
     day_right = max(float(_AUTHORITY), name_right + (wide - narrow) / 2)
     contact = str(getattr(letter.body, "contact", "")) if letter.body is not None else ""
+    seal = letter.seal
+    # name and date alone, with room for a seal by hand, or as much as the seal has above them
+    above = (
+        2 if seal is None else max(2, ceil((seal.height_mm * MM * SEALED_AT + SIZE_3 / 2) / LEADING - 1.5))
+    )
+    stamp = [] if seal is None else [Stamp(seal.png, seal.width_mm, seal.height_mm)]
     return [
-        Space(2),
+        Space(above),
         Paragraph(author, first=0, right=name_right, align=Align.END, keep=True),
-        Paragraph(day, first=0, right=day_right, align=Align.END, keep=bool(contact)),
+        Paragraph(day, first=0, right=day_right, align=Align.END, keep=bool(contact or stamp)),
+        *stamp,
         *([Paragraph(say("letter.contact", language, contact=contact))] if contact else []),
     ]
 

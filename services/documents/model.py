@@ -104,12 +104,18 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table; `span` counts the columns that it takes."""
+    """A cell of a table.
+
+    Attributes:
+        span: The columns that it takes.
+        leads_to: The page of the file that a click on it opens; 0 for none.
+    """
 
     text: str
     span: int = 1
     face: Face = Face.FANGSONG
     align: Align = Align.START
+    leads_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +138,27 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """A seal over the two lines before it, the authority's name and the date; it takes no room itself.
+
+    Attributes:
+        png: Its picture.
+    """
+
+    png: bytes
+    width_mm: float
+    height_mm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """The next block begins a page."""
 
 
-Block = Paragraph | Space | Table | Turn
+Block = Paragraph | Space | Table | Stamp | Turn
+
+SEALED_AT: Final = 2 / 3
+"""How far down a seal name and date stand: below its middle, GB/T 9704-2012, 7.3.5.1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,29 @@ class Stroke:
     colour: Colour = BLACK
 
 
-Item = Glyphs | Stroke
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A place that opens another page of the file."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that darkens what it lies on, as stamping ink does."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    png: bytes
+
+
+Item = Glyphs | Stroke | Area | Picture
 
 
 @dataclass(slots=True)
@@ -142,6 +164,12 @@ def _balanced(paragraph: Paragraph, found: Sequence[Atom], lines: list[Line], ro
     return [Line(part, last=part is parts[-1]) for part in parts]
 
 
+def middle_of(line: Line, paragraph: Paragraph) -> float:
+    """The middle of a line that stands at the right of the block, from the page's left edge."""
+    pitch = pitch_of(paragraph.size)
+    return RIGHT - paragraph.right * pitch - (line.width - pitch + paragraph.size) / 2
+
+
 def set_line(
     line: Line, paragraph: Paragraph, number: int, top: float, *, x: float = LEFT, width: float = WIDTH
 ) -> list[Item]:
@@ -169,6 +197,17 @@ def set_line(
     elif paragraph.align is Align.END:
         indent += slack
     return list(_runs(line, paragraph, number, x + indent, top + ASCENT * paragraph.size, spread))
+
+
+def frame(x: float, y: float, width: float, height: float) -> list[Item]:
+    """The four strokes around a place."""
+    right, bottom = x + width, y + height
+    return [
+        Stroke(x, y, right, y),
+        Stroke(x, bottom, right, bottom),
+        Stroke(x, y, x, bottom),
+        Stroke(right, y, right, bottom),
+    ]
 
 
 def _runs(

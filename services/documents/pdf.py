@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from fpdf import FPDF
@@ -12,8 +13,8 @@ from fpdf.fonts import TTFFont
 from services.documents.breaking import is_full
 from services.documents.compose import compose
 from services.documents.fonts import FontFile, Fonts
-from services.documents.model import Document, Face
-from services.documents.pages import PAGE_HEIGHT, PAGE_WIDTH, Glyphs, Stroke
+from services.documents.model import Document, Face, Language
+from services.documents.pages import PAGE_HEIGHT, PAGE_WIDTH, Area, Glyphs, Item, Picture, Stroke
 
 PRODUCER: Final = "Liandong"
 _UNKNOWN: Final = "\u3013"
@@ -28,20 +29,16 @@ def render(document: Document, fonts: Fonts, made_at: datetime) -> bytes:
         fonts: In which fonts.
         made_at: For the file's properties.
     """
-    canvas = _Canvas(fonts)
+    canvas = Canvas(fonts)
     pages = compose(document, canvas.width)
-    canvas.describe(document, made_at)
+    canvas.describe(document.title, document.authority, document.language, made_at)
     for page in pages:
         canvas.turn()
-        for item in page.items:
-            if isinstance(item, Stroke):
-                canvas.stroke(item)
-            else:
-                canvas.glyphs(item)
+        canvas.draw(page.items)
     return canvas.bytes()
 
 
-class _Canvas:
+class Canvas:
     """fpdf2 in points, with a font chosen for each character."""
 
     def __init__(self, fonts: Fonts) -> None:
@@ -54,18 +51,33 @@ class _Canvas:
         self._chosen: dict[tuple[Face, str], tuple[str, str]] = {}
         self._names: dict[FontFile, str] = {}
 
-    def describe(self, document: Document, made_at: datetime) -> None:
+    def describe(self, title: str, author: str, language: Language, made_at: datetime) -> None:
         """The file's properties."""
-        self._pdf.set_title(document.title)
-        self._pdf.set_author(document.authority)
+        self._pdf.set_title(title)
+        self._pdf.set_author(author)
         self._pdf.set_creator(PRODUCER)
         self._pdf.set_producer(PRODUCER)
-        self._pdf.set_lang("zh-CN" if document.language == "zh" else "en")
+        self._pdf.set_lang("zh-CN" if language == "zh" else "en")
         self._pdf.set_creation_date(made_at)
 
-    def turn(self) -> None:
-        """Begin a page."""
-        self._pdf.add_page()
+    def turn(self, *, sideways: bool = False) -> None:
+        """Begin a page; `sideways` where it is wider than high."""
+        self._pdf.add_page("landscape" if sideways else "portrait")
+
+    def draw(self, items: Iterable[Item]) -> None:
+        """Draw what stands on the page."""
+        for item in items:
+            match item:
+                case Glyphs():
+                    self.glyphs(item)
+                case Stroke():
+                    self.stroke(item)
+                case Area():
+                    target = self._pdf.add_link(page=item.page)
+                    self._pdf.link(item.x, item.y, item.width, item.height, target)
+                case Picture():
+                    with self._pdf.local_context(blend_mode="Multiply"):
+                        self._pdf.image(item.png, item.x, item.y, item.width, item.height)
 
     def width(self, text: str, face: Face, size: float) -> float:
         """The width of text in a face."""
@@ -96,6 +108,15 @@ class _Canvas:
     def bytes(self) -> bytes:
         """The file."""
         return bytes(self._pdf.output())
+
+    def close(self) -> None:
+        """Close the files of the fonts."""
+        for name in self._names.values():
+            self._font(name).ttfont.close()
+
+    def save(self, path: Path) -> None:
+        """Write the file to a place."""
+        self._pdf.output(str(path))
 
     def _in_fonts(self, text: str, face: Face) -> Iterator[tuple[str, str]]:
         """Text in runs of one font; a character that no font has is shown as the geta mark."""

@@ -28,7 +28,7 @@ from services.documents.model import (
 from services.documents.words import instant, pick, say
 from services.procedures.facts import Urgency
 
-_HALVES: Final = (0.2, 0.3, 0.2, 0.3)
+HALVES: Final = (0.2, 0.3, 0.2, 0.3)
 
 
 def approval(letter: Letter, language: Language, now: datetime) -> Document:
@@ -91,7 +91,7 @@ def approval(letter: Letter, language: Language, now: datetime) -> Document:
         letter,
         language,
         now,
-        [Table(_HALVES, tuple(rows)), approvals, Table(_HALVES, tuple(sent))],
+        [Table(HALVES, tuple(rows)), approvals, Table(HALVES, tuple(sent))],
     )
 
 
@@ -264,22 +264,33 @@ def _counted(duty: Duty, language: Language) -> Table:
 
 
 def _sheet(key: str, letter: Letter, language: Language, now: datetime, blocks: Sequence[Block]) -> Document:
-    author = pick(letter.author, language)
-    head = _head(key, letter, language)
+    name, author = say(f"sheet.{key}", language), pick(letter.author, language)
+    mark = say("letter.draft", language) if letter.draft else ""
+    return sheet_of(name, author, language, now, blocks, mark)
+
+
+def sheet_of(
+    name: str, authority: str, language: Language, now: datetime, blocks: Sequence[Block], mark: str = ""
+) -> Document:
+    """A sheet under its head, with the time when it was printed at its foot."""
+    head = _headed(name, authority, language)
     return Document(
         title=head.text.replace(HINT, ""),
         form=Form.SHEET,
         blocks=(head, Space(), *blocks),
-        authority=author,
-        mark=say("letter.draft", language) if letter.draft else "",
+        authority=authority,
+        mark=mark,
         language=language,
         footnote=say("sheet.printed", language, at=instant(now, language)),
     )
 
 
 def _head(key: str, letter: Letter, language: Language) -> Paragraph:
-    name = say(f"sheet.{key}", language)
-    title = f"{pick(letter.author, language)}{HINT}{name}" if language == "zh" else name
+    return _headed(say(f"sheet.{key}", language), pick(letter.author, language), language)
+
+
+def _headed(name: str, authority: str, language: Language) -> Paragraph:
+    title = f"{authority}{HINT}{name}" if language == "zh" else name
     return Paragraph(title, face=Face.SONG, size=SIZE_2, first=0, align=Align.CENTRE, keep=True)
 
 

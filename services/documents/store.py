@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 
 from services.cases import bodies, drafts, queries, store, tables
 from services.cases.entry import Entry
+from services.cases.handling.seal_image import SealImage
+from services.cases.handling.store import seal_of
 from services.common.clock import from_microseconds
 from services.common.errors import NotFound
 from services.documents.letter import Addressee, Approved, Attached, Duty, Ledgered, Letter
@@ -22,6 +24,7 @@ from services.exchange.department import Department
 from services.exchange.digests import content_digest
 from services.exchange.directory import Directory
 from services.exchange.letters import URGENCIES, moment
+from services.exchange.session import REFUSED
 from services.procedures.admit import missing_approvals
 from services.procedures.deadlines import explain
 from services.procedures.facts import Urgency
@@ -62,6 +65,7 @@ def _sent(connection: Connection, department: Department, row: Any, drafted: Any
     entry = _entry(connection, content.case_id, directory.law, now)
     received = queries.received(connection, [row]).get(row.letter_id, {})
     signed = _signatures(connection, row)
+    digest = content_digest(header.act.content)
     ledgered = None
     if row.position is not None:
         ledgered = Ledgered(
@@ -91,9 +95,17 @@ def _sent(connection: Connection, department: Department, row: Any, drafted: Any
         body=None if header.sealed else bodies.parse_body(content.body_type, row.payload),
         sealed=header.sealed,
         ledgered=ledgered,
-        content_digest=content_digest(header.act.content),
+        content_digest=digest,
+        seal=_seal(connection, department, row, digest),
         **_common(connection, directory, content, procedure, header.author, entry, row.payload),
     )
+
+
+def _seal(connection: Connection, department: Department, row: Any, digest: bytes) -> SealImage | None:
+    """On own letters alone: no department has another's picture, and what was refused is no letter."""
+    if row.author != department.name or row.disposition == REFUSED:
+        return None
+    return seal_of(connection, row.letter_id, digest)
 
 
 def _drafted(connection: Connection, department: Department, row: Any, now: datetime) -> Letter:

@@ -1,4 +1,7 @@
-"""Where a node is wired: each hosted department with its database, desk, link, evidence and port."""
+"""Where a node is wired: each hosted department with its database, desk, link, evidence and port.
+
+It is long because it is the only place where a node is wired.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,7 @@ from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.handlers.duties import DutyHandlers
 from services.cases.handlers.imports import ImportHandlers
 from services.cases.handlers.subjects import SubjectHandlers
+from services.cases.handling.seal_http import HttpSeal
 from services.cases.parked import ParkedRetrier
 from services.common import interpreter
 from services.common.background import keep_up
@@ -49,6 +53,7 @@ from services.common.db import Database
 from services.common.errors import LiandongError
 from services.common.server import Server
 from services.documents import fonts
+from services.documents.binding import CaseBinder
 from services.documents.handlers import DocumentHandlers
 from services.documents.rendering import Renderer
 from services.exchange import actors
@@ -156,6 +161,7 @@ class HostedDepartment:
         self.link = Link(self.department, self._connect_link, clock)
         self._channel: grpc.aio.Channel | None = None
         self._evidence()
+        self._seal = HttpSeal(settings.seal) if settings.seal.url else None
         self._tasks: list[asyncio.Task[None]] = []
         self.server: Server
 
@@ -227,7 +233,14 @@ class HostedDepartment:
             document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
         )
         server.add(
-            HandlingHandlers(department, self.desk, prove=self._prove, evidence=self._store),
+            HandlingHandlers(
+                department,
+                self.desk,
+                self._seal,
+                prove=self._prove,
+                evidence=self._store,
+                binder=CaseBinder(self._renderer),
+            ),
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(
@@ -313,6 +326,8 @@ class HostedDepartment:
             await self._channel.close(None)
         for closing in self._closing:
             closing.cancel()
+        if self._seal is not None:
+            self._seal.close()
         self.database.close()
 
     async def _renew(self) -> None:
@@ -359,7 +374,12 @@ class Node:
         self.settings = settings
         clock = clock or SystemClock()
         printing = settings.documents
-        renderer = Renderer(printing.fonts, at_once=printing.at_once, limit_s=printing.limit_s)
+        renderer = Renderer(
+            printing.fonts,
+            at_once=printing.at_once,
+            limit_s=printing.limit_s,
+            binding_s=printing.binding_s,
+        )
         self.departments = [
             HostedDepartment(
                 each,

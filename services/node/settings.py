@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from services.cases.settings import SealSettings
 from services.common.config import Section, Settings
 from services.common.telemetry import TelemetrySettings
 from services.documents.settings import DocumentSettings
@@ -21,6 +22,7 @@ class HostedSettings(Section):
         listen: `host:port`; port 0 takes a free one.
         database_url: `sqlite:///file` or `postgresql://...`; a file in its folder if empty.
         notices: How its people are told.
+        seal: Its seal service.
     """
 
     name: str = Field(min_length=3, max_length=120)
@@ -28,6 +30,7 @@ class HostedSettings(Section):
     listen: str = "0.0.0.0:7445"
     database_url: str = ""
     notices: NoticeSettings = Field(default_factory=NoticeSettings)
+    seal: SealSettings = Field(default_factory=SealSettings)
 
     @property
     def database(self) -> str:

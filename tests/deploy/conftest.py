@@ -29,9 +29,14 @@ def client() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def image(client: Any) -> str:
     """The image, built from the wheelhouse on a closed network."""
-    from tests.deploy.engine import base_image  # noqa: PLC0415 - see `client`
+    from tests.deploy.engine import base_image, missing  # noqa: PLC0415 - see `client`
 
     subprocess.run([sys.executable, DEPLOY / "wheelhouse.py"], check=True, stdout=subprocess.DEVNULL)
+    brought = subprocess.run(
+        [DEPLOY / "fonts.sh", DEPLOY / "fonts"], capture_output=True, text=True, check=False
+    )
+    if brought.returncode:
+        missing(f"fonts; {brought.stderr.strip()}")
     options: dict[str, Any] = {"path": str(DEPLOY), "network_mode": "none", "rm": True, "forcerm": True}
     options["buildargs"] = {"BASE": base_image(client)}
     # named, so that its layers are there for the next run

@@ -9,7 +9,7 @@ from services.cases.handlers.handling_files import FileHandlers
 from services.cases.handlers.handling_rules import HandlingRuleHandlers
 from services.cases.handlers.reading import ReadingHandlers
 from services.cases.handlers.writing import WritingHandlers
-from services.cases.handling.pages import Renderer
+from services.cases.handling.binding import Binder
 from services.cases.handling.seal import NoSeal, SealService
 from services.cases.watch import CaseWatch
 from services.common.clock import Clock
@@ -44,7 +44,7 @@ class HandlingHandlers(FileHandlers, HandlingRuleHandlers):
         seal: Its seal service; without one an electronic seal is refused.
         prove: Asks the registry for an inclusion proof; None where it cannot be asked.
         evidence: Where the chunks of evidence lie; None where packages are to hold none.
-        renderer: Puts archived letters on pages; plain text without.
+        binder: Binds archived cases into one file; pages of plain text without.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class HandlingHandlers(FileHandlers, HandlingRuleHandlers):
         seal: SealService | None = None,
         prove: Prove | None = None,
         evidence: EvidenceStore | None = None,
-        renderer: Renderer | None = None,
+        binder: Binder | None = None,
     ) -> None:
         watch = CaseWatch()
         desk.moved = watch.changed
         super().__init__(department, seal or NoSeal(), watch)
-        self.prove, self.evidence, self.renderer = prove, evidence, renderer
+        self.prove, self.evidence, self.binder = prove, evidence, binder

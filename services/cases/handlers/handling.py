@@ -14,7 +14,7 @@ from services.cases.desk import DeskSession
 from services.cases.handlers.audited import AuditedReads
 from services.cases.handling import store, views, work
 from services.cases.handling.people import standing_of
-from services.cases.handling.seal import SealService
+from services.cases.handling.seal import Sealed, SealService, ToSeal
 from services.cases.handling.steps import Steps
 from services.cases.handling.store import Kept
 from services.cases.handling.work import Place
@@ -231,7 +231,7 @@ class DocumentHandlers(HandlingCommands):
 
     async def _step(self, method: str, work: Callable[[Steps], Kept]) -> pb.DocumentView:
         def command(session: DepartmentSession, desk: DeskSession) -> tuple[Kept, pb.DocumentView]:
-            kept = work(Steps(session, desk, self._seal))
+            kept = work(Steps(session, desk))
             (view,) = self._documents(session.connection, [kept])
             return kept, view
 
@@ -254,6 +254,9 @@ class DocumentHandlers(HandlingCommands):
         assigned = [views.who_from(each) for each in request.assigned]
         if any(not each.section and not each.subject for each in assigned):
             raise InvalidField("It is dispatched to a section or a person.", field="assigned")
+        sealed = None
+        if request.electronic_seal:
+            sealed = await self._sealed(request.document_id, request.task, actor)
         view = await self._step(
             "CompleteStep",
             lambda steps: steps.complete(
@@ -263,10 +266,21 @@ class DocumentHandlers(HandlingCommands):
                 request.note,
                 assigned,
                 actor,
-                electronic_seal=request.electronic_seal,
+                sealed=sealed,
             ),
         )
         return pb.CompleteStepResponse(document=view)
+
+    async def _sealed(self, document_id: str, task: int, actor: ActorFacts) -> Sealed:
+        """Have the seal service seal what the step is about, outside the writer: nobody waits for the service."""
+
+        def command(session: DepartmentSession) -> ToSeal:
+            desk = session.features["act"]
+            assert isinstance(desk, DeskSession)
+            return Steps(session, desk).to_seal(document_id, task, actor)
+
+        what: ToSeal = await self._department.run(command)
+        return Sealed(what, await self._seal.seal(what))
 
     async def ReturnDocument(
         self, request: pb.ReturnDocumentRequest, _context: object
@@ -305,7 +319,7 @@ class DocumentHandlers(HandlingCommands):
         actor = actors.current()
 
         def command(session: DepartmentSession, desk: DeskSession) -> tuple[Kept, pb.AttachmentView]:
-            kept = Steps(session, desk, self._seal).attach(
+            kept = Steps(session, desk).attach(
                 request.document_id, request.step, request.kind, request.manifest_root, request.note, actor
             )
             rows = store.attachments(session.connection, kept.document.id)

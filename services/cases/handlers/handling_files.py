@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ from sqlalchemy import Connection
 from services.cases.dossier import Dossier, Prove
 from services.cases.handlers.handling import DocumentHandlers
 from services.cases.handling import registers, store, work
-from services.cases.handling.archive import CaseFile
-from services.cases.handling.pages import Renderer
+from services.cases.handling.archive import CaseFile, Wanted
+from services.cases.handling.binding import Binder
 from services.cases.handling.registers import Cell, Filter
 from services.cases.watch import write
 from services.common.errors import NotFound
@@ -35,12 +36,12 @@ class FileHandlers(DocumentHandlers):
     Attributes:
         prove: Asks the registry for an inclusion proof; None where it cannot be asked.
         evidence: Where the chunks of evidence lie; None where packages are to hold none.
-        renderer: Puts letters on pages; plain text where there is none.
+        binder: Binds cases into one file; pages of plain text where there is none.
     """
 
     prove: Prove | None = None
     evidence: EvidenceStore | None = None
-    renderer: Renderer | None = None
+    binder: Binder | None = None
 
     async def ListRegisters(
         self, request: pb.ListRegistersRequest, _context: object
@@ -93,15 +94,22 @@ class FileHandlers(DocumentHandlers):
         """The ordered file of a closed case in one package."""
         evidence = self.evidence if request.include_evidence else None
         dossier = Dossier(self._department, self.prove, evidence)
-        file = CaseFile(self._department, dossier, self.renderer)
+        file = CaseFile(
+            self._department, dossier, self.binder, self.evidence, evidence=request.include_evidence
+        )
         closed = await self._read(
             "ArchiveCase",
             lambda connection: file.closed(connection, request.case_id, self._handled),
             request.case_id,
         )
-        retention = pb.Retention.Name(request.retention).removeprefix("RETENTION_")
-        async for frame in file.frames(closed, retention):
-            await write(context, pb.ArchiveCaseResponse(frame=frame))
+        wanted = Wanted(
+            pb.Retention.Name(request.retention).removeprefix("RETENTION_"),
+            request.language or "zh",
+            request.plain_text,
+        )
+        async with aclosing(file.frames(closed, wanted)) as frames:
+            async for frame in frames:
+                await write(context, pb.ArchiveCaseResponse(frame=frame))
 
     def _handled(self, connection: Connection, case_id: str) -> list[pb.GetDocumentResponse]:
         rows = work.documents_page(connection, case_id, "", "", "", _DOCUMENTS)

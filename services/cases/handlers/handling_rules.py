@@ -25,6 +25,8 @@ from services.procedures.chain_source import shipped
 
 _PAGE: Final = 50
 _NUMBERS: Final = 100
+SEAL_MM: Final = 42
+"""Width of a department's seal (公章) where its administrator says nothing else."""
 
 
 class HandlingRuleHandlers(HandlingCommands):
@@ -102,6 +104,46 @@ class HandlingRuleHandlers(HandlingCommands):
 
         view = await self._run("WithdrawSeries", command, lambda done: ("", str(done.series_id)))
         return pb.WithdrawSeriesResponse(series=view)
+
+    # -- the seal -------------------------------------------------------------------------------
+
+    async def SetSealImage(
+        self, request: pb.SetSealImageRequest, _context: object
+    ) -> pb.SetSealImageResponse:
+        """State what the department's seal looks like."""
+        actor, now = actors.current(), self._department.clock.now()
+        since, until = _period(request.valid_from, request.valid_until, request, now)
+
+        def command(session: DepartmentSession, desk: DeskSession) -> pb.SealImageView:
+            number = Statements(session, desk).set_seal_image(
+                request.png, request.size_mm if request.HasField("size_mm") else SEAL_MM, since, until, actor
+            )
+            return views.seal_view(_row(session.connection, tables.seal_images, number))
+
+        view = await self._run("SetSealImage", command, lambda done: ("", str(done.seal_id)))
+        return pb.SetSealImageResponse(seal=view)
+
+    async def WithdrawSealImage(
+        self, request: pb.WithdrawSealImageRequest, _context: object
+    ) -> pb.WithdrawSealImageResponse:
+        """End the validity of a picture."""
+
+        def command(session: DepartmentSession, desk: DeskSession) -> pb.SealImageView:
+            Statements(session, desk).withdraw(tables.seal_images, request.seal_id, "seal_id")
+            return views.seal_view(_row(session.connection, tables.seal_images, request.seal_id))
+
+        view = await self._run("WithdrawSealImage", command, lambda done: ("", str(done.seal_id)))
+        return pb.WithdrawSealImageResponse(seal=view)
+
+    async def ListSealImages(
+        self, _request: pb.ListSealImagesRequest, _context: object
+    ) -> pb.ListSealImagesResponse:
+        """The pictures, without their bytes."""
+        images = tables.seal_images
+        columns = [each for each in images.c if each.name != "png"]
+        query = sa.select(*columns).order_by(images.c.id.desc())
+        rows = await self._read("ListSealImages", lambda connection: list(connection.execute(query)))
+        return pb.ListSealImagesResponse(seals=[views.seal_view(row) for row in rows])
 
     async def ListSeries(self, _request: pb.ListSeriesRequest, _context: object) -> pb.ListSeriesResponse:
         """The number series."""
@@ -227,7 +269,10 @@ class HandlingRuleHandlers(HandlingCommands):
 
 
 def _period(
-    since: Timestamp, until: Timestamp, request: pb.SetChainRequest | pb.SetSeriesRequest, now: datetime
+    since: Timestamp,
+    until: Timestamp,
+    request: pb.SetChainRequest | pb.SetSeriesRequest | pb.SetSealImageRequest,
+    now: datetime,
 ) -> tuple[datetime, datetime | None]:
     return (
         moment(since, "valid_from") if request.HasField("valid_from") else now,

@@ -1,11 +1,11 @@
-"""How a letter looks on pages: the seam for whoever renders letters, and plain text where nobody does."""
+"""A letter on pages of plain text: how a case is filed where nobody binds it."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 _LINES: Final = 46
 _WIDTH: Final = 78
@@ -28,37 +28,11 @@ class Readable:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A letter on pages.
-
-    Attributes:
-        suffix: Of the file, such as `.pdf`.
-        pages: How many.
-    """
-
-    suffix: str
-    pages: int
-    data: bytes
-
-
-class Renderer(Protocol):
-    """Puts a letter on pages; called off the event loop."""
-
-    def render(self, letter: Readable) -> Rendered:
-        """The letter on pages; the same letter gives the same number of them."""
-        ...
-
-
-class PlainPages:
-    """Pages of plain text, parted by form feeds, as a line printer takes them."""
-
-    def render(self, letter: Readable) -> Rendered:
-        """The letter as plain text."""
-        lines = [*_wrapped([letter.title, "", *letter.facts, "", *letter.body.splitlines()])]
-        pages = [lines[at : at + _LINES] for at in range(0, len(lines), _LINES)]
-        written = "\f".join("\n".join(page) + "\n" for page in pages)
-        return Rendered(".txt", len(pages), written.encode())
+def plain_pages(letter: Readable) -> tuple[bytes, int]:
+    """A letter as pages of plain text, parted by form feeds as a line printer takes them, and how many."""
+    lines = [*_wrapped([letter.title, "", *letter.facts, "", *letter.body.splitlines()])]
+    pages = [lines[at : at + _LINES] for at in range(0, len(lines), _LINES)]
+    return "\f".join("\n".join(page) + "\n" for page in pages).encode(), len(pages)
 
 
 def _wrapped(lines: Iterable[str]) -> Iterator[str]:

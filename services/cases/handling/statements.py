@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from services.cases.handling import store, tables
 from services.cases.handling.documents import Documents, Moved
+from services.cases.handling.seal_image import sides
 from services.cases.handling.store import Event, Kept
 from services.common.clock import microseconds
 from services.common.errors import InvalidField, LimitExceeded, NotFound, RoleNotPermitted
@@ -32,7 +34,11 @@ if TYPE_CHECKING:
 ADMINISTRATORS: Final = frozenset({"leader-in-charge", "principal", "registry-clerk", "section-head"})
 """Who states how a department handles its letters, and who acts for whom."""
 
+SEAL_KEEPERS: Final = frozenset({"leader-in-charge", "principal", "registry-clerk"})
+"""Who says what the department's seal looks like: those who answer for it, and whoever keeps it (收发, 用印)."""
+
 _STATED: Final = 2000
+_SEALS: Final = 100
 _AT_ONCE: Final = 1000
 """Documents that one hand-over moves; repeating it moves the rest."""
 _IN_NUMBERS: Final = frozenset("〔〕\n\t")
@@ -153,6 +159,32 @@ class Statements:
             )
         )  # fmt: skip
         self._desk.restated()
+        return number
+
+    # -- the seal -------------------------------------------------------------------------------
+
+    def set_seal_image(
+        self, png: bytes, width_mm: int, since: datetime, until: datetime | None, actor: ActorFacts
+    ) -> int:
+        """State what the department's seal looks like; returns the picture's number.
+
+        Raises:
+            InvalidField: The picture cannot be a seal's; the period is none.
+            LimitExceeded: Too many were stated.
+        """
+        _check_period(since, until, "valid_until")
+        wide, high = sides(png, "png")
+        images = tables.seal_images
+        number = self._next(images)
+        if number > _SEALS:
+            raise LimitExceeded(f"A department states at most {_SEALS} seals.", field="png")
+        self._connection.execute(
+            images.insert().values(
+                id=number, png=png, digest=sha256(png).digest(), width_mm=width_mm, pixels_wide=wide,
+                pixels_high=high, since_us=microseconds(since),
+                until_us=None if until is None else microseconds(until), **self._set_by(actor),
+            )
+        )  # fmt: skip
         return number
 
     # -- delegations ----------------------------------------------------------------------------

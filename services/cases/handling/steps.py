@@ -11,7 +11,7 @@ from services.cases.drafts import OPEN as DRAFT_OPEN
 from services.cases.drafts import Drafts
 from services.cases.handling import store, tables
 from services.cases.handling.documents import Documents, Moved
-from services.cases.handling.seal import SealService
+from services.cases.handling.seal import Sealed, ToSeal
 from services.cases.handling.store import Event, Kept
 from services.common.clock import microseconds
 from services.common.errors import InvalidField, LimitExceeded, RoleNotPermitted
@@ -38,13 +38,11 @@ class Steps:
     Args:
         session: The department's.
         desk: Its cases.
-        seal: The department's seal service.
     """
 
-    def __init__(self, session: DepartmentSession, desk: DeskSession, seal: SealService) -> None:
+    def __init__(self, session: DepartmentSession, desk: DeskSession) -> None:
         self._session = session
         self._desk = desk
-        self._seal = seal
         self._documents: Documents = desk.documents
         self._drafts = Drafts(session, desk)
 
@@ -69,16 +67,15 @@ class Steps:
         assigned: Sequence[Who],
         actor: ActorFacts,
         *,
-        electronic_seal: bool = False,
+        sealed: Sealed | None = None,
     ) -> Kept:
-        """Do a task.
+        """Do a task; to seal, with the seal that was put on what `to_seal` told.
 
         Raises:
             NotFound: No such document.
             StepOpen: The task is not open, or is done in another way.
             NotYourStep: It is not theirs to do.
-            ContentMismatch: Another content was agreed to.
-            NoSealService: An electronic seal was asked for and there is no service.
+            ContentMismatch: Another content was agreed to, or sealed.
         """
         kept, task, person = self._mine(document_id, task_id, actor)
         step = kept.document.chain.step(task.step)
@@ -92,10 +89,10 @@ class Steps:
             raise InvalidField("Only a dispatch names who handles it.", field="assigned")
         for each in assigned:
             self._check_who(each, "assigned")
-        if electronic_seal:
-            if step.kind is not Kind.SEAL:
-                raise InvalidField("Nothing is sealed in this step.", field="electronic_seal")
-            note = self._seal.seal(kept.document.id, kept.document.digest, kept.number, actor.subject)
+        if sealed is not None:
+            if self.to_seal(document_id, task_id, actor) != sealed.what:
+                raise ContentMismatch("It changed while it was sealed.", field="electronic_seal")
+            note = sealed.reference
         if step.kind is Kind.NUMBER:
             handling.complete(kept.document, task.id, person, self._documents.clock)
             numbered, events = self._documents.numbered(kept, person)
@@ -110,6 +107,22 @@ class Steps:
             moved, numbered_event = self._registered(moved, person, task)
             events.append(numbered_event)
         return self._save(moved, *events)
+
+    def to_seal(self, document_id: str, task_id: int, actor: ActorFacts) -> ToSeal:
+        """What a seal service is to seal in a step; nothing changes.
+
+        Raises:
+            NotFound, StepOpen, NotYourStep: As `take`.
+            InvalidField: Nothing is sealed in this step.
+        """
+        kept, task, person = self._mine(document_id, task_id, actor)
+        if kept.document.chain.step(task.step).kind is not Kind.SEAL:
+            raise InvalidField("Nothing is sealed in this step.", field="electronic_seal")
+        handling.complete(kept.document, task.id, person, self._documents.clock)
+        return ToSeal(
+            self._session.department.name, kept.document.id, kept.document.digest, kept.number, actor.subject,
+            actor.name,
+        )  # fmt: skip
 
     def _check_way(self, kept: Kept, kind: Kind, acts: frozenset[str]) -> None:
         """Some steps are done by something else than saying so."""

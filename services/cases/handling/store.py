@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from services.cases.handling import tables
+from services.cases.handling.seal_image import SealImage
 from services.cases.handling.stored import dumps, loads
 from services.common.clock import from_microseconds, microseconds
 from services.common.errors import NotFound
 from services.procedures.calendar import NEVER
-from services.procedures.chain import IMPLICIT, Chain, Direction, Stated
+from services.procedures.chain import IMPLICIT, Chain, Direction, Kind, Stated
 from services.procedures.chain_source import load_chain
 from services.procedures.delegation import Delegation, task_keys
-from services.procedures.document import Actor, Document, Person
+from services.procedures.document import Actor, Document, Outcome, Person
 from services.procedures.numbering import Series
 
 OPEN: Final = "OPEN"
@@ -262,6 +263,40 @@ def series(connection: Connection) -> tuple[Series, ...]:
         )
         for row in connection.execute(sa.select(tables.number_series)).all()
     )  # fmt: skip
+
+
+# -- the seal -------------------------------------------------------------------------------------
+
+
+def seal_of(connection: Connection, letter_id: str, digest: bytes) -> SealImage | None:
+    """The picture of the seal on a letter: of the one in force when it was sealed, with this content.
+
+    None where its chain has no such step, nobody did it, or no picture was in force.
+    """
+    found = by_letter(connection, letter_id)
+    if found is None or found.direction is not Direction.OUTBOUND or found.document.digest != digest:
+        return None
+    document = found.document
+    steps = [step for step in document.chain.steps if step.kind is Kind.SEAL]
+    done = [
+        each.done_at
+        for step in steps
+        for each in document.standing(step.name)
+        if each.outcome is Outcome.DONE
+    ]
+    sealed = [each for each in done if each is not None]
+    if not sealed or not all(document.is_through(step) for step in steps):
+        return None
+    at_us, images = microseconds(max(sealed)), tables.seal_images.c
+    row = connection.execute(
+        sa.select(tables.seal_images)
+        .where(images.since_us <= at_us, sa.or_(images.until_us.is_(None), images.until_us > at_us))
+        .order_by(images.id.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    return SealImage(row.png, row.width_mm, row.width_mm * row.pixels_high / row.pixels_wide)
 
 
 # -- beside a document ----------------------------------------------------------------------------

@@ -123,6 +123,22 @@ delegations = sa.Table(
     sa.Index("handling_delegations_absent", "absent"),
 )
 
+seal_images = sa.Table(
+    "handling_seal_images",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("png", sa.LargeBinary, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False, comment="SHA-256 of the PNG"),
+    sa.Column("width_mm", sa.Integer, nullable=False, comment="on paper"),
+    sa.Column("pixels_wide", sa.Integer, nullable=False),
+    sa.Column("pixels_high", sa.Integer, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("until_us", sa.BigInteger, comment="exclusive"),
+    sa.Column("set_by", sa.Text, nullable=False),
+    sa.Column("set_name", sa.Text, nullable=False),
+    sa.Column("set_at_us", sa.BigInteger, nullable=False),
+)
+
 number_series = sa.Table(
     "number_series",
     metadata,

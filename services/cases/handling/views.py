@@ -201,7 +201,20 @@ def series_view(row: Any) -> pb.SeriesView:
     return view
 
 
-def _validity(view: pb.ChainView | pb.SeriesView, row: Any) -> None:
+def seal_view(row: Any) -> pb.SealImageView:
+    """The picture of a seal, from its row."""
+    view = pb.SealImageView(
+        seal_id=row.id,
+        digest=row.digest,
+        size_mm=row.width_mm,
+        pixels_wide=row.pixels_wide,
+        pixels_high=row.pixels_high,
+    )
+    _validity(view, row)
+    return view
+
+
+def _validity(view: pb.ChainView | pb.SeriesView | pb.SealImageView, row: Any) -> None:
     view.valid_from.CopyFrom(timestamp_us(row.since_us))
     if row.until_us is not None:
         view.valid_until.CopyFrom(timestamp_us(row.until_us))

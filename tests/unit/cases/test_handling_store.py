@@ -11,7 +11,7 @@ import pytest
 from liandong.cases.v1 import handling_service_pb2 as pb
 
 from services.cases.handlers import HandlingHandlers
-from services.cases.handling.seal import SealService
+from services.cases.handling.seal import SealService, ToSeal
 from services.common import caller
 from services.common.clock import ManualClock
 from services.exchange.actors import ActorFacts
@@ -48,9 +48,9 @@ class FileSeal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def seal(self, document_id: str, content_digest: bytes, number: str, by: str) -> str:
-        reference = sha256(content_digest + number.encode()).hex()
-        (self.folder / f"{document_id}.seal").write_text(f"{reference} {by}", encoding="utf-8")
+    async def seal(self, what: ToSeal) -> str:
+        reference = sha256(what.content_digest + what.number.encode()).hex()
+        (self.folder / f"{what.document_id}.seal").write_text(f"{reference} {what.by}", encoding="utf-8")
         return reference
 
 

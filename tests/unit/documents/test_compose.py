@@ -64,6 +64,25 @@ def test_a_long_list_of_materials_repeats_its_header_and_loses_nothing() -> None
         assert f"材料{number}.pdf" in text
 
 
+def test_no_page_is_empty() -> None:
+    """A letter without copies has nothing at its foot, however full its last page is."""
+    for characters in range(28 * 8, 28 * 40, 28):
+        letter = replace(grid(characters), copies=())
+        for page in pages_of(letter_document(letter, Form.LETTER, "zh")):
+            assert page, characters
+
+
+def test_a_header_never_ends_a_page() -> None:
+    """A row of its table stands below it, wherever the table begins."""
+    table = model.Table(
+        (0.5, 0.5), ((model.Cell("甲"), model.Cell("乙")), (model.Cell("丙"), model.Cell("丁"))), 1
+    )
+    for before in range(60):
+        blocks: tuple[model.Block, ...] = (*(Paragraph("一行") for _ in range(before)), table)
+        for page in pages_of(Document("x", Form.SHEET, blocks)):
+            assert ("甲乙" in page) == ("丙丁" in page), before
+
+
 def test_a_row_that_is_longer_than_a_page_goes_on_with_the_next() -> None:
     """A due time over a year has hundreds of days."""
     text = "\n".join(f"第{number}行" for number in range(300))

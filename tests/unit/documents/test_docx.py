@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from docx.oxml.ns import qn
 from docx.shared import Mm
 
+from services.cases.handling.seal_image import SealImage
 from services.documents import docx as writer
 from services.documents import pdf, sheets
 from services.documents.fonts import Fonts
@@ -20,11 +22,13 @@ from services.documents.letters import letter_document
 from services.documents.model import Document, Form
 from tests.builders.papers import NOW, draft, findings, grid, transfer
 from tests.builders.printed import lines, read
+from tests.builders.scans import seal
 
 SOFFICE = shutil.which("soffice")
 PAPERS: dict[str, Callable[[], Document]] = {
     "transfer": lambda: letter_document(transfer(), Form.LETTER, "zh"),
     "draft": lambda: letter_document(draft(), Form.LETTER, "zh"),
+    "sealed": lambda: letter_document(replace(transfer(), seal=SealImage(seal(), 58, 58)), Form.LETTER, "zh"),
     "findings": lambda: letter_document(findings(), Form.OFFICIAL, "zh"),
     "grid": lambda: letter_document(grid(), Form.OFFICIAL, "zh"),
     "approval": lambda: sheets.approval(transfer(), "zh", NOW),

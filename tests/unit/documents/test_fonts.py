@@ -36,6 +36,38 @@ def test_a_real_fangsong_is_taken_before_a_song(tmp_path: Path, monkeypatch: pyt
     assert find().missing() == (Face.SONG, Face.HEI, Face.KAI, Face.LATIN)
 
 
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("SIMFANG.TTF", "simsun.ttc", "Times.ttf"), (Face.HEI, Face.KAI)),
+        (("NotoSansCJK-Regular.ttc",), (Face.FANGSONG, Face.SONG, Face.KAI, Face.LATIN)),
+        (("FandolFang-Regular.otf", "FandolSong-Regular.otf"), (Face.SONG, Face.HEI, Face.KAI, Face.LATIN)),
+    ],
+    ids=["of an office", "one of a system", "a part of Fandol"],
+)
+def test_what_stands_in_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], missing: tuple[Face, ...]
+) -> None:
+    """Whatever case a file's name is in."""
+    monkeypatch.setattr(fonts, "FOLDERS", (folder(tmp_path, *names),))
+    assert find().missing() == missing
+
+
+def test_the_program_says_what_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each face with its font and those behind it; with nothing, what brings some, and exit code 1."""
+    monkeypatch.setattr(fonts, "FOLDERS", ())
+    monkeypatch.setattr("sys.argv", ["fonts", str(folder(tmp_path / "none"))])
+    assert fonts.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("NO_FONT")
+    assert "deploy/fonts.sh" in said
+    monkeypatch.setattr("sys.argv", ["fonts", str(folder(tmp_path / "some", "NotoSerifCJK-Regular.ttc"))])
+    assert fonts.main() == 0
+    assert "fangsong: NotoSerifCJK-Regular.ttc (stands in)" in capsys.readouterr().out
+
+
 def test_the_operators_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two files of one name."""
     system = folder(tmp_path / "system", "FandolFang-Regular.otf")

@@ -25,7 +25,13 @@ from services.cases.permissions import IMPORT_RULES, RULES, SUBJECT_RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
+from services.documents.binding import CaseBinder
+from services.documents.handlers import DocumentHandlers
+from services.documents.permissions import RULES as DOCUMENT_RULES
+from services.documents.permissions import SERVICE as DOCUMENTS
+from services.documents.rendering import Renderer
 from services.exchange import actors
+from services.exchange.evidence_store import FolderStore
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 from tests.wire.exchange.evidence_world import Identities
 
@@ -38,8 +44,20 @@ if TYPE_CHECKING:
 class Port:
     """The port, the node behind it, and how it is called."""
 
-    def __init__(self, market: Node, server: Server, handlers: CaseHandlers, identities: Identities) -> None:
+    def __init__(
+        self,
+        market: Node,
+        server: Server,
+        handlers: CaseHandlers,
+        handling: HandlingHandlers,
+        identities: Identities,
+        store: FolderStore,
+        renderer: Renderer,
+    ) -> None:
         self.handlers = handlers
+        self.handling_handlers = handling
+        self.store = store
+        self.renderer = renderer
         self.node = market
         self.ledger = market.ledger
         self._server = server
@@ -92,14 +110,19 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES, **DUTY_RULES},
+            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES, **DUTY_RULES, **DOCUMENT_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
+        store, renderer = FolderStore(tmp_path / "evidence"), Renderer()
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(DutyHandlers(department, ledger.clock), SERVICE)
+        server.add(DocumentHandlers(department, renderer), DOCUMENTS)
+        handling = HandlingHandlers(
+            department, market.desk, prove=ledger.prove, evidence=store, binder=CaseBinder(renderer)
+        )
         server.add(
-            HandlingHandlers(department, market.desk, prove=ledger.prove),
+            handling,
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
         server.add(
@@ -109,5 +132,5 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
         )
         await server.start()
-        yield Port(market, server, handlers, identities)
+        yield Port(market, server, handlers, handling, identities, store, renderer)
         await server.stop(0.5)

@@ -16,7 +16,7 @@ from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import handling_service_pb2 as pb
 
 from services.cases.dossier_verify import verify_dossier
-from services.cases.handling.pages import PlainPages, Readable
+from services.cases.handling.pages import Readable, plain_pages
 from services.common.channel import remote_errors
 from services.common.errors import LiandongError, NotFound
 from services.exchange import keys
@@ -106,11 +106,11 @@ async def test_registers_are_listed(office: Office) -> None:
 
 
 async def test_a_closed_case_is_one_ordered_package(office: Office, tmp_path: Path) -> None:
-    """Contents with pages that follow each other, digests of every file, and a dossier that verifies."""
+    """As plain text: contents with pages that follow each other, digests of every file, a dossier that verifies."""
     ledger, node = office.port.ledger, office.port.node
     case_id = new_id()
     based_on = ledger.registered(case_id)
-    request = pb.ArchiveCaseRequest(case_id=case_id, retention=pb.RETENTION_30_YEARS)
+    request = pb.ArchiveCaseRequest(case_id=case_id, retention=pb.RETENTION_30_YEARS, plain_text=True)
     node.take()
     with pytest.raises(LiandongError, match="when it is closed"):
         await streamed(office, "ArchiveCase", request)
@@ -127,7 +127,7 @@ async def test_a_closed_case_is_one_ordered_package(office: Office, tmp_path: Pa
     package = zipfile.ZipFile(io.BytesIO(await streamed(office, "ArchiveCase", request)))
     contents = json.loads(package.read("contents.json"))
     assert (contents["retention"], contents["case_id"]) == ("30_YEARS", case_id)
-    first, second = contents["letters"]
+    first, second = contents["contents"]
     assert (first["first_page"], second["first_page"]) == (1, first["last_page"] + 1)
     assert second["last_page"] == contents["pages"]
     for name, digest in contents["files"].items():
@@ -148,9 +148,9 @@ async def test_a_closed_case_is_one_ordered_package(office: Office, tmp_path: Pa
 def test_plain_pages_are_full_and_none_is_lost() -> None:
     """Wide characters count double; every character of the text is on some page."""
     text = "函" * 2000 + "\n" + "a" * 500
-    rendered = PlainPages().render(Readable("x", "移送案件", ("文号：1",), text))
-    pages = rendered.data.decode().split("\f")
-    assert len(pages) == rendered.pages > 1
+    made, count = plain_pages(Readable("x", "移送案件", ("文号：1",), text))
+    pages = made.decode().split("\f")
+    assert len(pages) == count > 1
     assert all(len(page.splitlines()) <= 46 for page in pages)
-    assert rendered.data.decode().count("函") == 2000
-    assert rendered.data.decode().count("a") == 500
+    assert made.decode().count("函") == 2000
+    assert made.decode().count("a") == 500

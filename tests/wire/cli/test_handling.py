@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.builders.scans import seal
 from tests.wire.cli.conftest import HEALTH, World
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -56,3 +57,13 @@ def test_a_register_is_exported(world: World) -> None:
     assert "register.xlsx" in said
     assert (world.folder / "register.xlsx").read_bytes()[:2] == b"PK"
     assert "Lead" in world.run("handling", "registers", "joint-enforcement")
+
+
+def test_the_seal_is_set(world: World) -> None:
+    """From a file, in its size; what is no seal is refused with the reason."""
+    (world.folder / "seal.png").write_bytes(seal())
+    (world.folder / "opaque.png").write_bytes(seal(mode="RGB"))
+    assert "45 mm" in world.run("handling", "set-seal", "seal.png", "--size-mm", "45", *LEADER)
+    assert "500 × 500" in world.run("handling", "seals")
+    assert "transparency" in world.run("handling", "set-seal", "opaque.png", *LEADER, code=1)
+    assert "45 mm" in world.run("handling", "withdraw-seal", "1", *LEADER)

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from services.common.errors import ActorMissing, ForeignDepartment, InvalidField
 from services.common.permissions import missing_rows, rows_without_method
 from services.documents import fonts, rendering
 from services.documents.fonts import NoFont
+from services.documents.model import Face
 from services.documents.permissions import RULES, SERVICE
 from services.documents.rendering import NotPrintable
 from services.exchange.assertions import Purpose
@@ -215,6 +218,31 @@ async def test_without_a_font_the_reason_says_so(press: Press, monkeypatch: pyte
     assert refused.value.reason == "NO_FONT"
 
 
+async def test_what_stands_in_is_told(press: Press, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has but one font prints all the same, in the real child, and says what it lacks."""
+    (font,) = {chain[-1] for chain in [fonts.find().chains[Face.FANGSONG]]}
+    shutil.copy(font.path, tmp_path / font.path.name)
+    monkeypatch.setattr(fonts, "FOLDERS", ())
+    program = (
+        "from services.documents import fonts, child\nfonts.FOLDERS = ()\nraise SystemExit(child.main())"
+    )
+    monkeypatch.setattr(rendering, "CHILD", ("-c", program))
+    async with press.calling() as (documents, cases):
+        draft = await prepared(press, cases)
+        request = pb.RenderLetterRequest(letter_id=draft.letter_id)
+        with pytest.raises(LiandongError) as refused:
+            await fetch(documents, press, request)
+        assert refused.value.reason == "NO_FONT"
+        assert "deploy/fonts.sh" in refused.value.message
+        press.renderer.fonts = (tmp_path,)
+        first, made = await fetch(documents, press, request)
+        assert {"fangsong", "kai", "latin"} <= set(first.stood_in_for)
+        assert "现场发现违法广告" in "".join(page.text for page in read(made))
+        request.format = pb.FORMAT_DOCX
+        first, _ = await fetch(documents, press, request)
+        assert not first.stood_in_for
+
+
 async def test_a_child_that_breaks_is_a_fault_of_ours(press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answered as one, with nothing of the letter."""
     monkeypatch.setattr(rendering, "CHILD", ("-c", "raise SystemExit(1)"))
@@ -254,7 +282,7 @@ def test_the_node_itself_imports_no_library_for_documents() -> None:
     """Only the child does: an idle node stays small."""
     program = (
         "import sys, services.node.bootstrap\n"
-        "print([name for name in ('fpdf', 'docx', 'fontTools', 'PIL', 'lxml') if name in sys.modules])"
+        "print([name for name in ('fpdf', 'docx', 'fontTools', 'PIL', 'lxml', 'pikepdf') if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60

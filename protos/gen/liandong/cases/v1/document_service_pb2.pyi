@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -129,6 +131,7 @@ class RenderLetterResponse(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    STOOD_IN_FOR_FIELD_NUMBER: _builtins.int
     file_name: _builtins.str
     """A name for the file; in the first piece only."""
     media_type: _builtins.str
@@ -137,6 +140,12 @@ class RenderLetterResponse(_message.Message):
     """Bytes of the whole, likewise."""
     chunk: _builtins.bytes
     """Bytes; at most 256 KiB."""
+    @_builtins.property
+    def stood_in_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a PDF, in the first piece only: faces that another font stands in for, since the node has none of theirs:
+        `fangsong`, `song`, `hei`, `kai`, `latin`. Empty where it is printed as it should be.
+        """
+
     def __init__(
         self,
         *,
@@ -144,10 +153,11 @@ class RenderLetterResponse(_message.Message):
         media_type: _builtins.str = ...,
         size: _builtins.int = ...,
         chunk: _builtins.bytes = ...,
+        stood_in_for: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_name", b"file_name", "media_type", b"media_type", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_name", b"file_name", "media_type", b"media_type", "size", b"size", "stood_in_for", b"stood_in_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2391,6 +2391,219 @@ class WithdrawSeriesResponse(_message.Message):
 Global___WithdrawSeriesResponse: _TypeAlias = WithdrawSeriesResponse  # noqa: Y015
 
 @_typing.final
+class SetSealImageRequest(_message.Message):
+    """States a seal's picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PNG_FIELD_NUMBER: _builtins.int
+    SIZE_MM_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    png: _builtins.bytes
+    """PNG with transparency, eight bits, 100 to 2,000 pixels a side."""
+    size_mm: _builtins.int
+    """Its width on paper in millimetres; 42 if absent. The height follows from the picture."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when; now if absent."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when, exclusive; absent for no end."""
+
+    def __init__(
+        self,
+        *,
+        png: _builtins.bytes = ...,
+        size_mm: _builtins.int | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_size_mm", b"_size_mm", "size_mm", b"size_mm", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_mm", b"_size_mm", "png", b"png", "size_mm", b"size_mm", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__size_mm: _TypeAlias = _typing.Literal["size_mm"]  # noqa: Y015
+    _WhichOneofArgType__size_mm: _TypeAlias = _typing.Literal["_size_mm", b"_size_mm"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_mm) -> _WhichOneofReturnType__size_mm | None: ...
+
+Global___SetSealImageRequest: _TypeAlias = SetSealImageRequest  # noqa: Y015
+
+@_typing.final
+class SetSealImageResponse(_message.Message):
+    """Stated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def seal(self) -> Global___SealImageView:
+        """The picture."""
+
+    def __init__(
+        self,
+        *,
+        seal: Global___SealImageView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seal", b"seal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seal", b"seal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSealImageResponse: _TypeAlias = SetSealImageResponse  # noqa: Y015
+
+@_typing.final
+class SealImageView(_message.Message):
+    """A seal's picture. Of several in force the newest is printed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEAL_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SIZE_MM_FIELD_NUMBER: _builtins.int
+    PIXELS_WIDE_FIELD_NUMBER: _builtins.int
+    PIXELS_HIGH_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    SET_BY_FIELD_NUMBER: _builtins.int
+    SET_AT_FIELD_NUMBER: _builtins.int
+    seal_id: _builtins.int
+    """Counts the department's pictures."""
+    digest: _builtins.bytes
+    """SHA-256 of the PNG."""
+    size_mm: _builtins.int
+    """Its width on paper in millimetres."""
+    pixels_wide: _builtins.int
+    """Its width in pixels."""
+    pixels_high: _builtins.int
+    """Its height in pixels."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when, exclusive."""
+
+    @_builtins.property
+    def set_by(self) -> Global___HandlingPerson:
+        """Who stated it."""
+
+    @_builtins.property
+    def set_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        seal_id: _builtins.int = ...,
+        digest: _builtins.bytes = ...,
+        size_mm: _builtins.int = ...,
+        pixels_wide: _builtins.int = ...,
+        pixels_high: _builtins.int = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        set_by: Global___HandlingPerson | None = ...,
+        set_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["set_at", b"set_at", "set_by", b"set_by", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "pixels_high", b"pixels_high", "pixels_wide", b"pixels_wide", "seal_id", b"seal_id", "set_at", b"set_at", "set_by", b"set_by", "size_mm", b"size_mm", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealImageView: _TypeAlias = SealImageView  # noqa: Y015
+
+@_typing.final
+class WithdrawSealImageRequest(_message.Message):
+    """Ends a picture's validity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEAL_ID_FIELD_NUMBER: _builtins.int
+    seal_id: _builtins.int
+    """Which."""
+    def __init__(
+        self,
+        *,
+        seal_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seal_id", b"seal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawSealImageRequest: _TypeAlias = WithdrawSealImageRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawSealImageResponse(_message.Message):
+    """Ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def seal(self) -> Global___SealImageView:
+        """The picture."""
+
+    def __init__(
+        self,
+        *,
+        seal: Global___SealImageView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seal", b"seal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seal", b"seal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawSealImageResponse: _TypeAlias = WithdrawSealImageResponse  # noqa: Y015
+
+@_typing.final
+class ListSealImagesRequest(_message.Message):
+    """Asks for the pictures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSealImagesRequest: _TypeAlias = ListSealImagesRequest  # noqa: Y015
+
+@_typing.final
+class ListSealImagesResponse(_message.Message):
+    """The pictures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def seals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealImageView]:
+        """Newest first, ended ones too."""
+
+    def __init__(
+        self,
+        *,
+        seals: _abc.Iterable[Global___SealImageView] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seals", b"seals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSealImagesResponse: _TypeAlias = ListSealImagesResponse  # noqa: Y015
+
+@_typing.final
 class ListSeriesRequest(_message.Message):
     """Asks for series."""
 
@@ -2791,22 +3004,34 @@ class ArchiveCaseRequest(_message.Message):
     CASE_ID_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
     INCLUDE_EVIDENCE_FIELD_NUMBER: _builtins.int
+    PLAIN_TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case; it is closed."""
     retention: Global___Retention.ValueType
     """How long it is kept."""
     include_evidence: _builtins.bool
-    """Also the evidence, in the dossier."""
+    """Also the evidence: its bytes in the dossier, those of what was attached to steps beside it, and what has pages (PDF,
+    PNG, JPEG) in the PDF.
+    """
+    plain_text: _builtins.bool
+    """Letters as pages of plain text instead of the one PDF: for a node without fonts (`NO_FONT`), or a case that is too
+    large to be bound (`NOT_PRINTABLE`).
+    """
+    language: _builtins.str
+    """Of the words around what people wrote: `zh`, the default, or `en`."""
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
         retention: Global___Retention.ValueType = ...,
         include_evidence: _builtins.bool = ...,
+        plain_text: _builtins.bool = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "include_evidence", b"include_evidence", "retention", b"retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "include_evidence", b"include_evidence", "language", b"language", "plain_text", b"plain_text", "retention", b"retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -158,6 +158,21 @@ class HandlingServiceStub:
                 request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberRequest.SerializeToString,
                 response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberResponse.FromString,
                 _registered_method=True)
+        self.SetSealImage = channel.unary_unary(
+                '/liandong.cases.v1.HandlingService/SetSealImage',
+                request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.SetSealImageRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.SetSealImageResponse.FromString,
+                _registered_method=True)
+        self.WithdrawSealImage = channel.unary_unary(
+                '/liandong.cases.v1.HandlingService/WithdrawSealImage',
+                request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.WithdrawSealImageRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.WithdrawSealImageResponse.FromString,
+                _registered_method=True)
+        self.ListSealImages = channel.unary_unary(
+                '/liandong.cases.v1.HandlingService/ListSealImages',
+                request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListSealImagesRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListSealImagesResponse.FromString,
+                _registered_method=True)
         self.ListRegisters = channel.unary_unary(
                 '/liandong.cases.v1.HandlingService/ListRegisters',
                 request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListRegistersRequest.SerializeToString,
@@ -350,6 +365,28 @@ class HandlingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetSealImage(self, request, context):
+        """States what the department's seal looks like. Its picture is printed on letters whose chain has a step `seal` that was
+        done; it proves nothing: what proves a letter is its signature in the ledger.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawSealImage(self, request, context):
+        """Ends the validity of a seal's picture; letters that were sealed under it keep it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSealImages(self, request, context):
+        """The pictures that were stated, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRegisters(self, request, context):
         """The registers that can be exported, with their columns.
         """
@@ -365,8 +402,9 @@ class HandlingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ArchiveCase(self, request, context):
-        """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-        letter as people read it, how each was handled, and the dossier that proves them.
+        """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+        printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+        programs; and the dossier that proves the letters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -494,6 +532,21 @@ def add_HandlingServiceServicer_to_server(servicer, server):
                     servicer.VoidNumber,
                     request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberRequest.FromString,
                     response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberResponse.SerializeToString,
+            ),
+            'SetSealImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSealImage,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.SetSealImageRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.SetSealImageResponse.SerializeToString,
+            ),
+            'WithdrawSealImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawSealImage,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.WithdrawSealImageRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.WithdrawSealImageResponse.SerializeToString,
+            ),
+            'ListSealImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSealImages,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListSealImagesRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListSealImagesResponse.SerializeToString,
             ),
             'ListRegisters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRegisters,
@@ -1163,6 +1216,87 @@ class HandlingService:
             '/liandong.cases.v1.HandlingService/VoidNumber',
             liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberRequest.SerializeToString,
             liandong_dot_cases_dot_v1_dot_handling__service__pb2.VoidNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSealImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.HandlingService/SetSealImage',
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.SetSealImageRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.SetSealImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawSealImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.HandlingService/WithdrawSealImage',
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.WithdrawSealImageRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.WithdrawSealImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSealImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.HandlingService/ListSealImages',
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListSealImagesRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListSealImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

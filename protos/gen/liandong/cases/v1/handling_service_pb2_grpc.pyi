@@ -85,13 +85,22 @@ class HandlingServiceStub:
     """Every number of a series and year, and what it is: a letter's, reserved, or void with its reason."""
     VoidNumber: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.VoidNumberRequest, _handling_service_pb2.VoidNumberResponse]
     """Voids the number of a document that was not sent; another is issued in its place."""
+    SetSealImage: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.SetSealImageRequest, _handling_service_pb2.SetSealImageResponse]
+    """States what the department's seal looks like. Its picture is printed on letters whose chain has a step `seal` that was
+    done; it proves nothing: what proves a letter is its signature in the ledger.
+    """
+    WithdrawSealImage: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.WithdrawSealImageRequest, _handling_service_pb2.WithdrawSealImageResponse]
+    """Ends the validity of a seal's picture; letters that were sealed under it keep it."""
+    ListSealImages: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.ListSealImagesRequest, _handling_service_pb2.ListSealImagesResponse]
+    """The pictures that were stated, newest first."""
     ListRegisters: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.ListRegistersRequest, _handling_service_pb2.ListRegistersResponse]
     """The registers that can be exported, with their columns."""
     ExportRegister: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]
     """A register of a procedure's cases as a workbook (XLSX)."""
     ArchiveCase: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.ArchiveCaseRequest, _handling_service_pb2.ArchiveCaseResponse]
-    """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-    letter as people read it, how each was handled, and the dossier that proves them.
+    """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+    printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+    programs; and the dossier that proves the letters.
     """
 
 @_typing.type_check_only
@@ -151,13 +160,22 @@ class HandlingServiceAsyncStub(HandlingServiceStub):
     """Every number of a series and year, and what it is: a letter's, reserved, or void with its reason."""
     VoidNumber: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.VoidNumberRequest, _handling_service_pb2.VoidNumberResponse]  # type: ignore[assignment]
     """Voids the number of a document that was not sent; another is issued in its place."""
+    SetSealImage: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.SetSealImageRequest, _handling_service_pb2.SetSealImageResponse]  # type: ignore[assignment]
+    """States what the department's seal looks like. Its picture is printed on letters whose chain has a step `seal` that was
+    done; it proves nothing: what proves a letter is its signature in the ledger.
+    """
+    WithdrawSealImage: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.WithdrawSealImageRequest, _handling_service_pb2.WithdrawSealImageResponse]  # type: ignore[assignment]
+    """Ends the validity of a seal's picture; letters that were sealed under it keep it."""
+    ListSealImages: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.ListSealImagesRequest, _handling_service_pb2.ListSealImagesResponse]  # type: ignore[assignment]
+    """The pictures that were stated, newest first."""
     ListRegisters: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.ListRegistersRequest, _handling_service_pb2.ListRegistersResponse]  # type: ignore[assignment]
     """The registers that can be exported, with their columns."""
     ExportRegister: _aio.UnaryStreamMultiCallable[_handling_service_pb2.ExportRegisterRequest, _handling_service_pb2.ExportRegisterResponse]  # type: ignore[assignment]
     """A register of a procedure's cases as a workbook (XLSX)."""
     ArchiveCase: _aio.UnaryStreamMultiCallable[_handling_service_pb2.ArchiveCaseRequest, _handling_service_pb2.ArchiveCaseResponse]  # type: ignore[assignment]
-    """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-    letter as people read it, how each was handled, and the dossier that proves them.
+    """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+    printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+    programs; and the dossier that proves the letters.
     """
 
 class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -360,6 +378,32 @@ class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Voids the number of a document that was not sent; another is issued in its place."""
 
     @_abc_1.abstractmethod
+    def SetSealImage(
+        self,
+        request: _handling_service_pb2.SetSealImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.SetSealImageResponse, _abc.Awaitable[_handling_service_pb2.SetSealImageResponse]]:
+        """States what the department's seal looks like. Its picture is printed on letters whose chain has a step `seal` that was
+        done; it proves nothing: what proves a letter is its signature in the ledger.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawSealImage(
+        self,
+        request: _handling_service_pb2.WithdrawSealImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.WithdrawSealImageResponse, _abc.Awaitable[_handling_service_pb2.WithdrawSealImageResponse]]:
+        """Ends the validity of a seal's picture; letters that were sealed under it keep it."""
+
+    @_abc_1.abstractmethod
+    def ListSealImages(
+        self,
+        request: _handling_service_pb2.ListSealImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.ListSealImagesResponse, _abc.Awaitable[_handling_service_pb2.ListSealImagesResponse]]:
+        """The pictures that were stated, newest first."""
+
+    @_abc_1.abstractmethod
     def ListRegisters(
         self,
         request: _handling_service_pb2.ListRegistersRequest,
@@ -381,8 +425,9 @@ class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _handling_service_pb2.ArchiveCaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_handling_service_pb2.ArchiveCaseResponse], _abc.AsyncIterator[_handling_service_pb2.ArchiveCaseResponse]]:
-        """The ordered file of a closed case as one package (ZIP): contents list with pages and retention period, every
-        letter as people read it, how each was handled, and the dossier that proves them.
+        """The ordered file of a closed case as one package (ZIP): one PDF with cover, contents list, every letter as it is
+        printed, how it was handled, and the scans beside it; the contents list with pages and retention period for
+        programs; and the dossier that proves the letters.
         """
 
 def add_HandlingServiceServicer_to_server(servicer: HandlingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -170,6 +170,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The step is another's to do, or a delegation does not reach it."""
     REASON_NO_SEAL_SERVICE: _Reason.ValueType  # 142
     """An electronic seal was asked for, and the node has no seal service."""
+    REASON_SEAL_REFUSED: _Reason.ValueType  # 143
+    """The department's seal service refused to seal the letter."""
+    REASON_SEAL_SERVICE_UNAVAILABLE: _Reason.ValueType  # 144
+    """The department's seal service did not answer in time; repeat the step, which seals once."""
     REASON_NO_FONT: _Reason.ValueType  # 160
     """The node has no font for Chinese, so it cannot print."""
     REASON_NOT_PRINTABLE: _Reason.ValueType  # 161
@@ -328,6 +332,10 @@ REASON_NOT_YOUR_STEP: Reason.ValueType  # 141
 """The step is another's to do, or a delegation does not reach it."""
 REASON_NO_SEAL_SERVICE: Reason.ValueType  # 142
 """An electronic seal was asked for, and the node has no seal service."""
+REASON_SEAL_REFUSED: Reason.ValueType  # 143
+"""The department's seal service refused to seal the letter."""
+REASON_SEAL_SERVICE_UNAVAILABLE: Reason.ValueType  # 144
+"""The department's seal service did not answer in time; repeat the step, which seals once."""
 REASON_NO_FONT: Reason.ValueType  # 160
 """The node has no font for Chinese, so it cannot print."""
 REASON_NOT_PRINTABLE: Reason.ValueType  # 161
