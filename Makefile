@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# else each process that a test or the demo starts would compile all of our modules again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-deploy fmt lint types protos protos-check docs bench soak image lock clean
 .DEFAULT_GOAL := help

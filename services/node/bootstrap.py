@@ -89,18 +89,6 @@ _QUESTION_S: Final = 2.0
 """How long a drafter waits to hear of cases elsewhere."""
 _GRACE_S: Final = 600.0
 """As long as one chunk of evidence may take on a channel that is given up."""
-_SERVICES: Final = Path(__file__).parent.parent
-
-
-def migrate_department(url: str) -> None:
-    """Bring a department's database to this version: exchange, evidence, cases, sharing, notices.
-
-    To be done before a `HostedDepartment` is made.
-    """
-    from services.common.migrations import migrate  # noqa: PLC0415 - a running node has no use for it
-
-    for area in ("exchange", "cases", "sharing", "notices"):
-        migrate(url, _SERVICES / area / "migrations", version_table=f"{area}_version")
 
 
 class HostedDepartment:

@@ -6,7 +6,8 @@ from random import Random
 
 from services.cli.demo import district as demo
 from services.common.clock import SystemClock
-from services.node.bootstrap import HostedDepartment, migrate_department
+from services.node.bootstrap import HostedDepartment
+from services.node.migrating import migrate_department
 from services.node.settings import HostedSettings
 from services.registry.bootstrap import Registry
 from services.registry.settings import RegistrySettings
