@@ -5,7 +5,6 @@
 
 import asyncio
 import inspect
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -70,11 +69,10 @@ class Acting:
         return call
 
 
-def _acting(area: str, service: str, channel: grpc.aio.Channel, metadata: Callable[[], Metadata]) -> Acting:
-    """The stub of a service, such as `CaseService` of `cases`."""
-    words = re.sub(r"(?<=.)(?=[A-Z])", "_", service).lower()
-    module = import_module(f"liandong.{area}.v1.{words}_pb2_grpc")
-    return Acting(getattr(module, f"{service}Stub")(channel), metadata)
+def _acting(module: str, service: str, channel: grpc.aio.Channel, metadata: Callable[[], Metadata]) -> Acting:
+    """The stub of a service, such as `CaseService` of `cases.v1.case_service`."""
+    stubs = import_module(f"liandong.{module}_pb2_grpc")
+    return Acting(getattr(stubs, f"{service}Stub")(channel), metadata)
 
 
 class Connection:
@@ -103,35 +101,47 @@ class Connection:
     @property
     def cases(self) -> "CaseServiceAsyncStub":
         """CaseService of the node, in the session of the actor."""
-        return cast("CaseServiceAsyncStub", _acting("cases", "CaseService", self.node, self._session))
+        return cast(
+            "CaseServiceAsyncStub", _acting("cases.v1.case_service", "CaseService", self.node, self._session)
+        )
 
     @property
     def duties(self) -> "DutyServiceAsyncStub":
         """DutyService of the node."""
-        return cast("DutyServiceAsyncStub", _acting("cases", "DutyService", self.node, self._session))
+        return cast(
+            "DutyServiceAsyncStub", _acting("cases.v1.duty_service", "DutyService", self.node, self._session)
+        )
 
     @property
     def notices(self) -> "NotificationServiceAsyncStub":
         """NotificationService of the node."""
         return cast(
             "NotificationServiceAsyncStub",
-            _acting("notices", "NotificationService", self.node, self._session),
+            _acting("notices.v1.notification_service", "NotificationService", self.node, self._session),
         )
 
     def bound(self, purpose: Purpose, content_digest: bytes) -> "CaseServiceAsyncStub":
         """CaseService, with assertions that approve or send one content."""
         metadata = self._bound(purpose, content_digest)
-        return cast("CaseServiceAsyncStub", _acting("cases", "CaseService", self.node, metadata))
+        return cast(
+            "CaseServiceAsyncStub", _acting("cases.v1.case_service", "CaseService", self.node, metadata)
+        )
 
     @property
     def handling(self) -> "HandlingServiceAsyncStub":
         """HandlingService of the node, in the session of the actor."""
-        return cast("HandlingServiceAsyncStub", _acting("cases", "HandlingService", self.node, self._session))
+        return cast(
+            "HandlingServiceAsyncStub",
+            _acting("cases.v1.handling_service", "HandlingService", self.node, self._session),
+        )
 
     def signing(self, content_digest: bytes) -> "HandlingServiceAsyncStub":
         """HandlingService, with assertions that approve one content."""
         metadata = self._bound(Purpose.APPROVE, content_digest)
-        return cast("HandlingServiceAsyncStub", _acting("cases", "HandlingService", self.node, metadata))
+        return cast(
+            "HandlingServiceAsyncStub",
+            _acting("cases.v1.handling_service", "HandlingService", self.node, metadata),
+        )
 
     def _bound(self, purpose: Purpose, content_digest: bytes) -> Callable[[], Metadata]:
         def metadata() -> Metadata:
@@ -143,78 +153,105 @@ class Connection:
     @property
     def subjects(self) -> "SubjectServiceAsyncStub":
         """SubjectService of the node."""
-        return cast("SubjectServiceAsyncStub", _acting("cases", "SubjectService", self.node, self._session))
+        return cast(
+            "SubjectServiceAsyncStub",
+            _acting("cases.v1.subject_service", "SubjectService", self.node, self._session),
+        )
 
     @property
     def imports(self) -> "ImportServiceAsyncStub":
         """ImportService of the node."""
-        return cast("ImportServiceAsyncStub", _acting("cases", "ImportService", self.node, self._session))
+        return cast(
+            "ImportServiceAsyncStub",
+            _acting("cases.v1.import_service", "ImportService", self.node, self._session),
+        )
 
     @property
     def documents(self) -> "DocumentServiceAsyncStub":
         """DocumentService of the node."""
-        return cast("DocumentServiceAsyncStub", _acting("cases", "DocumentService", self.node, self._session))
+        return cast(
+            "DocumentServiceAsyncStub",
+            _acting("cases.v1.document_service", "DocumentService", self.node, self._session),
+        )
 
     @property
     def sharing(self) -> "SharingServiceAsyncStub":
         """SharingService of the node."""
-        return cast("SharingServiceAsyncStub", _acting("sharing", "SharingService", self.node, self._session))
+        return cast(
+            "SharingServiceAsyncStub",
+            _acting("sharing.v1.sharing_service", "SharingService", self.node, self._session),
+        )
 
     @property
     def evidence(self) -> "EvidenceServiceAsyncStub":
         """EvidenceService of the node."""
         return cast(
-            "EvidenceServiceAsyncStub", _acting("exchange", "EvidenceService", self.node, self._session)
+            "EvidenceServiceAsyncStub",
+            _acting("exchange.v1.evidence_service", "EvidenceService", self.node, self._session),
         )
 
     @property
     def directory(self) -> "DirectoryServiceAsyncStub":
         """DirectoryService: the node's where one is named, else the registry's."""
         channel = self.node if self.profile.address else self.registry
-        return cast("DirectoryServiceAsyncStub", _acting("directory", "DirectoryService", channel, tuple))
+        return cast(
+            "DirectoryServiceAsyncStub",
+            _acting("directory.v1.directory_service", "DirectoryService", channel, tuple),
+        )
 
     @property
     def published(self) -> "DirectoryServiceAsyncStub":
         """DirectoryService of the registry, where entries are published."""
         return cast(
-            "DirectoryServiceAsyncStub", _acting("directory", "DirectoryService", self.registry, tuple)
+            "DirectoryServiceAsyncStub",
+            _acting("directory.v1.directory_service", "DirectoryService", self.registry, tuple),
         )
 
     @property
     def codes(self) -> "CodeServiceAsyncStub":
         """CodeService: the node's where one is named, else the registry's."""
         channel = self.node if self.profile.address else self.registry
-        return cast("CodeServiceAsyncStub", _acting("directory", "CodeService", channel, tuple))
+        return cast(
+            "CodeServiceAsyncStub", _acting("directory.v1.code_service", "CodeService", channel, tuple)
+        )
 
     @property
     def published_codes(self) -> "CodeServiceAsyncStub":
         """CodeService of the registry, where versions are published."""
-        return cast("CodeServiceAsyncStub", _acting("directory", "CodeService", self.registry, tuple))
+        return cast(
+            "CodeServiceAsyncStub", _acting("directory.v1.code_service", "CodeService", self.registry, tuple)
+        )
 
     @property
     def oversight(self) -> "OversightServiceAsyncStub":
         """OversightService of the registry."""
         return cast(
-            "OversightServiceAsyncStub", _acting("oversight", "OversightService", self.registry, tuple)
+            "OversightServiceAsyncStub",
+            _acting("oversight.v1.oversight_service", "OversightService", self.registry, tuple),
         )
 
     @property
     def indicators(self) -> "IndicatorServiceAsyncStub":
         """IndicatorService of the registry."""
         return cast(
-            "IndicatorServiceAsyncStub", _acting("oversight", "IndicatorService", self.registry, tuple)
+            "IndicatorServiceAsyncStub",
+            _acting("oversight.v1.indicator_service", "IndicatorService", self.registry, tuple),
         )
 
     @property
     def exchange(self) -> "ExchangeServiceAsyncStub":
         """ExchangeService of the registry."""
-        return cast("ExchangeServiceAsyncStub", _acting("exchange", "ExchangeService", self.registry, tuple))
+        return cast(
+            "ExchangeServiceAsyncStub",
+            _acting("exchange.v1.exchange_service", "ExchangeService", self.registry, tuple),
+        )
 
     @property
     def invitations(self) -> "InvitationServiceAsyncStub":
         """InvitationService of the registry."""
         return cast(
-            "InvitationServiceAsyncStub", _acting("enrolment", "InvitationService", self.registry, tuple)
+            "InvitationServiceAsyncStub",
+            _acting("enrolment.v1.enrolment_service", "InvitationService", self.registry, tuple),
         )
 
     @property
