@@ -136,7 +136,9 @@ class Group:
         further = self.entries[self._edge.size - self._first.size :]
         self._edge, completed = self._edge.append([entry.leaf_hash for entry in further])
         self.completed += completed
-        return replace(self._first, edge=self._edge, common_version=common_version, admitted_at_us=admitted_at_us)
+        return replace(
+            self._first, edge=self._edge, common_version=common_version, admitted_at_us=admitted_at_us
+        )
 
     def write(self, connection: Connection, head: Head, law: Law, codes: CodeTables, replica: str) -> None:
         """Write everything, one statement a table.
