@@ -61,9 +61,8 @@ class House(Federation):
             task.cancel()
         await asyncio.gather(*hosted._tasks, return_exceptions=True)
         await hosted.server.stop(0)
-        if hosted._channel is not None:
-            await hosted._channel.close(None)
-        await hosted._completion.close()
+        await hosted.upstream.close()
+        await hosted.parts.completion.close()
         await asyncio.to_thread(hosted.department.committer.close)
         hosted.database.close()
 
