@@ -11,8 +11,13 @@ from typing import Final
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings
 
 _END_MS: Final = 10_000
+
+# how long an example takes is decided by what else the machine does; tests that hang are ended by pytest-timeout
+settings.register_profile("liandong", deadline=None)
+settings.load_profile("liandong")
 
 # without this a logged error prints every local variable of every frame, which can take longer than the test
 structlog.configure(
