@@ -6,14 +6,12 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-import psycopg
 import pytest
 import structlog
 from hypothesis import settings
 
-_END_MS: Final = 10_000
+from tests.builders import postgresql
 
 # how long an example takes is decided by what else the machine does; tests that hang are ended by pytest-timeout
 settings.register_profile("liandong", deadline=None)
@@ -56,27 +54,15 @@ def spare_databases() -> list[str]:
 
 @pytest.fixture
 def postgresql_url(postgresql_server: str, spare_databases: list[str]) -> Iterator[str]:
-    """An empty PostgreSQL database of the test's own.
-
-    It is emptied after the test and used again: to create and drop one has the server write all that it holds to the
-    disk, which takes longer than most tests.
-    """
-    url = spare_databases.pop() if spare_databases else _new_database(postgresql_server)
+    """An empty PostgreSQL database of the test's own."""
+    url = (
+        spare_databases.pop()
+        if spare_databases
+        else postgresql.create(postgresql_server, f"test_{secrets.token_hex(6)}")
+    )
     yield url
-    with psycopg.connect(url, autocommit=True) as connection:
-        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        connection.execute(f"SELECT pg_terminate_backend(pid, {_END_MS}) {others}".encode())
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+    postgresql.empty(url)
     spare_databases.append(url)
-
-
-def _new_database(server: str) -> str:
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    head, _, query = server.partition("?")
-    return f"{head.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
 
 
 @pytest.fixture
