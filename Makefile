@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# else each process that a test or the demo starts would compile all of our modules again
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-deploy fmt lint types protos protos-check docs bench soak image lock clean
+.PHONY: help setup demo test collect test-deploy fmt lint types protos protos-check docs bench soak image lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -24,6 +26,9 @@ demo: $(STAMP) ## A whole district on loopback with a real transfer; ARGS=--once
 
 test: $(STAMP) ## All tests in their short form, but those on a container engine
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not docker" $(ARGS)
+
+collect: $(STAMP) ## Load every test and run none: what pytest compiles for it is kept
+	@told=$$($(BIN)/pytest --collect-only -qqq) || { echo "$$told"; exit 1; }
 
 test-deploy: $(STAMP) ## Build the image and run deploy/compose.yaml on a container engine
 	$(BIN)/pytest -m docker tests/deploy $(ARGS)

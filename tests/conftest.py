@@ -7,9 +7,15 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import structlog
+from hypothesis import settings
+
+from tests.builders import postgresql
+
+# how long an example takes is decided by what else the machine does; tests that hang are ended by pytest-timeout
+settings.register_profile("liandong", deadline=None)
+settings.load_profile("liandong")
 
 # without this a logged error prints every local variable of every frame, which can take longer than the test
 structlog.configure(
@@ -40,16 +46,23 @@ def postgresql_server() -> Iterator[str]:
             yield server.get_uri()
 
 
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """URLs of empty PostgreSQL databases that no test uses now."""
+    return []
+
+
 @pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """A fresh PostgreSQL database, dropped after the test."""
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    head, _, query = postgresql_server.partition("?")
-    yield f"{head.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+def postgresql_url(postgresql_server: str, spare_databases: list[str]) -> Iterator[str]:
+    """An empty PostgreSQL database of the test's own."""
+    url = (
+        spare_databases.pop()
+        if spare_databases
+        else postgresql.create(postgresql_server, f"test_{secrets.token_hex(6)}")
+    )
+    yield url
+    postgresql.empty(url)
+    spare_databases.append(url)
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from services.common.errors import NotFound
 from services.exchange.assertions import Purpose
 from services.exchange.digests import DIGEST_SIZE
 from services.exchange.evidence import chunks_of_file, manifest_of
-from services.exchange.evidence_client import upload
 from services.procedures.facts import Urgency
 
 app = typer.Typer(add_completion=False)
@@ -240,6 +239,8 @@ async def _material(link: Connection, kind: str, where: str) -> envelopes.Materi
         return envelopes.Material(
             kind=kind, manifest_root=root, digest=known.digest, size=known.size, media_type=known.media_type
         )
+    from services.exchange.evidence_client import upload  # noqa: PLC0415 - few acts bring files
+
     path = Path(where)
     manifest = await manifest_of(
         path, media_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -9,26 +9,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
 import grpc.aio
 import typer
-from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
-from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceStub
-from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceStub
-from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
-from liandong.cases.v1.import_service_pb2_grpc import ImportServiceStub
-from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceStub
-from liandong.directory.v1.code_service_pb2_grpc import CodeServiceStub
-from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceStub
-from liandong.enrolment.v1.enrolment_service_pb2_grpc import InvitationServiceStub
-from liandong.exchange.v1.evidence_service_pb2_grpc import EvidenceServiceStub
-from liandong.exchange.v1.exchange_service_pb2_grpc import ExchangeServiceStub
-from liandong.notices.v1.notification_service_pb2_grpc import NotificationServiceStub
-from liandong.oversight.v1.indicator_service_pb2_grpc import IndicatorServiceStub
-from liandong.oversight.v1.oversight_service_pb2_grpc import OversightServiceStub
-from liandong.sharing.v1.sharing_service_pb2_grpc import SharingServiceStub
 
 from services.cli.output import Output
 from services.cli.profile import ActorProfile, Profile, default_subject, operator_files
@@ -40,7 +26,7 @@ from services.common.tls import TlsFiles
 from services.exchange.assertions import Purpose
 
 if TYPE_CHECKING:
-    # classes for type checkers only
+    # classes for type checkers only; a stub is loaded when a command asks for it
     from liandong.cases.v1.case_service_pb2_grpc import CaseServiceAsyncStub
     from liandong.cases.v1.document_service_pb2_grpc import DocumentServiceAsyncStub
     from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceAsyncStub
@@ -83,6 +69,12 @@ class Acting:
         return call
 
 
+def _acting(module: str, service: str, channel: grpc.aio.Channel, metadata: Callable[[], Metadata]) -> Acting:
+    """The stub of a service, such as `CaseService` of `cases.v1.case_service`."""
+    stubs = import_module(f"liandong.{module}_pb2_grpc")
+    return Acting(getattr(stubs, f"{service}Stub")(channel), metadata)
+
+
 class Connection:
     """Open channels to a department's node and to the registry, as far as they are used.
 
@@ -109,32 +101,47 @@ class Connection:
     @property
     def cases(self) -> "CaseServiceAsyncStub":
         """CaseService of the node, in the session of the actor."""
-        return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), self._session))
+        return cast(
+            "CaseServiceAsyncStub", _acting("cases.v1.case_service", "CaseService", self.node, self._session)
+        )
 
     @property
     def duties(self) -> "DutyServiceAsyncStub":
         """DutyService of the node."""
-        return cast("DutyServiceAsyncStub", Acting(DutyServiceStub(self.node), self._session))
+        return cast(
+            "DutyServiceAsyncStub", _acting("cases.v1.duty_service", "DutyService", self.node, self._session)
+        )
 
     @property
     def notices(self) -> "NotificationServiceAsyncStub":
         """NotificationService of the node."""
-        return cast("NotificationServiceAsyncStub", Acting(NotificationServiceStub(self.node), self._session))
+        return cast(
+            "NotificationServiceAsyncStub",
+            _acting("notices.v1.notification_service", "NotificationService", self.node, self._session),
+        )
 
     def bound(self, purpose: Purpose, content_digest: bytes) -> "CaseServiceAsyncStub":
         """CaseService, with assertions that approve or send one content."""
         metadata = self._bound(purpose, content_digest)
-        return cast("CaseServiceAsyncStub", Acting(CaseServiceStub(self.node), metadata))
+        return cast(
+            "CaseServiceAsyncStub", _acting("cases.v1.case_service", "CaseService", self.node, metadata)
+        )
 
     @property
     def handling(self) -> "HandlingServiceAsyncStub":
         """HandlingService of the node, in the session of the actor."""
-        return cast("HandlingServiceAsyncStub", Acting(HandlingServiceStub(self.node), self._session))
+        return cast(
+            "HandlingServiceAsyncStub",
+            _acting("cases.v1.handling_service", "HandlingService", self.node, self._session),
+        )
 
     def signing(self, content_digest: bytes) -> "HandlingServiceAsyncStub":
         """HandlingService, with assertions that approve one content."""
         metadata = self._bound(Purpose.APPROVE, content_digest)
-        return cast("HandlingServiceAsyncStub", Acting(HandlingServiceStub(self.node), metadata))
+        return cast(
+            "HandlingServiceAsyncStub",
+            _acting("cases.v1.handling_service", "HandlingService", self.node, metadata),
+        )
 
     def _bound(self, purpose: Purpose, content_digest: bytes) -> Callable[[], Metadata]:
         def metadata() -> Metadata:
@@ -146,69 +153,106 @@ class Connection:
     @property
     def subjects(self) -> "SubjectServiceAsyncStub":
         """SubjectService of the node."""
-        return cast("SubjectServiceAsyncStub", Acting(SubjectServiceStub(self.node), self._session))
+        return cast(
+            "SubjectServiceAsyncStub",
+            _acting("cases.v1.subject_service", "SubjectService", self.node, self._session),
+        )
 
     @property
     def imports(self) -> "ImportServiceAsyncStub":
         """ImportService of the node."""
-        return cast("ImportServiceAsyncStub", Acting(ImportServiceStub(self.node), self._session))
+        return cast(
+            "ImportServiceAsyncStub",
+            _acting("cases.v1.import_service", "ImportService", self.node, self._session),
+        )
 
     @property
     def documents(self) -> "DocumentServiceAsyncStub":
         """DocumentService of the node."""
-        return cast("DocumentServiceAsyncStub", Acting(DocumentServiceStub(self.node), self._session))
+        return cast(
+            "DocumentServiceAsyncStub",
+            _acting("cases.v1.document_service", "DocumentService", self.node, self._session),
+        )
 
     @property
     def sharing(self) -> "SharingServiceAsyncStub":
         """SharingService of the node."""
-        return cast("SharingServiceAsyncStub", Acting(SharingServiceStub(self.node), self._session))
+        return cast(
+            "SharingServiceAsyncStub",
+            _acting("sharing.v1.sharing_service", "SharingService", self.node, self._session),
+        )
 
     @property
     def evidence(self) -> "EvidenceServiceAsyncStub":
         """EvidenceService of the node."""
-        return cast("EvidenceServiceAsyncStub", Acting(EvidenceServiceStub(self.node), self._session))
+        return cast(
+            "EvidenceServiceAsyncStub",
+            _acting("exchange.v1.evidence_service", "EvidenceService", self.node, self._session),
+        )
 
     @property
     def directory(self) -> "DirectoryServiceAsyncStub":
         """DirectoryService: the node's where one is named, else the registry's."""
         channel = self.node if self.profile.address else self.registry
-        return cast("DirectoryServiceAsyncStub", Acting(DirectoryServiceStub(channel), tuple))
+        return cast(
+            "DirectoryServiceAsyncStub",
+            _acting("directory.v1.directory_service", "DirectoryService", channel, tuple),
+        )
 
     @property
     def published(self) -> "DirectoryServiceAsyncStub":
         """DirectoryService of the registry, where entries are published."""
-        return cast("DirectoryServiceAsyncStub", Acting(DirectoryServiceStub(self.registry), tuple))
+        return cast(
+            "DirectoryServiceAsyncStub",
+            _acting("directory.v1.directory_service", "DirectoryService", self.registry, tuple),
+        )
 
     @property
     def codes(self) -> "CodeServiceAsyncStub":
         """CodeService: the node's where one is named, else the registry's."""
         channel = self.node if self.profile.address else self.registry
-        return cast("CodeServiceAsyncStub", Acting(CodeServiceStub(channel), tuple))
+        return cast(
+            "CodeServiceAsyncStub", _acting("directory.v1.code_service", "CodeService", channel, tuple)
+        )
 
     @property
     def published_codes(self) -> "CodeServiceAsyncStub":
         """CodeService of the registry, where versions are published."""
-        return cast("CodeServiceAsyncStub", Acting(CodeServiceStub(self.registry), tuple))
+        return cast(
+            "CodeServiceAsyncStub", _acting("directory.v1.code_service", "CodeService", self.registry, tuple)
+        )
 
     @property
     def oversight(self) -> "OversightServiceAsyncStub":
         """OversightService of the registry."""
-        return cast("OversightServiceAsyncStub", Acting(OversightServiceStub(self.registry), tuple))
+        return cast(
+            "OversightServiceAsyncStub",
+            _acting("oversight.v1.oversight_service", "OversightService", self.registry, tuple),
+        )
 
     @property
     def indicators(self) -> "IndicatorServiceAsyncStub":
         """IndicatorService of the registry."""
-        return cast("IndicatorServiceAsyncStub", Acting(IndicatorServiceStub(self.registry), tuple))
+        return cast(
+            "IndicatorServiceAsyncStub",
+            _acting("oversight.v1.indicator_service", "IndicatorService", self.registry, tuple),
+        )
 
     @property
     def exchange(self) -> "ExchangeServiceAsyncStub":
         """ExchangeService of the registry."""
-        return cast("ExchangeServiceAsyncStub", Acting(ExchangeServiceStub(self.registry), tuple))
+        return cast(
+            "ExchangeServiceAsyncStub",
+            _acting("exchange.v1.exchange_service", "ExchangeService", self.registry, tuple),
+        )
 
     @property
     def invitations(self) -> "InvitationServiceAsyncStub":
         """InvitationService of the registry."""
-        return cast("InvitationServiceAsyncStub", Acting(InvitationServiceStub(self.registry), tuple))
+        return cast(
+            "InvitationServiceAsyncStub",
+            _acting("enrolment.v1.enrolment_service", "InvitationService", self.registry, tuple),
+        )
 
     @property
     def node(self) -> grpc.aio.Channel:

@@ -23,6 +23,7 @@ from services.cli.failures import Failed
 from services.cli.ledger import public_key
 from services.cli.output import Output, facts, table
 from services.cli.texts import say
+from services.common import yaml_text
 from services.common.config import ConfigurationError
 from services.exchange.checkpoint import parse_checkpoint
 from services.exchange.digests import Leaf
@@ -167,7 +168,7 @@ def verify(
 
 def _read(plan: Path, objects: Path, officers: Path, exclusions: Path | None) -> tuple[Plan, Lists]:
     try:
-        said = yaml.safe_load(plan.read_text(encoding="utf-8"))
+        said = yaml_text.values(plan.read_text(encoding="utf-8"))
         if not isinstance(said, dict):
             raise DrawError("plan: no mapping")
         return draw_proof.plan_of(said), _lists(objects, officers, exclusions)

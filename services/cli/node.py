@@ -18,4 +18,4 @@ def run(*, config: Annotated[Path | None, typer.Option(metavar="FILE")] = None) 
     """Run a node."""
     settings = load(NodeSettings, config)
     log.configure(settings.log_level)
-    raise typer.Exit(node.run(settings, config))
+    raise typer.Exit(node.run(settings))

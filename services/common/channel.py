@@ -13,13 +13,12 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from services.common.edge import FRAMEWORK_MESSAGE_LIMIT
-from services.common.errors import DOMAIN, FieldViolation, LiandongError, Unavailable, error_for
-from services.common.interceptors.errors import DETAILS_KEY
+from services.common.errors import DETAILS_KEY, DOMAIN, FieldViolation, LiandongError, Unavailable, error_for
 from services.common.tls import TlsFiles
 
 __all__ = ["TlsFiles", "liandong_error", "open_channel", "remote_errors"]
 
+FRAMEWORK_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 FRAMEWORK_METADATA_LIMIT: Final = 64 * 1024
 
 _OPTIONS: Final = (

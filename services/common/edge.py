@@ -28,7 +28,6 @@ from services.common.permissions import PermissionTable, missing_rows
 M = TypeVar("M", bound=Message)
 
 MESSAGE_LIMIT: Final = 2 * 1024 * 1024
-FRAMEWORK_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 _LIMITS: Final = frozenset({"bytes.max_len", "repeated.max_items"})
 """Rules that are a size or count of the contract; what people write too long is a field's fault."""
 

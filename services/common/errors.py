@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 DOMAIN: Final = "liandong"
+DETAILS_KEY: Final = "grpc-status-details-bin"
+"""The metadata that carries a `google.rpc.Status`."""
 
 
 @dataclass(frozen=True, slots=True)

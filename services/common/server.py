@@ -16,11 +16,12 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common import edge
 from services.common.caller import Caller
-from services.common.channel import FRAMEWORK_METADATA_LIMIT
+from services.common.channel import FRAMEWORK_MESSAGE_LIMIT, FRAMEWORK_METADATA_LIMIT
 from services.common.clock import Clock
 from services.common.interceptors import VerifyActor, check_order, stack
 from services.common.permissions import STANDARD_RULES, PermissionTable
-from services.common.tls import TlsFiles, TlsMaterial, TlsWatch
+from services.common.tls import TlsFiles, TlsMaterial
+from services.common.tls_watch import TlsWatch
 
 __all__ = ["Server", "TlsFiles", "server_tls_only"]
 
@@ -173,8 +174,8 @@ def server_tls_only(
 
 def _options(max_connection_age_ms: int) -> list[tuple[str, int]]:
     return [
-        ("grpc.max_receive_message_length", edge.FRAMEWORK_MESSAGE_LIMIT),
-        ("grpc.max_send_message_length", edge.FRAMEWORK_MESSAGE_LIMIT),
+        ("grpc.max_receive_message_length", FRAMEWORK_MESSAGE_LIMIT),
+        ("grpc.max_send_message_length", FRAMEWORK_MESSAGE_LIMIT),
         # soft and hard limit are the same: between the two the framework refuses by chance
         ("grpc.max_metadata_size", FRAMEWORK_METADATA_LIMIT),
         ("grpc.absolute_max_metadata_size", FRAMEWORK_METADATA_LIMIT),

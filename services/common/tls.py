@@ -1,13 +1,10 @@
-"""The files of one TLS identity, and whether they changed."""
+"""The files of one TLS identity."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +48,3 @@ class TlsFiles:
             for status in (path.stat(),)
             for number in (status.st_mtime_ns, status.st_ino, status.st_size)
         )
-
-
-class TlsWatch:
-    """Notices that the files were replaced, and waits until they fit together.
-
-    A renewal replaces key and certificate one after the other; between the two the old pair is used on.
-    """
-
-    def __init__(self, files: TlsFiles) -> None:
-        self._files = files
-        self._stamp = files.stamp()
-        self.material = files.read()
-
-    def changed(self) -> TlsMaterial | None:
-        """The new material, once for each replacement; None while nothing usable is new."""
-        try:
-            stamp = self._files.stamp()
-            if stamp == self._stamp:
-                return None
-            material = self._files.read()
-        except (OSError, ValueError, TypeError) as error:
-            _log.warning("tls.not_usable", error=str(error))
-            return None
-        self._stamp = stamp
-        if material == self.material:
-            return None
-        self.material = material
-        _log.info("tls.reloaded")
-        return material

@@ -25,8 +25,9 @@ from services.exchange.assertions import Verifier
 from services.exchange.checkpoint import Checkpoint, parse_checkpoint
 from services.exchange.delivered import Place
 from services.exchange.directory import Directory
+from services.exchange.feature import FeatureFactory
 from services.exchange.letters import from_microseconds
-from services.exchange.session import Command, DepartmentSession, FeatureFactory, OutboxItem, OwnLetter
+from services.exchange.session import Command, DepartmentSession, OutboxItem, OwnLetter
 from services.exchange.subject_tokens import SubjectKeys
 
 T = TypeVar("T")

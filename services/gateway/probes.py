@@ -16,7 +16,7 @@ from liandong.oversight.v1 import oversight_service_pb2_grpc as oversight_rpc
 
 from services.common.channel import open_channel, remote_errors
 from services.common.errors import LiandongError
-from services.common.tls import TlsWatch
+from services.common.tls_watch import TlsWatch
 from services.gateway.settings import DepartmentSettings
 from services.gateway.status import DepartmentStatus, Link, LinkState, NodeState
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
-from typing import Final
 
 from services.common import log, telemetry
 from services.common.config import ConfigurationError, load
-from services.node.bootstrap import Node, migrate_department
+from services.node import migrating
 from services.node.settings import NodeSettings
-
-_MIGRATE: Final = "--migrate"
 
 
 async def serve(settings: NodeSettings) -> None:
     """Run until SIGTERM or SIGINT, then drain."""
+    from services.node.bootstrap import Node  # noqa: PLC0415 - see `run`
+
     node = Node(settings)
     end = telemetry.start(settings.telemetry)
     stop = asyncio.Event()
@@ -34,20 +30,15 @@ async def serve(settings: NodeSettings) -> None:
         end()
 
 
-def run(settings: NodeSettings, config: Path | None = None) -> int:
-    """Migrate, then serve; the exit code.
+def run(settings: NodeSettings) -> int:
+    """Migrate, then serve; the exit code."""
+    migration = migrating.begin(each.database for each in settings.departments)
+    # meanwhile: nearly everything that a node loads
+    from services.node import bootstrap  # noqa: F401, PLC0415
 
-    Args:
-        settings: What the operator says.
-        config: The file it stands in, if not in the environment.
-    """
-    # in a process of its own: what migrations need stays out of the memory of a node that runs for months
-    named = {"LIANDONG_CONFIG": str(config)} if config else {}
-    command = [sys.executable, "-m", "services.node", _MIGRATE]
-    migrated = subprocess.run(command, env={**os.environ, **named}, check=False)  # noqa: S603 - ours
-    if migrated.returncode == 0:
+    if migration.wait() == 0:
         asyncio.run(serve(settings))
-    return migrated.returncode
+    return migration.returncode
 
 
 def main() -> int:
@@ -58,10 +49,6 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     log.configure(settings.log_level)
-    if _MIGRATE in sys.argv[1:]:
-        for each in settings.departments:
-            migrate_department(each.database)
-        return 0
     return run(settings)
 
 

@@ -1,112 +1,46 @@
-"""Where a node is wired: each hosted department with its database, desk, link, evidence and port.
-
-It is long because it is the only place where a node is wired.
-"""
+"""Where a node is wired: each hosted department with its database, desk, link, evidence and port."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import grpc.aio
 import structlog
-from liandong.cases.v1 import (
-    case_service_pb2,
-    document_service_pb2,
-    duty_service_pb2,
-    handling_service_pb2,
-    import_service_pb2,
-    subject_service_pb2,
-)
-from liandong.directory.v1 import code_service_pb2, directory_service_pb2
-from liandong.exchange.v1 import (
-    evidence_service_pb2,
-    evidence_service_pb2_grpc,
-    exchange_service_pb2,
-    exchange_service_pb2_grpc,
-)
-from liandong.oversight.v1 import (
-    oversight_service_pb2_grpc,
-    subject_index_service_pb2,
-    subject_index_service_pb2_grpc,
-)
-from liandong.sharing.v1 import sharing_service_pb2
 
 from services.cases.desk import Desk
-from services.cases.handlers import CaseHandlers, HandlingHandlers
-from services.cases.handlers.duties import DutyHandlers
-from services.cases.handlers.imports import ImportHandlers
-from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.handling.seal_http import HttpSeal
-from services.cases.parked import ParkedRetrier
 from services.common import interpreter
 from services.common.background import keep_up
-from services.common.caller import Actor, Caller
-from services.common.channel import open_channel, remote_errors
+from services.common.caller import Caller
 from services.common.clock import Clock, SystemClock
 from services.common.config import ConfigurationError
 from services.common.db import Database
-from services.common.errors import LiandongError
 from services.common.server import Server
 from services.documents import fonts
-from services.documents.binding import CaseBinder
-from services.documents.handlers import DocumentHandlers
 from services.documents.rendering import Renderer
 from services.exchange import actors
-from services.exchange.actors import ActorFacts
-from services.exchange.code_handlers import CodeHandlers
 from services.exchange.department import Department
 from services.exchange.directory import Directory
-from services.exchange.directory_handlers import DirectoryHandlers
 from services.exchange.enrolment_client import EnrolmentClient
-from services.exchange.evidence_access import CaseAccess, EvidenceUse
 from services.exchange.evidence_completion import Completion
-from services.exchange.evidence_handlers import EvidenceHandlers
 from services.exchange.evidence_records import EvidenceRecords
 from services.exchange.evidence_store import FolderStore
 from services.exchange.evidence_transfer import EvidencePuller, EvidencePusher
 from services.exchange.keys import load_sign_key
 from services.exchange.link import Link
 from services.exchange.subject_tokens import FILE_NAME, SubjectKeys, SubjectKeysInvalid
-from services.node.entries import follow
-from services.node.own_marks import own_events
+from services.node import wiring
 from services.node.permissions import RULES
 from services.node.settings import HostedSettings, NodeSettings
-from services.node.subjects import bulletins_naming
-from services.notices.deliverer import Deliverer
-from services.notices.feed import Feed
-from services.notices.handlers import NotificationHandlers
-from services.notices.model import Hours
-from services.notices.outside import channels_of
-from services.notices.permissions import SERVICE as NOTICES
+from services.node.upstream import Upstream
 from services.procedures.law import region_of
 from services.sharing.feature import Shelf
-from services.sharing.handlers import SharingHandlers
 
 _log = structlog.get_logger(__name__)
 
-_RENEWAL_CHECK: Final = timedelta(hours=1)
 _DRAIN_S: Final = 10.0
-_QUESTION_S: Final = 2.0
-"""How long a drafter waits to hear of cases elsewhere."""
-_GRACE_S: Final = 600.0
-"""As long as one chunk of evidence may take on a channel that is given up."""
-_SERVICES: Final = Path(__file__).parent.parent
-
-
-def migrate_department(url: str) -> None:
-    """Bring a department's database to this version: exchange, evidence, cases, sharing, notices.
-
-    To be done before a `HostedDepartment` is made.
-    """
-    from services.common.migrations import migrate  # noqa: PLC0415 - a running node has no use for it
-
-    for area in ("exchange", "cases", "sharing", "notices"):
-        migrate(url, _SERVICES / area / "migrations", version_table=f"{area}_version")
 
 
 class HostedDepartment:
@@ -119,6 +53,11 @@ class HostedDepartment:
         registries: Addresses of the registry's replicas; those told at joining if empty.
         renderer: Makes files of letters; one of its own if None.
         traces: Whether calls open spans.
+
+    Attributes:
+        department: What it records and applies.
+        upstream: Its way to the registry.
+        parts: What its services and tasks are made of.
     """
 
     def __init__(
@@ -133,13 +72,11 @@ class HostedDepartment:
     ) -> None:
         self.settings = settings
         self._traces = traces
-        self._renderer = renderer or Renderer()
         self._clock = clock
-        self._server_name = registry_server_name
         self.enrolment = EnrolmentClient(settings.folder, clock=clock, server_name=registry_server_name)
         membership = self.enrolment.membership
         self.database = Database(settings.database, exclusive=settings.database.startswith("sqlite"))
-        self.department = Department(
+        department = self.department = Department(
             name=membership.department,
             registry=membership.registry_name,
             log_id=membership.log_id,
@@ -152,167 +89,57 @@ class HostedDepartment:
             directory=Directory.empty(region_of(membership.registry_name)),
             subject_keys=_subject_keys(settings.folder),
         )
-        self.desk = Desk()
-        self.shelf = Shelf()
-        self.department.features = {"act": self.desk.feature, "item": self.shelf.feature}
+        desk, shelf = Desk(), Shelf()
+        department.features = {"act": desk.feature, "item": shelf.feature}
+        desk.evidence_recorded = shelf.evidence_recorded = self._wake_evidence
         addresses = tuple(registries) or tuple(membership.registry.split(","))
-        self._registry, self._registries = addresses[0], itertools.cycle(addresses)
-        self._closing: set[asyncio.Future[None]] = set()
-        self.link = Link(self.department, self._connect_link, clock)
-        self._channel: grpc.aio.Channel | None = None
-        self._evidence()
-        self._seal = HttpSeal(settings.seal) if settings.seal.url else None
+        upstream = self.upstream = Upstream(self.enrolment, registry_server_name, addresses)
+        chunks, manifests = FolderStore(settings.folder / "evidence"), EvidenceRecords(self.database)
+        self.parts = wiring.Parts(
+            clock=clock,
+            department=department,
+            desk=desk,
+            shelf=shelf,
+            link=Link(department, upstream.connect, clock),
+            upstream=upstream,
+            renderer=renderer or Renderer(),
+            chunks=chunks,
+            manifests=manifests,
+            completion=Completion(chunks, manifests),
+            pusher=EvidencePusher(chunks, manifests, upstream.evidence, clock=clock),
+            puller=EvidencePuller(department.name, chunks, manifests, upstream.evidence, clock=clock),
+            seal=HttpSeal(settings.seal) if settings.seal.url else None,
+            deliverer=wiring.deliverer(settings.notices, department, clock),
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self.server: Server
 
-    def _connect(self) -> grpc.aio.Channel:
-        return open_channel(self._registry, self.enrolment.tls, server_name=self._server_name)
-
-    def _connect_link(self) -> grpc.aio.Channel:
-        """A channel for the link; each to the next replica, and evidence goes where the link goes."""
-        address = next(self._registries)
-        if address != self._registry:
-            self._registry = address
-            self._let_go()
-        return self._connect()
-
-    def _registry_channel(self) -> grpc.aio.Channel:
-        if self._channel is None:
-            self._channel = self._connect()
-        return self._channel
-
-    def _let_go(self) -> None:
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            closing = asyncio.ensure_future(channel.close(_GRACE_S))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
-
-    def _evidence(self) -> None:
-        store = FolderStore(self.settings.folder / "evidence")
-        records = EvidenceRecords(self.database)
-
-        def stub() -> Any:
-            return evidence_service_pb2_grpc.EvidenceServiceStub(self._registry_channel())
-
-        self.pusher = EvidencePusher(store, records, stub, clock=self._clock)
-        self.puller = EvidencePuller(self.department.name, store, records, stub, clock=self._clock)
-        self.desk.evidence_recorded = self._wake_evidence
-        self.shelf.evidence_recorded = self._wake_evidence
-        self._store, self._records = store, records
-
     def _wake_evidence(self) -> None:
         loop = self._loop
-        loop.call_soon_threadsafe(self.pusher.wake)
-        loop.call_soon_threadsafe(self.puller.wake)
+        loop.call_soon_threadsafe(self.parts.pusher.wake)
+        loop.call_soon_threadsafe(self.parts.puller.wake)
 
     async def start(self) -> int:
         """Serve and connect; returns the port."""
         self._loop = asyncio.get_running_loop()
-        department, clock = self.department, self._clock
+        department = self.department
         await asyncio.to_thread(department.start)
-        server = Server(
+        self.server = Server(
             self.settings.listen,
             self.enrolment.tls,
             department=department.name,
             rules=RULES,
-            verify_actor=actors.verify_with(lambda: department.verifier, clock),
+            verify_actor=actors.verify_with(lambda: department.verifier, self._clock),
             is_revoked=self._is_revoked,
-            clock=clock,
+            clock=self._clock,
             traces=self._traces,
         )
-        handlers = CaseHandlers(
-            department, self.desk, clock, prove=self._prove, evidence=self._store, ask=self._open_cases
-        )
-        server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
-        server.add(
-            DutyHandlers(department, clock), duty_service_pb2.DESCRIPTOR.services_by_name["DutyService"]
-        )
-        server.add(
-            DocumentHandlers(department, self._renderer),
-            document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
-        )
-        server.add(
-            HandlingHandlers(
-                department,
-                self.desk,
-                self._seal,
-                prove=self._prove,
-                evidence=self._store,
-                binder=CaseBinder(self._renderer),
-            ),
-            handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
-        )
-        server.add(
-            SharingHandlers(department, self.shelf),
-            sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
-        )
-        server.add(
-            DirectoryHandlers(
-                lambda: department.directory, lambda version: follow(department, version), clock
-            ),
-            directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
-        )
-        server.add(
-            SubjectHandlers(department, bulletins_naming),
-            subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"],
-        )
-        server.add(
-            ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
-        )
-        server.add(
-            CodeHandlers(lambda: department.directory, self.database, clock),
-            code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
-        )
-        deliverer, feed = self._notices()
-        server.add(NotificationHandlers(self.database, deliverer.channels, clock, self._audit), NOTICES)
-        access = CaseAccess(
-            self.database, self._record_use, holder_of=_holder, visible_cases=lambda *arguments: arguments[3]
-        )
-        self._completion = Completion(self._store, self._records)
-        server.add(
-            EvidenceHandlers(self._store, self._records, access, self._completion),
-            evidence_service_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
-        )
-        self.server = server
-        port = await server.start()
-        retrier = ParkedRetrier(department)
-        for name, work in {
-            "link": self.link.run, "pusher": self.pusher.run, "puller": self.puller.run, "parked": retrier.run,
-            "renewal": self._renew, "notices": deliverer.run, "feed": feed.run,
-        }.items():  # fmt: skip
-            self._tasks.append(asyncio.create_task(keep_up(work, f"{department.name}/{name}")))
+        for service, handlers in wiring.OFFERED:
+            self.server.add(handlers(self.parts), service)
+        port = await self.server.start()
+        for name, work in wiring.BACKGROUND.items():
+            self._tasks.append(asyncio.create_task(keep_up(work(self.parts), f"{department.name}/{name}")))
         return port
-
-    async def _audit(self, method: str) -> None:
-        await self.department.run(lambda session: session.audit(method))
-
-    def _notices(self) -> tuple[Deliverer, Feed]:
-        settings, department = self.settings.notices, self.department
-        deliverer = Deliverer(
-            self.database,
-            channels_of(settings, self._clock),
-            Hours(settings.digest_at, settings.quiet_from, settings.quiet_until),
-            lambda: department.directory.law.calendar(department.name),
-            self._clock,
-            attempts=settings.attempts,
-        )
-
-        def oversight() -> Any:
-            return oversight_service_pb2_grpc.OversightServiceStub(self._registry_channel())
-
-        feed = Feed(
-            department.name,
-            self.database,
-            lambda: department.directory,
-            oversight,
-            self._clock,
-            deliverer.wake,
-            lambda connection, since, now: own_events(
-                connection, department.name, department.directory.law, since, now
-            ),
-        )
-        return deliverer, feed
 
     async def stop(self) -> None:
         """Drain: take no new calls, commit what is queued, close."""
@@ -320,50 +147,16 @@ class HostedDepartment:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._completion.close()
+        await self.parts.completion.close()
         await asyncio.to_thread(self.department.committer.close, _DRAIN_S)
-        if self._channel is not None:
-            await self._channel.close(None)
-        for closing in self._closing:
-            closing.cancel()
-        if self._seal is not None:
-            self._seal.close()
+        await self.upstream.close()
+        if self.parts.seal is not None:
+            self.parts.seal.close()
         self.database.close()
-
-    async def _renew(self) -> None:
-        while True:
-            try:
-                if await self.enrolment.renew_if_due():
-                    _log.info("node.renewed", department=self.department.name)
-                    self._let_go()
-            except (LiandongError, OSError) as error:
-                # a full disk too: what was asked for is not asked for again at once
-                reason = error.reason if isinstance(error, LiandongError) else type(error).__name__
-                _log.warning("node.renewal", department=self.department.name, reason=reason)
-            await asyncio.sleep(_RENEWAL_CHECK.total_seconds())
-
-    async def _prove(self, position: int, size: int) -> tuple[list[bytes], str]:
-        stub = exchange_service_pb2_grpc.ExchangeServiceStub(self._registry_channel())
-        answer = await stub.GetInclusionProof(
-            exchange_service_pb2.GetInclusionProofRequest(position=position, tree_size=size), timeout=10
-        )
-        return list(answer.path), answer.checkpoint
-
-    async def _open_cases(self, tokens: Sequence[bytes]) -> list[tuple[int, str, str]]:
-        stub = subject_index_service_pb2_grpc.SubjectIndexServiceStub(self._registry_channel())
-        request = subject_index_service_pb2.FindOpenCasesRequest(tokens=tokens)
-        with remote_errors():
-            answer = await stub.FindOpenCases(request, timeout=_QUESTION_S)
-        return [(each.token, each.department, each.procedure) for each in answer.cases]
 
     def _is_revoked(self, caller: Caller) -> bool:
         return self.department.directory.certificate_revoked(
             caller.department, caller.serial, caller.not_after
-        )
-
-    def _record_use(self, use: EvidenceUse) -> None:
-        self.department.committer.submit_blocking(
-            lambda session: session.audit(f"Evidence.{use.action}", "", use.root.hex()), 30
         )
 
 
@@ -410,8 +203,3 @@ def _subject_keys(folder: Path) -> SubjectKeys:
         return SubjectKeys.load(folder / FILE_NAME)
     except SubjectKeysInvalid as error:
         raise ConfigurationError([str(error)]) from None
-
-
-def _holder(caller: Caller, actor: Actor | None) -> str:
-    del caller
-    return actor.subject if isinstance(actor, ActorFacts) else ""

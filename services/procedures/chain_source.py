@@ -26,7 +26,7 @@ from services.procedures.chain import (
 )
 from services.procedures.checker import PERSON_ROLES
 from services.procedures.obligation import Limit, Unit
-from services.procedures.source import AT_ONCE_HOURS, At, Fields, Text
+from services.procedures.source import AT_ONCE_HOURS, At, Fields, Text, root_of
 
 T = TypeVar("T", Direction, Kind)
 
@@ -45,13 +45,7 @@ def load_chain(source: str, file: str = "chain.yaml") -> Chain:
     Raises:
         DefectiveProcedure: with every defect, each with file and line.
     """
-    try:
-        root = yaml.compose(source, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise defects.DefectiveProcedure([defects.NotYaml(file, line, error.problem or "")]) from error
-    except yaml.YAMLError as error:
-        raise defects.DefectiveProcedure([defects.NotYaml(file, 1)]) from error
+    root = root_of(source, file)
     if not isinstance(root, yaml.MappingNode):
         raise defects.DefectiveProcedure([defects.WrongType(file, 1, "a chain is a mapping")])
     text = Text(file)

@@ -13,7 +13,7 @@ from services.procedures import defects
 from services.procedures.facts import Urgency
 from services.procedures.model import AUTHOR, EVIDENCE, Act, Mark, ObligationRule, Procedure, Title
 from services.procedures.obligation import Limit, Unit
-from services.procedures.source import AT_ONCE_HOURS, At, Fields, Text, parse_limit
+from services.procedures.source import AT_ONCE_HOURS, At, Fields, Text, parse_limit, root_of
 
 REQUESTED_LIMIT: Final = "requested_limit"
 _TEXTS: Final = 512
@@ -44,13 +44,7 @@ def parse(source: str, file: str) -> tuple[Procedure, Text]:
     Raises:
         DefectiveProcedure: the text is no YAML mapping.
     """
-    try:
-        root = yaml.compose(source, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise defects.DefectiveProcedure([defects.NotYaml(file, line, error.problem or "")]) from error
-    except yaml.YAMLError as error:
-        raise defects.DefectiveProcedure([defects.NotYaml(file, 1)]) from error
+    root = root_of(source, file)
     if not isinstance(root, yaml.MappingNode):
         raise defects.DefectiveProcedure([defects.WrongType(file, 1, "a procedure is a mapping")])
     text = Text(file)
@@ -98,8 +92,6 @@ def parse(source: str, file: str) -> tuple[Procedure, Text]:
 def load_text(source: str, file: str = "procedure.yaml") -> Procedure:
     """Reads and checks one procedure, such as the text of a common entry; the same text is read once.
 
-    The reader is the one written in Python: libyaml ends the process on text that is nested too deeply.
-
     Raises:
         DefectiveProcedure: with every defect found, each with file and line.
     """
@@ -140,7 +132,10 @@ def load_all(folder: Path | None = None) -> tuple[Procedure, ...]:
             found += refused.defects
     if not found:
         names = {procedure.name for procedure in loaded}
-        found += [each for path in paths for each in _unknown_procedures(path, names)]
+        for path, procedure in zip(paths, loaded, strict=True):
+            # only these are read again, for their lines
+            if any(act.opens_case and act.opens_case not in names for act in procedure.acts.values()):
+                found += _unknown_procedures(path, names)
     if found:
         raise defects.DefectiveProcedure(found)
     return tuple(loaded)

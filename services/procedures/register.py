@@ -15,7 +15,7 @@ import yaml
 
 from services.procedures import defects
 from services.procedures.model import Procedure, Title
-from services.procedures.source import At, Text
+from services.procedures.source import At, Text, root_of
 
 PLAIN: Final = frozenset(
     ("ordinal", "case", "title", "state", "subjects", "urgency", "opened", "next-due", "incoming", "handler")
@@ -62,11 +62,7 @@ def load_register(source: str, file: str = "register.yaml") -> Register:
     Raises:
         DefectiveProcedure: with every defect of its form, each with file and line.
     """
-    try:
-        root = yaml.compose(source, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise defects.DefectiveProcedure([defects.NotYaml(file, mark.line + 1 if mark else 1)]) from error
+    root = root_of(source, file)
     if not isinstance(root, yaml.MappingNode):
         raise defects.DefectiveProcedure([defects.WrongType(file, 1, "a register is a mapping")])
     text = Text(file)

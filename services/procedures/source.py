@@ -12,6 +12,7 @@ from typing import Final
 
 import yaml
 
+from services.common import yaml_text
 from services.procedures import defects
 from services.procedures.facts import Urgency
 from services.procedures.model import Title
@@ -33,6 +34,22 @@ def parse_limit(text: str, at_once_hours: int = AT_ONCE_HOURS) -> Limit | None:
         return Limit(at_once_hours, Unit.AT_ONCE)
     match = _LIMIT.fullmatch(text)
     return Limit(int(match[1]), Unit(match[2])) if match else None
+
+
+def root_of(source: str, file: str) -> yaml.Node | None:
+    """The root of a text; None if it is empty.
+
+    Raises:
+        DefectiveProcedure: the text is no YAML.
+    """
+    try:
+        return yaml_text.nodes(source)
+    except yaml.MarkedYAMLError as error:
+        # the end of a text is on a line of its own for libyaml, also where there is none
+        line = min(error.problem_mark.line, source.count("\n")) + 1 if error.problem_mark else 1
+        raise defects.DefectiveProcedure([defects.NotYaml(file, line, error.problem or "")]) from error
+    except yaml.YAMLError as error:
+        raise defects.DefectiveProcedure([defects.NotYaml(file, 1)]) from error
 
 
 @dataclass(slots=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -27,39 +25,23 @@ from services.common.migrations import migrate, pending
 from services.common.server import Server, server_tls_only
 from services.common.tls import TlsFiles
 from services.exchange import keys
-from services.exchange.code_handlers import CodeHandlers
 from services.exchange.directory import Directory
-from services.exchange.directory_handlers import DirectoryHandlers
-from services.exchange.evidence_access import DepartmentAccess
 from services.exchange.evidence_completion import Completion
-from services.exchange.evidence_handlers import EvidenceHandlers
 from services.exchange.evidence_records import EvidenceRecords
 from services.exchange.evidence_store import FolderStore
-from services.registry import ledger
+from services.registry import ledger, wiring
 from services.registry.admission import AdmissionSession
-from services.registry.certificates import CertificateWatch
 from services.registry.commands import Command, Result
 from services.registry.credentials import Credentials
-from services.registry.duty_keeper import DutyKeeper
 from services.registry.enrolment import Enrolment
 from services.registry.enrolment_store import EnrolmentStore
-from services.registry.evidence_audit import EvidenceAudit
-from services.registry.following import Follower
-from services.registry.handlers.enrolment import EnrolmentHandlers, InvitationHandlers
 from services.registry.handlers.exchange import ExchangeHandlers
-from services.registry.handlers.indicators import IndicatorHandlers
-from services.registry.handlers.oversight import OversightHandlers
-from services.registry.handlers.subjects import SubjectIndexHandlers
 from services.registry.hosts import host_of
 from services.registry.indicators import catalogue
-from services.registry.indicators.act_index import ActIndexer
-from services.registry.indicators.freeze import Freezer
 from services.registry.link_watch import LinkWatch
-from services.registry.marks import MarkScheduler
 from services.registry.oversight_hub import OversightHub
-from services.registry.permissions import ENROLMENT_RULES, ENROLMENT_SERVICES, MAIN_RULES, MAIN_SERVICES
+from services.registry.permissions import ENROLMENT_RULES, MAIN_RULES
 from services.registry.publishing import Publisher, publication
-from services.registry.recompute import Recomputation
 from services.registry.replica import Replica
 from services.registry.settings import RegistrySettings
 
@@ -181,8 +163,7 @@ class Registry:
         self.enrolment: Enrolment
         self.links: LinkWatch
         self._committer: GroupCommitter[Command, tuple[Result, ...]] | None = None
-        self._completion: Completion | None = None
-        self._exchange: ExchangeHandlers | None = None
+        self._parts: wiring.Parts | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[Server] = []
 
@@ -207,7 +188,8 @@ class Registry:
             raise
 
     async def _start(self) -> None:
-        self.replica = await asyncio.to_thread(_replica, self.settings, self.credentials, self.database)
+        settings = self.settings
+        self.replica = await asyncio.to_thread(_replica, settings, self.credentials, self.database)
         self.replica.attach(asyncio.get_running_loop())
         if self.replica.head.held_since_us is not None:
             _log.warning("registry.held", size=self.replica.head.size)
@@ -216,28 +198,27 @@ class Registry:
         self.links = LinkWatch(
             self.database, self.replica.name, self._directory, self.clock, self.publisher.publish_outage
         )
-        hub = OversightHub(self.database, self._directory, self.clock)
-        indicators = catalogue.load(Path(self.settings.indicators) if self.settings.indicators else None)
+        indicators = catalogue.load(Path(settings.indicators) if settings.indicators else None)
         tls = self._server_certificate()
         main = Server(
-            self.settings.listen,
+            settings.listen,
             tls,
-            department=self.settings.name,
+            department=settings.name,
             rules=MAIN_RULES,
             is_revoked=self._is_revoked,
             clock=self.clock,
-            traces=bool(self.settings.telemetry.traces_endpoint),
+            traces=bool(settings.telemetry.traces_endpoint),
         )
         joining = server_tls_only(
-            self.settings.enrolment_listen,
+            settings.enrolment_listen,
             tls,
-            department=self.settings.name,
+            department=settings.name,
             rules=ENROLMENT_RULES,
             clock=self.clock,
         )
-        self.address = self.settings.address or _reached(self.settings.listen, main.bind())
-        self.enrolment_address = self.settings.enrolment_address or _reached(
-            self.settings.enrolment_listen, joining.bind()
+        self.address = settings.address or _reached(settings.listen, main.bind())
+        self.enrolment_address = settings.enrolment_address or _reached(
+            settings.enrolment_listen, joining.bind()
         )
         self.enrolment = Enrolment(
             store=EnrolmentStore(self.database),
@@ -248,63 +229,46 @@ class Registry:
             registry_address=self.address,
             enrolment_address=self.enrolment_address,
         )
-        self._exchange = ExchangeHandlers(self.database, self.replica, committer, self.links, self.clock)
-        servicers = (
-            self._exchange,
-            self._evidence(),
-            DirectoryHandlers(
-                self._directory,
-                self.publisher.watch,
-                self.clock,
-                self.publisher.publish,
-                self.publisher.publish_all,
-            ),
-            CodeHandlers(self._directory, self.database, self.clock),
-            InvitationHandlers(self.enrolment),
-            OversightHandlers(self.database, self._directory, self.clock, hub),
-            IndicatorHandlers(self.database, self._directory, self.clock, indicators),
-            SubjectIndexHandlers(self.database, self._directory, self.clock),
+        store, records = FolderStore(settings.data_dir / "evidence"), EvidenceRecords(self.database)
+        parts = self._parts = wiring.Parts(
+            settings=settings,
+            clock=self.clock,
+            database=self.database,
+            credentials=self.credentials,
+            replica=self.replica,
+            committer=committer,
+            publisher=self.publisher,
+            links=self.links,
+            hub=OversightHub(self.database, self._directory, self.clock),
+            indicators=indicators,
+            enrolment=self.enrolment,
+            exchange=ExchangeHandlers(self.database, self.replica, committer, self.links, self.clock),
+            chunks=store,
+            manifests=records,
+            completion=Completion(store, records),
         )
-        for servicer, service in zip(servicers, MAIN_SERVICES, strict=True):
-            main.add(servicer, service)
-        for service in ENROLMENT_SERVICES:
-            joining.add(
-                EnrolmentHandlers(self.enrolment, self.credentials.authority, self._directory, self.clock),
-                service,
-            )
-        replica, database, clock = self.replica, self.database, self.clock
-        told = replica.wake
-        duties = DutyKeeper(database, self._directory, clock)
-        certificates = CertificateWatch(database, self._directory, clock, on_alerts=told)
-        delay = timedelta(hours=self.settings.freeze_after_hours)
-        self._run(Follower(database, replica, committer).run, "follower")
-        self._run(self.links.run, "links")
-        self._run(partial(hub.run, replica.subscribe()), "oversight")
-        marks = MarkScheduler(database, self._directory, clock, on_alerts=told)
-        self._run(partial(marks.run, asyncio.Event()), "marks")
-        self._run(partial(duties.run, replica.subscribe()), "duties")
-        self._run(partial(certificates.run, replica.subscribe()), "certificates")
-        self._run(partial(ActIndexer(database, self._directory).run, replica.subscribe()), "act-index")
-        self._run(Freezer(database, self._directory, indicators, clock, delay=delay).run, "freezer")
-        self._run(partial(self._follow_calendar, replica.subscribe()), "calendar")
+        for server, offers in ((main, wiring.MAIN), (joining, wiring.ENROLMENT)):
+            for service, handlers in offers:
+                server.add(handlers(parts), service)
+        for name, work in wiring.BACKGROUND.items():
+            self._run(work(parts), name)
         self._run(self._renew_certificate, "certificate")
-        self._run(interpreter.tidy, "memory")
         self._servers = [main, joining]
         for server in self._servers:
             await server.start()
 
     async def stop(self, grace_s: float = _DRAIN_S) -> None:
         """Take no new calls, end open ones, commit what waits, close the database."""
-        if self._exchange is not None:
-            self._exchange.drain()
+        if self._parts is not None:
+            self._parts.exchange.drain()
         await asyncio.gather(*(server.stop(grace_s) for server in self._servers))
         self._servers = []
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        if self._completion is not None:
-            await self._completion.close()
+        if self._parts is not None:
+            await self._parts.completion.close()
         if self._committer is not None:
             await asyncio.to_thread(self._committer.close)
         await asyncio.to_thread(self.database.close)
@@ -334,13 +298,6 @@ class Registry:
     def _is_revoked(self, caller: Caller) -> bool:
         return self.replica.directory.certificate_revoked(caller.department, caller.serial, caller.not_after)
 
-    def _evidence(self) -> EvidenceHandlers:
-        store = FolderStore(self.settings.data_dir / "evidence")
-        records = EvidenceRecords(self.database)
-        self._completion = Completion(store, records)
-        access = DepartmentAccess(self.database, EvidenceAudit(self.database, self.clock).record)
-        return EvidenceHandlers(store, records, access, self._completion)
-
     def _server_certificate(self) -> TlsFiles:
         settings = self.settings
         named = [host_of(each) for each in (settings.address, settings.enrolment_address) if each]
@@ -357,19 +314,6 @@ class Registry:
             await asyncio.sleep(_RENEWAL_CHECK_S)
             # servers see by themselves that the files were replaced
             await asyncio.to_thread(self._server_certificate)
-
-    async def _follow_calendar(self, woken: asyncio.Event) -> None:
-        """Index open obligations anew when a calendar comes, and once at start."""
-        recomputation = Recomputation(self.database, self._directory)
-        law = self.replica.directory.law
-        await asyncio.to_thread(recomputation.run)
-        while True:
-            await woken.wait()
-            woken.clear()
-            before, law = law, self.replica.directory.law
-            old, new = before.calendar(before.registry), law.calendar(law.registry)
-            if old is not new:
-                await asyncio.to_thread(recomputation.after, old, new)
 
 
 def _replica(settings: RegistrySettings, credentials: Credentials, database: Database) -> Replica:

@@ -59,6 +59,7 @@ class Group:
 
     def __init__(self, head: Head) -> None:
         self._first = head
+        self._edge = head.edge
         self.size = head.size
         self.entries: list[Entry] = []
         self.places: list[tuple[str, int, int]] = []
@@ -131,8 +132,13 @@ class Group:
 
     def head(self, common_version: int, admitted_at_us: int) -> Head:
         """The head after everything that was noted; remembers the subtrees that were completed."""
-        edge, self.completed = self._first.edge.append([entry.leaf_hash for entry in self.entries])
-        return replace(self._first, edge=edge, common_version=common_version, admitted_at_us=admitted_at_us)
+        # it may be asked for after each entry, so only what came since is added
+        further = self.entries[self._edge.size - self._first.size :]
+        self._edge, completed = self._edge.append([entry.leaf_hash for entry in further])
+        self.completed += completed
+        return replace(
+            self._first, edge=self._edge, common_version=common_version, admitted_at_us=admitted_at_us
+        )
 
     def write(self, connection: Connection, head: Head, law: Law, codes: CodeTables, replica: str) -> None:
         """Write everything, one statement a table.

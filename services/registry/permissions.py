@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from liandong.directory.v1 import code_service_pb2, directory_service_pb2
-from liandong.enrolment.v1 import enrolment_service_pb2
-from liandong.exchange.v1 import evidence_service_pb2, exchange_service_pb2
-from liandong.oversight.v1 import indicator_service_pb2, oversight_service_pb2, subject_index_service_pb2
+from liandong.oversight.v1 import indicator_service_pb2, oversight_service_pb2
 
 from services.common.permissions import ANY, PermissionTable, Rule
 from services.exchange.code_handlers import REGISTRY_RULES as CODE_RULES
@@ -22,21 +19,6 @@ _EXCHANGE: Final = "/liandong.exchange.v1.ExchangeService"
 _EVIDENCE: Final = "/liandong.exchange.v1.EvidenceService"
 _OVERSIGHT: Final = "/liandong.oversight.v1.OversightService"
 _INDICATORS: Final = "/liandong.oversight.v1.IndicatorService"
-
-MAIN_SERVICES: Final = (
-    exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
-    evidence_service_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
-    directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
-    code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
-    enrolment_service_pb2.DESCRIPTOR.services_by_name["InvitationService"],
-    oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
-    indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"],
-    subject_index_service_pb2.DESCRIPTOR.services_by_name["SubjectIndexService"],
-)
-"""What the main port offers."""
-
-ENROLMENT_SERVICES: Final = (enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"],)
-"""What the enrolment port offers."""
 
 MAIN_RULES: Final[PermissionTable] = {
     f"{_EXCHANGE}/Submit": _NODE,
@@ -62,4 +44,4 @@ MAIN_RULES: Final[PermissionTable] = {
 }
 """A row for each RPC of the main port."""
 
-__all__ = ["ENROLMENT_RULES", "ENROLMENT_SERVICES", "MAIN_RULES", "MAIN_SERVICES"]
+__all__ = ["ENROLMENT_RULES", "MAIN_RULES"]

@@ -22,7 +22,7 @@ from services.exchange.entry_check import check_entry
 from services.procedures import defects
 from services.procedures.calendar import ZONE, UnannouncedYearError, seed_years
 from services.procedures.loader import load
-from services.procedures.source import At, Fields, Text
+from services.procedures.source import At, Fields, Text, root_of
 from services.registry import region_duties
 
 _TOP: Final = frozenset(
@@ -90,12 +90,9 @@ def load_region(path: Path, procedure_folder: Path | None = None) -> Region:
 def parse_region(source: str, file: str, procedure_folder: Path | None = None) -> Region:
     """Reads and checks a region's text; see `load_region`."""
     try:
-        root = yaml.compose(source, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DefectiveRegion([defects.NotYaml(file, line, error.problem or "")]) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DefectiveRegion([defects.NotYaml(file, 1)]) from error
+        root = root_of(source, file)
+    except defects.DefectiveProcedure as error:
+        raise DefectiveRegion(error.defects) from error
     text = Text(file)
     top = text.mapping(root, (), _TOP) if root is not None else {}
     name = text.text(top, "region", ())

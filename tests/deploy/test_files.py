@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from services.common.db import Database
 from services.common.interceptors import observe
 from services.exchange import tables
-from services.node.bootstrap import migrate_department
+from services.node.migrating import migrate_department
 from services.registry.bootstrap import _replica, init
 from services.registry.credentials import Credentials
 from services.registry.region import load_region

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from services.cli.demo import district as demo
@@ -14,6 +13,7 @@ from services.cli.demo.district import District, Plan
 from services.registry.bootstrap import init
 from services.registry.region import load_region
 from services.registry.settings import RegistrySettings
+from tests.builders import postgresql
 from tests.federation.books import settle
 from tests.federation.correspondent import Correspondent
 from tests.federation.district import DATABASES, HEALTH, MARKET, REGISTRY, free_range
@@ -26,19 +26,26 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None
     return lambda line: record_property("told", line)
 
 
+@pytest.fixture(scope="session")
+def spare_prefixes() -> list[str]:
+    """What the names of empty databases begin with, of a registry and departments that no test uses now."""
+    return []
+
+
 @pytest.fixture
-def postgresql_urls(postgresql_server: str) -> Iterator[str]:
-    """A URL with `{name}`: a database for the registry and one for each department, dropped after the test."""
-    prefix = f"test_{secrets.token_hex(4)}_"
-    names = [f"{prefix}{each.replace('.', '_')}" for each in DATABASES]
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+def postgresql_urls(postgresql_server: str, spare_prefixes: list[str]) -> Iterator[str]:
+    """A URL with `{name}`: an empty database for the registry and one for each department."""
+    names = [each.replace(".", "_") for each in DATABASES]
+    if spare_prefixes:
+        prefix = spare_prefixes.pop()
+    else:
+        prefix = f"test_{secrets.token_hex(4)}_"
         for name in names:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    head, _, query = postgresql_server.partition("?")
-    yield f"{head.rpartition('/')[0]}/{prefix}{{name}}{'?' + query if query else ''}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+            postgresql.create(postgresql_server, prefix + name)
+    yield postgresql.url_of(postgresql_server, prefix + "{name}")
+    for name in names:
+        postgresql.empty(postgresql.url_of(postgresql_server, prefix + name))
+    spare_prefixes.append(prefix)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from random import Random
 
 from services.cli.demo import district as demo
 from services.common.clock import SystemClock
-from services.node.bootstrap import HostedDepartment, migrate_department
+from services.node.bootstrap import HostedDepartment
+from services.node.migrating import migrate_department
 from services.node.settings import HostedSettings
 from services.registry.bootstrap import Registry
 from services.registry.settings import RegistrySettings
@@ -60,9 +61,8 @@ class House(Federation):
             task.cancel()
         await asyncio.gather(*hosted._tasks, return_exceptions=True)
         await hosted.server.stop(0)
-        if hosted._channel is not None:
-            await hosted._channel.close(None)
-        await hosted._completion.close()
+        await hosted.upstream.close()
+        await hosted.parts.completion.close()
         await asyncio.to_thread(hosted.department.committer.close)
         hosted.database.close()
 

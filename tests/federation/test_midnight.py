@@ -36,6 +36,8 @@ _ALERTS_EACH: Final = 2
 _UNSEEN: Final = timedelta(seconds=11)
 """Rows that no process has written are seen after the schedulers' longest sleep, 10 s."""
 _WRITTEN_PER_S: Final = 10_000
+_TOLD_PER_S: Final = 2_000
+"""What is promised of the first night; the second is put so much later that both are waited for at once."""
 _RATE: Final = 50
 _MIB: Final = 2**20
 
@@ -73,7 +75,7 @@ async def test_a_hundred_thousand_of_a_million_fall_due_at_once(
     figures = await _midnights(tmp_path, postgresql_urls, 1_000_000, 100_000)
     tell(f"{figures}")
     assert figures["lag_s"] < 2
-    assert figures["per_second"] >= 2_000
+    assert figures["per_second"] >= _TOLD_PER_S
     assert figures["p99_ms"] < 500
     assert figures["registry_mib"] < 200
 
@@ -85,20 +87,21 @@ async def _midnights(folder: Path, urls: str, count: int, due: int) -> Mapping[s
         await _put(world, "later", count - due, datetime.now(UTC) + timedelta(days=365))
         inbox = demo.database(world.plan, HEALTH, folder / HEALTH)
 
-        instant = datetime.now(UTC) + _UNSEEN + timedelta(seconds=1 + due / _WRITTEN_PER_S)
+        writing = timedelta(seconds=1 + due / _WRITTEN_PER_S)
+        instant = datetime.now(UTC) + _UNSEEN + 2 * writing
+        following = instant + timedelta(seconds=due * _ALERTS_EACH / _TOLD_PER_S)
         await _put(world, "first", due, instant)
+        await _put(world, "second", due, following)
         stop = asyncio.Event()
         living = asyncio.create_task(_live(receiver, inbox, case_ids, stop))
         night = await _told(world, "first", due, instant)
         stop.set()
         times = await living
 
-        instant = datetime.now(UTC) + _UNSEEN + timedelta(seconds=1 + due / _WRITTEN_PER_S)
-        await _put(world, "second", due, instant)
-        await until(lambda: _said(world, "second", due // 4), 120)
+        await until(lambda: _said(world, "second", due // 4), 300)
         (victim, _) = world.processes(REGISTRY)
         await world.kill(victim)
-        await _told(world, "second", due, instant)
+        await _told(world, "second", due, following)
         memory = max(cost.peak_memory(each.pid) for each in world.processes(REGISTRY))
         assert await asyncio.to_thread(_twice, world) == 0
     return {

@@ -72,14 +72,15 @@ async def race(folder: Path, tell: Tell, rounds: int) -> None:
         for each in (sender, receiver):
             await each.bring_evidence()
         case_ids = await sender.open_cases(rounds)
-        for case_id in case_ids:
-            await sender.transfer(case_id)
+        await asyncio.gather(*(sender.transfer(case_id) for case_id in case_ids))
         await settle(made)
         recalled, disputed = case_ids[::2], case_ids[1::2]
         await running.disputed(disputed)
         await settle(made)
-        prepared = [await running.recall_against_sign_for(each) for each in recalled]
-        prepared += [await running.take_back_against_accept(each) for each in disputed]
+        prepared = await asyncio.gather(
+            *(running.recall_against_sign_for(each) for each in recalled),
+            *(running.take_back_against_accept(each) for each in disputed),
+        )
         before = set(journal.letters)
         chance.shuffle(prepared)
         for index, acts in enumerate(prepared):

@@ -165,6 +165,7 @@ async def start_registries(plan: Plan, district: District, taking: Iterator[int]
     folder.mkdir(parents=True, exist_ok=True)
     url = database(plan, "registry", folder)
     operator: TlsFiles | None = None
+    started: list[tuple[Process, RegistrySettings]] = []
     for index in range(plan.replicas):
         main, enrolment = next(taking), next(taking)
         settings = RegistrySettings(
@@ -202,6 +203,8 @@ async def start_registries(plan: Plan, district: District, taking: Iterator[int]
         )
         await process.start()
         district.processes.append(process)
+        started.append((process, settings))
+    for process, settings in started:
         await process.listening(settings.address)
         await process.listening(settings.enrolment_address)
     assert operator is not None
@@ -268,8 +271,8 @@ async def start_nodes(plan: Plan, district: District, names: list[str], progress
     shared = [name for name in names if name not in plan.own_process]
     if shared:
         groups.append(shared)
-    for index, group in enumerate(groups):
-        progress("nodes", index, len(groups))
+    started: list[tuple[Process, list[str]]] = []
+    for group in groups:
         hosted = [
             {
                 "name": name,
@@ -291,6 +294,9 @@ async def start_nodes(plan: Plan, district: District, names: list[str], progress
         )
         await process.start()
         district.processes.append(process)
+        started.append((process, group))
+    for index, (process, group) in enumerate(started):
+        progress("nodes", index, len(groups))
         for name in group:
             await process.listening(district.parties[name].address)
     for party in district.parties.values():

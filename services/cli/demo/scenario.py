@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from services.common import yaml_text
+
 FOLDER: Final = Path(__file__).parent / "scenarios"
 MAIN: Final = "main"
 
@@ -141,7 +143,7 @@ def read(path: Path) -> Scenario:
         BadScenario: It is none, or contradicts itself.
     """
     try:
-        return Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Scenario.model_validate(yaml_text.values(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise BadScenario(f"{path.name}: {error}") from error
     except ValidationError as error:

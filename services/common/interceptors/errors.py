@@ -13,11 +13,10 @@ from google.rpc import error_details_pb2, status_pb2
 from typing_extensions import override
 
 from services.common.caller import request_id
-from services.common.errors import DOMAIN, Internal, LiandongError
+from services.common.errors import DETAILS_KEY, DOMAIN, Internal, LiandongError
 from services.common.interceptors.around import Around, Context, Handler
 from services.common.interceptors.request_id import METADATA_KEY
 
-DETAILS_KEY: Final = "grpc-status-details-bin"
 VIOLATIONS_SENT: Final = 32
 """Trailing metadata is bounded, so a message with a thousand mistakes names the first ones."""
 _TEXT_SENT: Final = 300

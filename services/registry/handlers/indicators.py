@@ -12,12 +12,12 @@ import grpc.aio
 from liandong.oversight.v1 import indicator_service_pb2 as pb
 from sqlalchemy import Connection
 
+from services.common import page_tokens
 from services.common.caller import caller
 from services.common.clock import Clock, microseconds
 from services.common.db import Database
 from services.common.errors import InvalidField, LimitExceeded, NotFound, PermissionDenied
 from services.exchange.directory import Directory
-from services.registry import page_tokens
 from services.registry.indicators import freeze, items, live, views
 from services.registry.indicators.amounts import loads
 from services.registry.indicators.bulletin import Language, compile_bulletin
@@ -37,6 +37,7 @@ FRAME: Final = 64 * 1024
 MOST_FIGURES: Final = 5_000
 """Figures in one answer."""
 
+_PAGE: Final = 100
 _LANGUAGES: Final = {
     pb.BULLETIN_LANGUAGE_UNSPECIFIED: Language.ZH,
     pb.BULLETIN_LANGUAGE_EN: Language.EN,
@@ -89,11 +90,11 @@ class IndicatorHandlers:
         measure = _part(indicator, request.part)
         period = _period(request.period)
         sight, narrow = _narrowed(request, indicator, scope, directory)
-        size = page_tokens.page_size(request.page_size)
+        size = request.page_size or _PAGE
         if measure.items == "letters":
-            after = page_tokens.key(request.page_token, (int,))
+            after = page_tokens.decode(request.page_token, ((int,),))
         else:
-            after = page_tokens.key(request.page_token, (int, str, str, int))
+            after = page_tokens.decode(request.page_token, ((int,), (str,), (str,), (int,)))
 
         def read(connection: Connection) -> pb.ListFigureItemsResponse:
             seen = live.window_of(connection, period, sight, Group.NONE, directory, now)
@@ -116,22 +117,22 @@ class IndicatorHandlers:
                 )
                 last = [*items.item_key(rows[size - 1], measure)] if len(rows) > size else None
             if last is not None:
-                response.next_page_token = page_tokens.token(last)
+                response.next_page_token = page_tokens.encode(last)
             return response
 
         return await asyncio.to_thread(self._database.read, read)
 
     async def ListFrozen(self, request: pb.ListFrozenRequest, _context: Context) -> pb.ListFrozenResponse:
         """The frozen months, newest first."""
-        size = page_tokens.page_size(request.page_size)
-        before = page_tokens.key(request.page_token, (int,))
+        size = request.page_size or _PAGE
+        before = page_tokens.decode(request.page_token, ((int,),))
         found = await asyncio.to_thread(
             self._database.read,
             lambda connection: freeze.list_frozen(connection, before[0] if before else None, size + 1),
         )
         response = pb.ListFrozenResponse(months=[views.month_view(each) for each in found[:size]])
         if len(found) > size:
-            response.next_page_token = page_tokens.token([found[size - 1].month.number])
+            response.next_page_token = page_tokens.encode([found[size - 1].month.number])
         return response
 
     async def GetFrozen(self, request: pb.GetFrozenRequest, _context: Context) -> pb.GetFrozenResponse:

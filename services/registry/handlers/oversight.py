@@ -11,6 +11,7 @@ import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.oversight.v1 import oversight_service_pb2 as pb
 
+from services.common import page_tokens
 from services.common.bulk import Bulk
 from services.common.caller import caller
 from services.common.clock import Clock, microseconds
@@ -18,7 +19,7 @@ from services.common.db import Database
 from services.common.errors import InvalidField
 from services.exchange.directory import Directory
 from services.procedures.obligation import Outcome
-from services.registry import oversight, page_tokens, tables
+from services.registry import oversight, tables
 from services.registry.case_overview import case_overview
 from services.registry.department_states import department_states, ledger_size
 from services.registry.obligation_index import OPEN
@@ -30,6 +31,7 @@ from services.registry.oversight_views import alert_view, obligation_view, state
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _OBLIGATIONS: Final = Bulk(tables.obligations)
+_PAGE: Final = 100
 _YEARS: Final = range(1970, 9999)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,8 +65,8 @@ class OversightHandlers:
     ) -> pb.ListObligationsResponse:
         """Obligations by due time."""
         directory, scope, now = self._seen()
-        size = page_tokens.page_size(request.page_size)
-        after = page_tokens.key(request.page_token, (int, str, str, int))
+        size = request.page_size or _PAGE
+        after = page_tokens.decode(request.page_token, ((int,), (str,), (str,), (int,)))
         wanted = _filter(request, now)
         procedures = {name for name, _ in directory.law.procedures}
         rows = await asyncio.to_thread(
@@ -76,7 +78,9 @@ class OversightHandlers:
         page = rows[:size]
         return pb.ListObligationsResponse(
             obligations=[obligation_view(row, directory, now) for row in page],
-            next_page_token=page_tokens.token(oversight.obligation_key(page[-1])) if len(rows) > size else "",
+            next_page_token=page_tokens.encode(oversight.obligation_key(page[-1]))
+            if len(rows) > size
+            else "",
         )
 
     async def GetCaseOverview(
@@ -121,8 +125,8 @@ class OversightHandlers:
     async def ListAlerts(self, request: pb.ListAlertsRequest, _context: Context) -> pb.ListAlertsResponse:
         """Alerts, newest first."""
         directory, scope, now = self._seen()
-        size = page_tokens.page_size(request.page_size)
-        before = page_tokens.key(request.page_token, (int,))
+        size = request.page_size or _PAGE
+        before = page_tokens.decode(request.page_token, ((int,),))
 
         def read(connection: Any) -> tuple[Any, dict[tuple[str, str, int], Any]]:
             rows = oversight.list_alerts(
@@ -139,7 +143,7 @@ class OversightHandlers:
             view = None if about is None else obligation_view(about, directory, now)
             response.alerts.append(alert_view(row, view))
         if len(rows) > size:
-            response.next_page_token = page_tokens.token([rows[size - 1].id])
+            response.next_page_token = page_tokens.encode([rows[size - 1].id])
         return response
 
     async def Watch(self, request: pb.WatchRequest, _context: Context) -> AsyncIterator[pb.WatchResponse]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from services.common import yaml_text
 from services.common.config import ConfigurationError
 from services.procedures.model import Title
 from services.procedures.obligation import Outcome
@@ -188,8 +189,8 @@ def read(text: str, file: str = "indicators.yaml") -> Catalogue:
         ConfigurationError: With everything that is wrong in it.
     """
     try:
-        root = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+        root = yaml_text.values(text)
+    except yaml.YAMLError as error:
         raise ConfigurationError([f"{file}: {error}"]) from None
     reading = _Reading(file)
     made = reading.catalogue(root)

@@ -80,7 +80,8 @@ def _authenticates(user: str, password: str) -> Any:
             user.encode(),
             password.encode(),
         )
-        return AuthResult(success=fits, handled=True)
+        # `handled` says that the answer was sent already: of a refusal it is the server that sends it
+        return AuthResult(success=fits, handled=fits)
 
     return check
 

@@ -71,7 +71,7 @@ def test_mail_goes_over_tls_with_an_account(tmp_path: Path, security: str) -> No
         with pytest.raises(NotTaken):
             mail(port, **options).send(TEXT)
         password.write_text("wrong", encoding="utf-8")
-        with pytest.raises(NotTaken):
+        with pytest.raises(NotTaken, match="SMTPAuthenticationError"):
             mail(port, ca_file=made.cert, **options).send(TEXT)
         assert len(mailbox.mails) == 1
 

@@ -1,10 +1,17 @@
 """Common entries that are published together."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
+import sqlalchemy as sa
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 
 from services.common.errors import Conflict, InvalidField
 from services.exchange.entry_check import check_entries
+from services.exchange.merkle import RightEdge
+from services.registry import ledger, tables
+from services.registry.admission import AdmissionSession
 from services.registry.commands import Admitted, Publications
 from services.registry.publishing import publication
 from tests.builders.departments import HEALTH
@@ -60,3 +67,40 @@ def test_each_is_checked_over_those_before_it(registry: Bench) -> None:
     with pytest.raises(InvalidField) as refused:
         check_entries([person(1), newcomer], directory, MONDAY)
     assert refused.value.field == "entries[1].person.department"
+
+
+def test_the_heads_within_a_group_are_made_of_one_pass_over_its_leaves(
+    registry: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each publication observes the head below it; each leaf is added to the tree once, and the tree is the ledger's."""
+    count, added = 50, []
+    append = RightEdge.append
+
+    def counting(edge: RightEdge, leaf_hashes: Iterable[bytes]) -> Any:
+        hashes = list(leaf_hashes)
+        added.append(len(hashes))
+        return append(edge, hashes)
+
+    def publish_in_one_group(connection: sa.Connection) -> None:
+        session = AdmissionSession(connection, registry.replica, registry.clock)
+        for number in range(count):
+            session.decide(publication(registry.replica, person(number), f"group/{number}"))
+        session.prepare()
+        session.flush()
+
+    monkeypatch.setattr(RightEdge, "append", counting)
+    registry.database.write(publish_in_one_group)
+    assert sum(added) == count
+    monkeypatch.undo()
+    leaves = sa.select(tables.ledger.c.leaf_hash).order_by(tables.ledger.c.position)
+    hashes = registry.database.read(lambda connection: connection.execute(leaves).scalars().all())
+    stored = registry.database.read(
+        lambda connection: connection.execute(sa.select(tables.ledger_head.c.edge)).scalar_one()
+    )
+    whole, completed = RightEdge().append(hashes)
+    assert stored == whole.encode()
+    nodes = sa.select(
+        tables.ledger_nodes.c.level, tables.ledger_nodes.c.node_index, tables.ledger_nodes.c.hash
+    )
+    kept = registry.database.read(lambda connection: connection.execute(nodes).all())
+    assert sorted(tuple(row) for row in kept) == sorted(ledger.stored(completed))

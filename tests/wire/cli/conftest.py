@@ -1,18 +1,30 @@
-"""A registry and one node, set up and run by the command itself."""
+"""A registry and one node, set up and run by the command itself.
 
+They are processes, and so are the commands that set them up. Most other commands run in the process of the test, over
+the same TLS: an interpreter for each would take longer than what it does. `Command.process` is for those that show
+what only a process has, in each family of commands: its exit code and what comes out of it.
+"""
+
+import contextlib
+import contextvars
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+import structlog
+from typer import rich_utils
+from typer.testing import CliRunner
 
+from services.cli.main import main
 from services.exchange import keys
 from services.exchange.keys import KeyRole
 
@@ -32,7 +44,30 @@ class Command:
     def __call__(
         self, *arguments: str, code: int = 0, stdin: str = "", settings: Mapping[str, str] | None = None
     ) -> str:
-        """Run it; returns what it says, on either stream."""
+        """Run it in this process; returns what it says, on either stream."""
+        runner = CliRunner()
+        logging = structlog.get_config()
+        # what a command leaves to the process that ends with it
+        panels = {name: value for name, value in vars(rich_utils).items() if name.endswith("_PANEL_TITLE")}
+        environment = self._environment(settings or {})
+        with (
+            contextlib.chdir(self.folder),
+            mock.patch.dict(os.environ, environment, clear=True),
+            mock.patch.multiple(rich_utils, **panels),
+            runner.isolation(stdin) as (out, err, _),
+        ):
+            ended = contextvars.copy_context().run(_ended, arguments)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            said, complained = out.getvalue().decode(), err.getvalue().decode()
+        structlog.configure(**logging)
+        assert ended == code, f"{arguments}: {ended}\n{said}\n{complained}"
+        return said + complained
+
+    def process(
+        self, *arguments: str, code: int = 0, stdin: str = "", settings: Mapping[str, str] | None = None
+    ) -> str:
+        """Run it as a process of its own; returns what it says, on either stream."""
         done = subprocess.run(
             [sys.executable, "-m", "services.cli.main", *arguments],
             cwd=self.folder,
@@ -77,6 +112,14 @@ class Command:
         return {**inherited, **fixed, **self.environment, **settings}
 
 
+def _ended(arguments: Sequence[str]) -> int:
+    """Run the command; its exit code."""
+    try:
+        return main(list(arguments))
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
 @dataclass
 class World:
     """Where everything is."""
@@ -114,12 +157,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     run = Command(folder)
     running = []
     try:
-        run("registry", "init", "--region", str(_REGION_FILE), "--operator", "anna", settings=registry)
+        run.process(
+            "registry", "init", "--region", str(_REGION_FILE), "--operator", "anna", settings=registry
+        )
         running.append(run.start("registry", "registry", ready="registry.started", settings=registry))
         keys.save_private_key(folder / "issuer.key", keys.generate(KeyRole.SIGN))
-        invited = run("invite", HEALTH, "--data-dir", "registry", "--registry", addresses["registry"])
+        invited = run.process("invite", HEALTH, "--data-dir", "registry", "--registry", addresses["registry"])
         line = next(each for each in invited.splitlines() if each.startswith("liandong-invite:"))
-        run(
+        run.process(
             "enrol",
             "-",
             "--folder",
@@ -130,7 +175,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             f"{ISSUER}=issuer.key",
             stdin=line,
         )
-        run("renew", "--folder", "health", "--client", "system/cli", "--out", "health/system")
+        run.process("renew", "--folder", "health", "--client", "system/cli", "--out", "health/system")
         (folder / "node.toml").write_text(
             f'[[departments]]\nname = "{HEALTH}"\nfolder = "health"\nlisten = "{addresses["node"]}"\n',
             encoding="utf-8",

@@ -13,7 +13,8 @@ OPERATOR = {"LIANDONG_FEDERATION": "", "LIANDONG_AS": ""}
 
 
 def as_operator(world: World, *arguments: str, code: int = 0) -> str:
-    return world.run(
+    run = world.run.process if code else world.run
+    return run(
         "codes", *arguments, "--data-dir", "registry", "--registry", world.addresses["registry"],
         code=code, settings=OPERATOR,
     )  # fmt: skip

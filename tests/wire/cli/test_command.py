@@ -60,7 +60,7 @@ def test_a_case_is_transferred(world: World, case: str) -> None:
     assert "基本情况：" in shown or "事实清楚" in shown
     world.run("case", "document", letter, "--format", "docx", "--output", "draft.docx")
     assert (world.folder / "draft.docx").read_bytes().startswith(b"PK")
-    refused = world.run("case", "send", letter, "--yes", code=1)
+    refused = world.run.process("case", "send", letter, "--yes", code=1)
     assert "APPROVAL_MISSING" in refused
     assert "Request id:" in refused
     digest = base64.b64decode(draft["content_digest"]).hex()
@@ -105,7 +105,7 @@ def test_a_system_acts_in_one_step(world: World, case: str) -> None:
 
 def test_an_assertion_is_printed(world: World) -> None:
     """A compact JWS and nothing else."""
-    header, claims, _ = world.run("assert", "--minutes", "2").strip().split(".")
+    header, claims, _ = world.run.process("assert", "--minutes", "2").strip().split(".")
     assert json.loads(base64.urlsafe_b64decode(header + "=="))["alg"] == "EdDSA"
     payload = json.loads(base64.urlsafe_b64decode(claims + "=="))
     assert (payload["aud"], payload["exp"] - payload["iat"]) == (HEALTH, 120)
@@ -120,7 +120,7 @@ def test_evidence_goes_up_and_comes_down(world: World) -> None:
     assert "all are there" in world.run("evidence", "show", root)
     world.run("evidence", "download", root, "--out", "back.bin")
     assert (world.folder / "back.bin").read_bytes() == content
-    assert "NOT_FOUND" in world.run("evidence", "show", "00" * 32, code=1)
+    assert "NOT_FOUND" in world.run.process("evidence", "show", "00" * 32, code=1)
 
 
 def test_information_is_shared(world: World) -> None:
@@ -130,7 +130,7 @@ def test_information_is_shared(world: World) -> None:
     ]
     assert item in world.run("share", "list")
     assert "正文内容" in world.run("share", "read", item)
-    assert "UNKNOWN_CATEGORY" in world.run(
+    assert "UNKNOWN_CATEGORY" in world.run.process(
         "share", "publish", "bulletin.none", "--title", "x", "--text", "y", code=1
     )
 
@@ -139,7 +139,7 @@ def test_a_notice_is_published_by_an_operator_only(world: World) -> None:
     """And then counts for everyone."""
     (world.folder / "2031.csv").write_text("date,kind\n2031-01-01,holiday\n", encoding="utf-8")
     publish = ("calendar", "publish", "2031.csv", "--notice", "试行通知")
-    assert "CALLER_NOT_PERMITTED" in world.run(*publish, code=1)
+    assert "CALLER_NOT_PERMITTED" in world.run.process(*publish, code=1)
     world.run(*publish, "--as", "operator")
     assert "2031-01-01" in world.run("calendar", "show", "2031", "--registry", world.addresses["registry"])
 
@@ -161,7 +161,7 @@ def test_the_ledger_verifies(world: World, case: str) -> None:
     (world.folder / "forged.txt").write_text(
         note.replace(f"\n{size}\n", f"\n{int(size) - 1}\n"), encoding="utf-8"
     )
-    forged = world.run("ledger", "verify", "--folder", "health", "--earlier", "forged.txt", code=1)
+    forged = world.run.process("ledger", "verify", "--folder", "health", "--earlier", "forged.txt", code=1)
     assert "BAD_SIGNATURE" in forged
 
 
@@ -172,12 +172,12 @@ def test_a_dossier_verifies_offline(world: World, case: str) -> None:
     content = bytearray((world.folder / "case.zip").read_bytes())
     content[len(content) // 3] ^= 1
     (world.folder / "changed.zip").write_bytes(content)
-    world.run("dossier", "verify", "changed.zip", "--folder", "health", code=1)
+    world.run.process("dossier", "verify", "changed.zip", "--folder", "health", code=1)
 
 
 def test_the_doctor_finds_them_well(world: World) -> None:
     """Node and registry; nothing red."""
-    node = world.run("doctor", "--config", "node.toml")
+    node = world.run.process("doctor", "--config", "node.toml")
     assert "0 to mend" in node
     assert "Certificate accepted" in node
     assert "0 to mend" in world.run("doctor", settings=world.registry)
@@ -185,22 +185,22 @@ def test_the_doctor_finds_them_well(world: World) -> None:
 
 def test_an_unreachable_node_has_its_own_exit_code(world: World) -> None:
     """So that a script can try again."""
-    assert "UNAVAILABLE" in world.run("case", "list", "--address", "127.0.0.1:1", code=3)
+    assert "UNAVAILABLE" in world.run.process("case", "list", "--address", "127.0.0.1:1", code=3)
 
 
 def test_a_certificate_is_diagnosed(world: World) -> None:
     """The registry says what it thinks of one that is not its own."""
-    assert "accepted" in world.run("diagnose", "--folder", "health")
+    assert "accepted" in world.run.process("diagnose", "--folder", "health")
     refused = world.run("diagnose", "health/system/tls.key", "--folder", "health", code=1)
     assert "UNKNOWN_CERTIFICATE" in refused
 
 
 def test_every_view_opens(world: World) -> None:
     """Lists without a test of their own."""
+    world.run.process("directory", "list")
     for each in (
         ("case", "drafts"),
         ("case", "parked"),
-        ("directory", "list"),
         ("directory", "show", HEALTH),
         ("directory", "route", "--item", "WJ-0301"),
         ("share", "catalogue"),
@@ -243,7 +243,7 @@ def test_figures_are_shown_listed_and_exported(world: World, case: str) -> None:
     refused = world.run(*bulletin, "--procedure", "case-transfer", code=1)
     assert "CALLER_NOT_PERMITTED" in refused
     assert not list(world.folder.glob("*bulletin.docx*"))
-    world.run("indicators", "bulletin", "2026-02", "--output", "bulletin.pdf", code=2)
+    world.run.process("indicators", "bulletin", "2026-02", "--output", "bulletin.pdf", code=2)
     missing = world.run(*bulletin, "--as", "operator", code=1)
     assert "NOT_FOUND" in missing
     assert "NOT_FOUND" in world.run("indicators", "freeze", "show", "2026-02", code=1)

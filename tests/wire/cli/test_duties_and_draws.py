@@ -30,7 +30,7 @@ def test_a_duty_is_listed_and_discharged_by_a_letter_that_names_it(world: World)
     roster = next(each for each in listed if each["duty"] == "duty-roster")
     name = f"duty-roster/{roster['period']}"
     assert "duty-report/report" in roster["discharged_by"]
-    assert "Due: " in world.run("duties", "explain", name)
+    assert "Due: " in world.run.process("duties", "explain", name)
     report = (
         "report", "--procedure", "duty-report", "--party", f"reporter={HEALTH}", "--party", "recipient=gov.qinghe",
         "--body", json.dumps({"text": "值班表已编定。"}),
@@ -40,7 +40,7 @@ def test_a_duty_is_listed_and_discharged_by_a_letter_that_names_it(world: World)
     send(world, *report, "--serves", name, approved_by=("section-head",))
     explained = world.run.json("duties", "explain", name)
     assert explained["duty"]["state"] == "DUTY_STATE_ON_TIME"
-    assert name in world.run(
+    assert name in world.run.process(
         "--lang", "zh", "oversight", "obligations", "--owed-by", HEALTH, "--state", "on-time"
     )
     assert "duty-roster" in world.run("duties", "list", "--state", "on-time")
@@ -48,13 +48,15 @@ def test_a_duty_is_listed_and_discharged_by_a_letter_that_names_it(world: World)
 
 def test_officers_and_messages_are_listed(world: World) -> None:
     """Certificates with how they stand; messages and how one wants to be told."""
+    assert "suspended" in world.run.process("officers", "list")
     listed = world.run.json("officers", "list", "--department", HEALTH)["officers"]
     assert [each["state"] for each in listed].count("OFFICER_STATE_SUSPENDED") == 1
-    assert "suspended" in world.run("officers", "list")
     assert "not read" in world.run("messages", "list")
     world.run("messages", "preferences", "--digest-at", "09:15", "--language", "en")
     assert "Digest at 09:15" in world.run("messages", "preferences")
-    assert "INVALID_FIELD" in world.run("messages", "preferences", "--channel", "mail=a@b.example", code=1)
+    assert "INVALID_FIELD" in world.run.process(
+        "messages", "preferences", "--channel", "mail=a@b.example", code=1
+    )
     assert "0 marked" in world.run("messages", "read")
     world.run("messages", "deliveries", "--as", f"{HEALTH}:registry-clerk")
 
@@ -109,7 +111,7 @@ def test_a_draw_is_announced_drawn_and_repeated_offline(world: World) -> None:
     )
     verify = ("draw", "verify", "draw-proof.json", *lists)
     assert "the draw holds" in world.run(*verify, "--folder", "health")
-    assert "does not hold" in world.run(*verify, "--registry-key", "00" * 32, code=1)
+    assert "does not hold" in world.run.process(*verify, "--registry-key", "00" * 32, code=1)
     (folder / "other.csv").write_text(OBJECTS.replace("第3小学", "第三小学"), encoding="utf-8")
     changed = ("draw", "verify", "draw-proof.json", "--objects", "other.csv", "--officers", "officers.csv")
     assert "not those that were announced" in world.run(*changed, "--folder", "health", code=1)

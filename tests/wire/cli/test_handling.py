@@ -25,7 +25,7 @@ def test_a_letter_is_signed_numbered_and_sent(world: World) -> None:
     """A chain is checked and stated; the leader finds the letter, returns it, signs the next; it goes out numbered."""
     run = world.run
     (world.folder / "broken.yaml").write_text(CHAIN.replace("kind: sign,", "kind: stamp,"), encoding="utf-8")
-    assert "broken.yaml:6: The word is none" in run("handling", "check-chain", "broken.yaml", code=1)
+    assert "broken.yaml:6: The word is none" in run.process("handling", "check-chain", "broken.yaml", code=1)
     (world.folder / "chain.yaml").write_text(CHAIN, encoding="utf-8")
     assert "4 steps" in run("handling", "check-chain", "chain.yaml")
     run("handling", "set-chain", "chain.yaml", "--procedure", "joint-enforcement", *LEADER)

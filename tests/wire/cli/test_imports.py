@@ -29,7 +29,8 @@ def fill(world: World, kind: str, *rows: list[str]) -> str:
 
 
 def as_operator(world: World, *arguments: str, code: int = 0) -> str:
-    return world.run(
+    run = world.run.process if code else world.run
+    return run(
         "import", *arguments, "--data-dir", "registry", "--registry", world.addresses["registry"],
         code=code, settings=OPERATOR,
     )  # fmt: skip

@@ -40,7 +40,7 @@ def test_a_subject_is_looked_up_by_code_and_by_name(world: World) -> None:
         assert [each["title"] for each in found["bulletins"]] == ["通报"]
     assert "青禾（新河）饮料有限公司" in world.run("case", "subject", FOODS, "--purpose", "核查重复违法")
     wrong = FOODS[:-1] + ("2" if FOODS[-1] == "1" else "1")
-    assert "IDENTIFIER_INVALID" in world.run("case", "subject", wrong, "--purpose", "核查", code=1)
+    assert "IDENTIFIER_INVALID" in world.run.process("case", "subject", wrong, "--purpose", "核查", code=1)
     audit = world.run("case", "audit", "--as", f"{HEALTH}:auditor")
     assert f"{FOODS} | 核查重复违法" in audit
 

@@ -9,7 +9,8 @@ from liandong.exchange.v1 import exchange_service_pb2 as service_pb
 
 from services.common.errors import CertificateRevoked, PermissionDenied
 from services.common.permissions import missing_rows, rows_without_method
-from services.registry.permissions import ENROLMENT_RULES, ENROLMENT_SERVICES, MAIN_RULES, MAIN_SERVICES
+from services.registry import wiring
+from services.registry.permissions import ENROLMENT_RULES, MAIN_RULES
 from tests.builders.departments import HEALTH
 from tests.builders.exchange_client import DeliverStream, certificate, node_client
 from tests.wire.registry.conftest import World
@@ -17,10 +18,10 @@ from tests.wire.registry.conftest import World
 
 def test_every_rpc_has_a_row() -> None:
     """And no row is left over."""
-    assert missing_rows(MAIN_RULES, MAIN_SERVICES) == []
-    assert rows_without_method(MAIN_RULES, MAIN_SERVICES) == []
-    assert missing_rows(ENROLMENT_RULES, ENROLMENT_SERVICES) == []
-    assert rows_without_method(ENROLMENT_RULES, ENROLMENT_SERVICES) == []
+    for rules, offers in ((MAIN_RULES, wiring.MAIN), (ENROLMENT_RULES, wiring.ENROLMENT)):
+        services = [each.service for each in offers]
+        assert missing_rows(rules, services) == []
+        assert rows_without_method(rules, services) == []
 
 
 @pytest.mark.parametrize("kind", ["gateway", "system/hospital", "operator/ops"])

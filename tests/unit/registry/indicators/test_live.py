@@ -9,9 +9,9 @@ from liandong.oversight.v1 import indicator_service_pb2 as pb
 from services.common.clock import ManualClock
 from services.common.db import Database
 from services.common.errors import InvalidField, LiandongError, NotFound, PermissionDenied
+from services.common.page_tokens import PageTokenInvalid
 from services.procedures.obligation import Outcome
 from services.registry.handlers.indicators import IndicatorHandlers
-from services.registry.page_tokens import PageTokenInvalid
 from tests.unit.procedures.deadline_samples import at
 from tests.unit.registry.indicators.figure_samples import (
     ask,
