@@ -84,7 +84,7 @@ def execute(connection: Connection, statement: str, parameters: Sequence[Any]) -
 def pipelined(connection: Connection) -> Iterator[None]:
     """Send the statements inside without waiting for one before the next; errors come at the end of the block.
 
-    Only `Bulk` writes, `execute` and the commit may stand inside: no result can be read here.
+    Only `Bulk` writes, `execute` and `send_commit` may stand inside: no result can be read here.
     """
     if connection.dialect.name == "sqlite":
         yield
@@ -92,6 +92,17 @@ def pipelined(connection: Connection) -> Iterator[None]:
     driver: Any = connection.connection.driver_connection
     with driver.pipeline():
         yield
+
+
+def send_commit(connection: Connection) -> None:
+    """Send the commit behind the statements of `pipelined`, as its last one; then commit as usual, at no cost.
+
+    Not the driver's own commit inside: it waits for the answer without having sent everything when the
+    socket takes no more, and so for ever when a group is larger than the socket's buffer.
+    """
+    if connection.dialect.name != "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.execute("COMMIT", prepare=False)
 
 
 class Bulk:

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import URL, Connection, Engine
 
 from services.common import engines
-from services.common.bulk import pipelined
+from services.common.bulk import pipelined, send_commit
 from services.common.errors import StorageFailed, Unavailable
 from services.common.faults import Fault, Kind, classify, database_errors
 
@@ -109,14 +109,13 @@ class Database:
                 transaction = connection.begin()
                 try:
                     result = work(connection)
-                    if flush is None:
-                        committing = True
-                        transaction.commit()
-                    else:
+                    if flush is not None:
                         with pipelined(connection):
                             flush(connection)
                             committing = True
-                            transaction.commit()
+                            send_commit(connection)
+                    committing = True
+                    transaction.commit()
                 except BaseException:
                     transaction.rollback()
                     raise

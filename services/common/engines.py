@@ -17,6 +17,8 @@ from services.common.errors import Unavailable
 BUSY_TIMEOUT_MS: Final = 5_000
 POOL_TIMEOUT_S: Final = 5
 CONNECT_TIMEOUT_S: Final = 5
+SILENCE_S: Final = 30
+"""How long a PostgreSQL server's machine may be silent before its connections count as lost."""
 
 
 def parse_url(url: str | URL) -> URL:
@@ -101,7 +103,15 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
         max_overflow=pool_size,
         pool_timeout=POOL_TIMEOUT_S,
         use_native_hstore=False,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "liandong"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "liandong",
+            # a server that is gone without a word must not hold the writer for as long as TCP would
+            "tcp_user_timeout": SILENCE_S * 1000,
+            "keepalives_idle": SILENCE_S // 2,
+            "keepalives_interval": SILENCE_S // 6,
+            "keepalives_count": 3,
+        },
     )
 
     @event.listens_for(engine, "connect")

@@ -1,5 +1,6 @@
 """Transactions on both databases."""
 
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,24 +12,30 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    LargeBinary,
     MetaData,
     Table,
     Text,
+    func,
     insert,
     select,
     text,
     update,
 )
 
+from services.common.bulk import Bulk
 from services.common.db import Database, DatabaseInUse
 from services.common.errors import CommitInDoubt, InvalidField, LiandongError, StorageFailed, Unavailable
-from services.common.faults import ConstraintBroken
+from services.common.faults import ConstraintBroken, Fault
 
 METADATA = MetaData()
 ACCOUNTS = Table(
     "account", METADATA, Column("name", Text, primary_key=True), Column("balance", BigInteger, nullable=False)
 )
 ENTRIES = Table("entry", METADATA, Column("account", Text, ForeignKey("account.name"), nullable=False))
+LETTERS = Table(
+    "letter", METADATA, Column("number", BigInteger, primary_key=True), Column("content", LargeBinary)
+)
 
 
 @pytest.fixture
@@ -123,6 +130,46 @@ def test_a_failing_commit_is_told_from_a_lost_one(postgresql_url: str) -> None:
     )  # fmt: skip
     with pytest.raises(ConstraintBroken):
         database.write(lambda c: c.execute(insert(ENTRIES), [{"account": "nobody"}]) and None)
+    database.close()
+
+
+def void(_result: object) -> None:
+    """For a callback whose result nobody wants."""
+
+
+def test_a_commit_sent_with_the_statements_fails_like_any_other(postgresql_url: str) -> None:
+    """What is checked at COMMIT is told as such, and the next group is written."""
+    database = Database(postgresql_url)
+    database.write(METADATA.create_all)
+    alter = "ALTER TABLE entry ALTER CONSTRAINT entry_account_fkey DEFERRABLE INITIALLY DEFERRED"
+    database.write(lambda c: c.execute(text(alter)) and None)
+    accounts, entries = Bulk(ACCOUNTS), Bulk(ENTRIES)
+    with pytest.raises(Fault) as caught:
+        database.write_once(lambda _: None, lambda c: void(entries.insert(c, [("nobody",)])))
+    assert isinstance(caught.value.error, ConstraintBroken)
+    database.write_once(lambda _: None, lambda c: void(accounts.insert(c, [("b", 3)])))
+    assert database.read(balance) == 3
+    database.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_group_larger_than_the_sockets_buffer_is_written(postgresql_url: str) -> None:
+    """What does not fit into the buffer at once is sent as the server takes it, the commit with it."""
+    database = Database(postgresql_url)
+    database.write(METADATA.create_all)
+    bulk = Bulk(LETTERS)
+    chance = random.Random(1)
+    for group in range(200):
+        sizes = [chance.randint(1, 900_000) for _ in range(chance.randint(1, 8))]
+        rows = [(group * 10 + each, bytes(size)) for each, size in enumerate(sizes)]
+
+        def flush(connection: Connection, rows: list[tuple[int, bytes]] = rows) -> None:
+            for row in rows:
+                bulk.insert(connection, [row])
+
+        database.write_once(lambda _: None, flush)
+    count = select(func.count()).select_from(LETTERS)
+    assert database.read(lambda c: c.execute(count).scalar_one()) > 200
     database.close()
 
 
