@@ -18,11 +18,12 @@ import uuid_utils
 from fastapi import FastAPI
 from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from services.common.errors import LiandongError, LimitExceeded, Stale
 from services.gateway.callers import Caller, Issuer
 from services.gateway.rest.limits import RateLimit
+from services.gateway.rest.openapi import DOCUMENT
 from services.gateway.rest.routes import PREFIX, Kind, Route, pieces, routes
 from services.gateway.rest.scopes import check_scope
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of, request_of
@@ -73,7 +74,12 @@ class Api:
         self._limit = limit
 
     def install(self, app: FastAPI) -> None:
-        """Add all routes to an app."""
+        """Add all routes to an app, and the document that describes them."""
+
+        async def described(_request: Request) -> Response:
+            return FileResponse(DOCUMENT, media_type=MEDIA_TYPE)
+
+        app.add_route(f"{PREFIX}/openapi.json", described, methods=["GET"])
         readable = {each.path: each for each in routes() if each.verb == "GET" and each.kind is Kind.MESSAGE}
         for route in routes():
             app.add_route(
@@ -264,6 +270,3 @@ async def _events(stream: AsyncGenerator[Message]) -> AsyncIterator[bytes]:
             with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, LiandongError):
                 await coming
         await stream.aclose()
-
-
-__all__ = ["PREFIX", "Api", "Callers"]
