@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from services.common.errors import LiandongError, LimitExceeded, Stale
+from services.common.errors import LiandongError, LimitExceeded, Stale, Unavailable
 from services.gateway.callers import Caller, Issuer
 from services.gateway.rest.limits import RateLimit
 from services.gateway.rest.openapi import DOCUMENT
@@ -117,16 +117,24 @@ class Api:
 
         return endpoint
 
+    def _upstream(self, caller: Caller) -> Upstream:
+        found = self._upstreams.get(caller.department)
+        if found is None:
+            raise Unavailable("This gateway does not stand before the department any more.")
+        return found
+
     def _metadata(self, route: Route, message: Message, caller: Caller, request_id: str) -> Metadata:
         found: Metadata = (("liandong-request-id", request_id),)
         if route.at_registry:
             # the registry knows departments, not people
             return found
-        issuer = self._issuers[caller.department]
+        issuer = self._issuers.get(caller.department)
+        if issuer is None:
+            raise Unavailable("This gateway has no issuer of assertions for the department.")
         return (*found, ("liandong-actor", issuer.assertion(caller, route.operation, message)))
 
     async def _call(self, route: Route, message: Message, caller: Caller, request_id: str) -> Message:
-        return await self._upstreams[caller.department].call(
+        return await self._upstream(caller).call(
             route.full_method,
             message,
             route.response.FromString,
@@ -137,7 +145,7 @@ class Api:
     def _stream(
         self, route: Route, message: Message, caller: Caller, request_id: str, timeout_s: float | None
     ) -> AsyncGenerator[Message]:
-        return self._upstreams[caller.department].stream(
+        return self._upstream(caller).stream(
             route.full_method,
             message,
             route.response.FromString,

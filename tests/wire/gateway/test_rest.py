@@ -122,7 +122,9 @@ async def test_the_same_key_is_the_same_letter(web: Web) -> None:
         assert await registered(client) == await registered(client)
         other = {"procedure": "case-transfer", "act": "register", "discovery": {**DISCOVERY, "title": "别的"}}
         answer = await client.post(
-            "/api/v1/letters", json={"draft": other}, headers={"Idempotency-Key": "registered-once-1", "Authorization": "Bearer system"}
+            "/api/v1/letters",
+            json={"draft": other},
+            headers={"Idempotency-Key": "registered-once-1", "Authorization": "Bearer system"},
         )
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
