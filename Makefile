@@ -50,14 +50,17 @@ types: $(STAMP) ## Check types, strictly
 PROTOS := $(shell cd protos && find liandong buf -name '*.proto' | sort)
 SERVICES := $(shell cd protos && find liandong -name '*_service.proto' | sort)
 PROTOC := PATH="../$(BIN):$$PATH" ../$(BIN)/python -m grpc_tools.protoc -I.
-protos: $(STAMP) ## Regenerate the Python stubs
+protos: $(STAMP) ## Regenerate the Python stubs and the OpenAPI document
 	rm -rf protos/gen/liandong protos/gen/buf
 	mkdir -p protos/gen
 	cd protos && $(PROTOC) --python_out=gen --mypy_out=gen $(PROTOS)
 	cd protos && $(PROTOC) --grpc_python_out=gen --mypy_grpc_out=gen $(SERVICES)
+	cd protos && $(PROTOC) --include_source_info --include_imports --descriptor_set_out=gen/contracts.binpb $(PROTOS)
+	$(BIN)/python -m services.gateway.rest.openapi protos/gen/contracts.binpb
+	rm protos/gen/contracts.binpb
 
 protos-check: protos ## Fail if the committed stubs are stale or the contract breaks the last tag
-	git diff --exit-code -- protos/gen
+	git diff --exit-code -- protos/gen services/gateway/rest/openapi.json
 	@tag=$$(git describe --tags --abbrev=0 2>/dev/null); \
 	if [ -n "$$tag" ]; then cd protos && ../$(BIN)/buf breaking --against "../.git#tag=$$tag,subdir=protos"; \
 	else echo "no tag yet: nothing to compare with"; fi

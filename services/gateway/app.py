@@ -20,6 +20,7 @@ from services.common.clock import Clock
 from services.gateway import problems
 from services.gateway.headers import SecurityHeaders
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose, words
+from services.gateway.rest.api import Api
 from services.gateway.status import DepartmentStatus
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -36,13 +37,16 @@ class Statuses(Protocol):
         """Let go of what is open."""
 
 
-def create_app(statuses: Statuses, clock: Clock, language: Language = "zh") -> ASGIApp:
+def create_app(
+    statuses: Statuses, clock: Clock, language: Language = "zh", api: Api | None = None
+) -> ASGIApp:
     """The application.
 
     Args:
         statuses: Where it learns how the departments are; closed at the end.
         clock: The time.
         language: Spoken to browsers that ask for none we have.
+        api: The services over REST; without one only the status is shown.
     """
 
     @asynccontextmanager
@@ -53,6 +57,8 @@ def create_app(statuses: Statuses, clock: Clock, language: Language = "zh") -> A
     app = FastAPI(title="Liandong", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
     app.mount("/static", StaticFiles(directory=_FOLDER / "static"), name="static")
+    if api is not None:
+        api.install(app)
     _routes(app, statuses, clock, language)
     # around everything: answers to faults are written outside of what the app calls its middleware
     return SecurityHeaders(app)

@@ -14,9 +14,19 @@ from typing_extensions import override
 
 from services.common.clock import Clock, SystemClock
 from services.common.config import ConfigurationError
+from services.common.db import Database
+from services.common.migrations import migrate
+from services.exchange.keys import load_sign_key
+from services.gateway.accounts import tables
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.callers import AccountCallers
 from services.gateway.app import create_app
+from services.gateway.callers import Issuer
 from services.gateway.probes import Probe, Probes
+from services.gateway.rest.api import Api
+from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
+from services.gateway.upstream import Upstream
 
 _DRAIN_S = 10
 _log = structlog.get_logger(__name__)
@@ -52,7 +62,17 @@ class Gateway:
             probes = [Probe(each, settings.timeout_s) for each in settings.departments]
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError([f"departments: {error}"]) from None
-        app = create_app(Probes(probes), clock or SystemClock(), settings.language)
+        time = clock or SystemClock()
+        self._upstreams = {each.name: Upstream(each) for each in settings.departments}
+        self._database: Database | None = None
+        api = None
+        if settings.database_url:
+            migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+            self._database = Database(settings.database_url)
+            limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
+            callers = AccountCallers(Accounts(self._database, time))
+            api = Api(callers, self._upstreams, _issuers(settings, time), limit)
+        app = create_app(Probes(probes), time, settings.language, api)
         self._server = _Calm(
             uvicorn.Config(
                 app,
@@ -88,6 +108,10 @@ class Gateway:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+        for upstream in self._upstreams.values():
+            await upstream.close()
+        if self._database is not None:
+            self._database.close()
         _log.info("gateway.stopped", port=self.port)
 
     async def serve(self) -> None:
@@ -99,6 +123,18 @@ class Gateway:
         await self.start()
         await asked.wait()
         await self.stop()
+
+
+def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:
+    found = {}
+    for each in settings.departments:
+        if each.issuer and each.issuer_key is not None:
+            try:
+                key = load_sign_key(each.issuer_key)
+            except (OSError, ValueError, TypeError) as error:
+                raise ConfigurationError([f"departments: {each.name}: issuer_key: {error}"]) from None
+            found[each.name] = Issuer(each.issuer, key, clock)
+    return found
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,16 +1,38 @@
-"""Errors as problem+json (RFC 9457): the one place of the gateway that writes them."""
+"""Errors as problem+json (RFC 9457): the one place of the gateway that writes them.
+
+`type` is `urn:liandong:reason:REASON`, the same reasons as over gRPC (docs/errors.md); `detail` is the
+service's own sentence. Beside them stand `reason`, `request_id`, and where there is something to say
+`field`, `violations` and `retry_after_ms`.
+"""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from services.common.errors import LiandongError
+
 MEDIA_TYPE: Final = "application/problem+json"
+STATUSES: Final = {
+    "INVALID_ARGUMENT": HTTPStatus.BAD_REQUEST,
+    "OUT_OF_RANGE": HTTPStatus.BAD_REQUEST,
+    "FAILED_PRECONDITION": HTTPStatus.CONFLICT,
+    "ALREADY_EXISTS": HTTPStatus.CONFLICT,
+    "ABORTED": HTTPStatus.CONFLICT,
+    "UNAUTHENTICATED": HTTPStatus.UNAUTHORIZED,
+    "PERMISSION_DENIED": HTTPStatus.FORBIDDEN,
+    "NOT_FOUND": HTTPStatus.NOT_FOUND,
+    "UNIMPLEMENTED": HTTPStatus.NOT_IMPLEMENTED,
+    "RESOURCE_EXHAUSTED": HTTPStatus.TOO_MANY_REQUESTS,
+    "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""What a gRPC status is over HTTP; any other is an internal error."""
 
 _log = structlog.get_logger(__name__)
 
@@ -18,7 +40,45 @@ _log = structlog.get_logger(__name__)
 def install(app: FastAPI) -> None:
     """Let every error of an app be answered here."""
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(LiandongError, _said)
     app.add_exception_handler(Exception, _failed)
+
+
+def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONResponse:
+    """What a service, or the gateway in its place, says was wrong.
+
+    Args:
+        error: What was said.
+        request_id: Of the HTTP request.
+        status: Where the error has a status of its own.
+    """
+    chosen = HTTPStatus(status or STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR))
+    content: dict[str, Any] = {
+        "type": f"urn:liandong:reason:{error.reason}",
+        "title": chosen.phrase,
+        "status": int(chosen),
+        "detail": error.message,
+        "reason": error.reason,
+        "request_id": error.request_id or request_id,
+    }
+    if error.field:
+        content["field"] = error.field
+    if error.violations:
+        content["violations"] = [
+            {"field": each.field, "rule": each.rule, "message": each.message} for each in error.violations
+        ]
+    headers = {"X-Request-Id": str(content["request_id"])}
+    if error.retry_after_ms:
+        content["retry_after_ms"] = error.retry_after_ms
+        headers["Retry-After"] = str(max(1, -(-error.retry_after_ms // 1000)))
+    if chosen is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="liandong"'
+    return JSONResponse(content, int(chosen), headers, media_type=MEDIA_TYPE)
+
+
+def _said(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LiandongError)
+    return answer(error, getattr(request.state, "request_id", ""), getattr(error, "status", 0))
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:

@@ -22,6 +22,9 @@ class DepartmentSettings(Section):
         server_name: The DNS name in the node's certificate, where it is not the host.
         registry: The registry's main port, `host:port`, to ask about the link; not asked if empty.
         registry_server_name: The DNS name in the registry's certificate, where it is not the host.
+        issuer: The department's issuer of actor assertions whose key this gateway holds; without one
+            nobody works here, and only the status is shown.
+        issuer_key: Its private key (Ed25519, PEM).
     """
 
     name: str = Field(min_length=3, max_length=120)
@@ -30,6 +33,8 @@ class DepartmentSettings(Section):
     server_name: str = ""
     registry: str = ""
     registry_server_name: str = ""
+    issuer: str = ""
+    issuer_key: Path | None = None
 
     @property
     def tls(self) -> TlsFiles:
@@ -48,6 +53,10 @@ class GatewaySettings(Settings):
 
     Attributes:
         departments: The departments that it stands in front of.
+        database_url: The gateway's own store of accounts, SQLite or PostgreSQL; empty: it knows nobody, and
+            only the status is shown.
+        calls_per_second: How often one caller may call, on average.
+        calls_at_once: How often in one moment.
         listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
         language: Spoken to browsers that ask for none we have.
         timeout_s: How long a node or the registry may take to say how it is.
@@ -56,6 +65,9 @@ class GatewaySettings(Settings):
     """
 
     departments: list[DepartmentSettings] = Field(min_length=1)
+    database_url: str = ""
+    calls_per_second: float = Field(default=20.0, gt=0, le=10_000)
+    calls_at_once: int = Field(default=100, ge=1, le=100_000)
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     language: Literal["zh", "en"] = "zh"
     timeout_s: float = Field(default=2.0, gt=0, le=30)

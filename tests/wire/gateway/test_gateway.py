@@ -6,13 +6,22 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.common import healthcheck
+from services.common.clock import SystemClock
 from services.common.config import ConfigurationError
+from services.common.db import Database
+from services.exchange import keys
+from services.exchange.keys import KeyRole
 from services.gateway import probes
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.callers import CSRF_HEADER, csrf_of
+from services.gateway.accounts.model import Account
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import DepartmentSettings, GatewaySettings
 
@@ -118,3 +127,41 @@ async def test_a_gateway_process_drains_on_sigterm(house: House) -> None:
     status, rest = await asyncio.to_thread(play)
     assert status == 200
     assert "gateway.stopped" in rest
+
+
+async def test_a_token_opens_the_interface(house: House, tmp_path: Path) -> None:
+    """Without one nobody is served; with one the node answers, here that it has no such service."""
+    issuer = keys.generate(KeyRole.SIGN)
+    keys.save_private_key(tmp_path / "issuer.key", issuer)
+    department = house.gateway.settings.departments[0].model_copy(
+        update={"issuer": "issuer.health", "issuer_key": tmp_path / "issuer.key"}
+    )
+    url = f"sqlite:///{tmp_path / 'gateway.sqlite'}"
+    settings = GatewaySettings(departments=[department], listen="127.0.0.1:0", database_url=url)
+    gateway = Gateway(settings)
+    await gateway.start()
+    database = Database(url)
+    accounts = Accounts(database, SystemClock())
+    person = Account(
+        id="", username="zhao", department=NAME, subject="zhao", name="赵文博", roles=("clerk",), certificate="",
+        must_change=False, totp=False, locked_until=None, disabled=False, language="",
+    )  # fmt: skip
+    await accounts.create(person, "four words in a row")
+    session, cookie = await accounts.log_in("zhao", "four words in a row", origin="", agent="")
+    _, token = await accounts.create_token(session, "OA", ["directory:read"], timedelta(days=1))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=30) as client:
+        path = "/api/v1/departments"
+        assert (await client.get(path)).status_code == 401
+        answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 501
+        answer = await client.get("/api/v1/cases", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 403
+        client.cookies.set("liandong", cookie)
+        assert (await client.get(path)).status_code == 501
+        # a page from elsewhere has the cookie, too, but not its word
+        assert (await client.post("/api/v1/drafts", json={})).json()["reason"] == "CALLER_NOT_PERMITTED"
+        answer = await client.post("/api/v1/drafts", json={}, headers={CSRF_HEADER: csrf_of(cookie)})
+        assert answer.status_code == 501
+        assert (await client.get("/api/v1/openapi.json")).json()["openapi"] == "3.1.0"
+    database.close()
+    await gateway.stop()

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(liandong/cases/v1/document_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\"\xbd\x01\n\x13RenderLetterRequest\x12\x1b\n\tletter_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x31\n\x05sheet\x18\x02 \x01(\x0e\x32\x18.liandong.cases.v1.SheetB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x33\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x19.liandong.cases.v1.FormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x08language\x18\x04 \x01(\tB\x0f\xbaH\x0cr\nR\x00R\x02zhR\x02\x65n\"p\n\x14RenderLetterResponse\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\x12\x14\n\x0cstood_in_for\x18\x05 \x03(\t*\xa7\x01\n\x05Sheet\x12\x15\n\x11SHEET_UNSPECIFIED\x10\x00\x12\x10\n\x0cSHEET_LETTER\x10\x01\x12\x12\n\x0eSHEET_OFFICIAL\x10\x02\x12\x12\n\x0eSHEET_APPROVAL\x10\x03\x12\x13\n\x0fSHEET_MATERIALS\x10\x04\x12\x11\n\rSHEET_RECEIPT\x10\x05\x12\x11\n\rSHEET_SERVICE\x10\x06\x12\x12\n\x0eSHEET_DUE_TIME\x10\x07*A\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x0e\n\nFORMAT_PDF\x10\x01\x12\x0f\n\x0b\x46ORMAT_DOCX\x10\x02\x32t\n\x0f\x44ocumentService\x12\x61\n\x0cRenderLetter\x12&.liandong.cases.v1.RenderLetterRequest\x1a\'.liandong.cases.v1.RenderLetterResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(liandong/cases/v1/document_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xbd\x01\n\x13RenderLetterRequest\x12\x1b\n\tletter_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x31\n\x05sheet\x18\x02 \x01(\x0e\x32\x18.liandong.cases.v1.SheetB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x33\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x19.liandong.cases.v1.FormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x08language\x18\x04 \x01(\tB\x0f\xbaH\x0cr\nR\x00R\x02zhR\x02\x65n\"p\n\x14RenderLetterResponse\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\x12\x14\n\x0cstood_in_for\x18\x05 \x03(\t*\xa7\x01\n\x05Sheet\x12\x15\n\x11SHEET_UNSPECIFIED\x10\x00\x12\x10\n\x0cSHEET_LETTER\x10\x01\x12\x12\n\x0eSHEET_OFFICIAL\x10\x02\x12\x12\n\x0eSHEET_APPROVAL\x10\x03\x12\x13\n\x0fSHEET_MATERIALS\x10\x04\x12\x11\n\rSHEET_RECEIPT\x10\x05\x12\x11\n\rSHEET_SERVICE\x10\x06\x12\x12\n\x0eSHEET_DUE_TIME\x10\x07*A\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x0e\n\nFORMAT_PDF\x10\x01\x12\x0f\n\x0b\x46ORMAT_DOCX\x10\x02\x32\xa3\x01\n\x0f\x44ocumentService\x12\x8f\x01\n\x0cRenderLetter\x12&.liandong.cases.v1.RenderLetterRequest\x1a\'.liandong.cases.v1.RenderLetterResponse\",\x82\xd3\xe4\x93\x02&\x12$/api/v1/letters/{letter_id}/document0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,14 +41,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDERLETTERREQUEST'].fields_by_name['format']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_RENDERLETTERREQUEST'].fields_by_name['language']._loaded_options = None
   _globals['_RENDERLETTERREQUEST'].fields_by_name['language']._serialized_options = b'\272H\014r\nR\000R\002zhR\002en'
-  _globals['_SHEET']._serialized_start=399
-  _globals['_SHEET']._serialized_end=566
-  _globals['_FORMAT']._serialized_start=568
-  _globals['_FORMAT']._serialized_end=633
-  _globals['_RENDERLETTERREQUEST']._serialized_start=93
-  _globals['_RENDERLETTERREQUEST']._serialized_end=282
-  _globals['_RENDERLETTERRESPONSE']._serialized_start=284
-  _globals['_RENDERLETTERRESPONSE']._serialized_end=396
-  _globals['_DOCUMENTSERVICE']._serialized_start=635
-  _globals['_DOCUMENTSERVICE']._serialized_end=751
+  _globals['_DOCUMENTSERVICE'].methods_by_name['RenderLetter']._loaded_options = None
+  _globals['_DOCUMENTSERVICE'].methods_by_name['RenderLetter']._serialized_options = b'\202\323\344\223\002&\022$/api/v1/letters/{letter_id}/document'
+  _globals['_SHEET']._serialized_start=429
+  _globals['_SHEET']._serialized_end=596
+  _globals['_FORMAT']._serialized_start=598
+  _globals['_FORMAT']._serialized_end=663
+  _globals['_RENDERLETTERREQUEST']._serialized_start=123
+  _globals['_RENDERLETTERREQUEST']._serialized_end=312
+  _globals['_RENDERLETTERRESPONSE']._serialized_start=314
+  _globals['_RENDERLETTERRESPONSE']._serialized_end=426
+  _globals['_DOCUMENTSERVICE']._serialized_start=666
+  _globals['_DOCUMENTSERVICE']._serialized_end=829
 # @@protoc_insertion_point(module_scope)

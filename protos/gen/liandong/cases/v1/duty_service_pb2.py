@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$liandong/cases/v1/duty_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n\x11ListDutiesRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32\x1c.liandong.cases.v1.DutyStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"Z\n\x12ListDutiesResponse\x12+\n\x06\x64uties\x18\x01 \x03(\x0b\x32\x1b.liandong.cases.v1.DutyView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe8\x02\n\x08\x44utyView\x12\x0c\n\x04\x64uty\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x10\n\x08title_zh\x18\x03 \x01(\t\x12\x10\n\x08title_en\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x11\n\tmechanism\x18\x06 \x01(\t\x12+\n\x05state\x18\x07 \x01(\x0e\x32\x1c.liandong.cases.v1.DutyState\x12,\n\x08opens_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bprovisional\x18\n \x01(\x08\x12\x15\n\rdischarged_by\x18\x0b \x03(\t\x12\x11\n\tletter_id\x18\x0c \x01(\t\x12\x31\n\rdischarged_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x12\x45xplainDutyRequest\x12\x17\n\x04\x64uty\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12=\n\x06period\x18\x02 \x01(\tB-\xbaH*r(2&^[0-9]{4}-(0[1-9]|1[0-2])(-[0-9]{2})?$\"d\n\x13\x45xplainDutyResponse\x12)\n\x04\x64uty\x18\x01 \x01(\x0b\x32\x1b.liandong.cases.v1.DutyView\x12\x10\n\x08lines_zh\x18\x02 \x03(\t\x12\x10\n\x08lines_en\x18\x03 \x03(\t*\xd0\x01\n\tDutyState\x12\x1a\n\x16\x44UTY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44UTY_STATE_AHEAD\x10\x01\x12\x13\n\x0f\x44UTY_STATE_OPEN\x10\x02\x12\x16\n\x12\x44UTY_STATE_OVERDUE\x10\x03\x12\x16\n\x12\x44UTY_STATE_ON_TIME\x10\x04\x12\x13\n\x0f\x44UTY_STATE_LATE\x10\x05\x12\x1f\n\x1b\x44UTY_STATE_TRANSMITTED_LATE\x10\x06\x12\x16\n\x12\x44UTY_STATE_EXCUSED\x10\x07\x32\xc6\x01\n\x0b\x44utyService\x12Y\n\nListDuties\x12$.liandong.cases.v1.ListDutiesRequest\x1a%.liandong.cases.v1.ListDutiesResponse\x12\\\n\x0b\x45xplainDuty\x12%.liandong.cases.v1.ExplainDutyRequest\x1a&.liandong.cases.v1.ExplainDutyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$liandong/cases/v1/duty_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n\x11ListDutiesRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32\x1c.liandong.cases.v1.DutyStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"Z\n\x12ListDutiesResponse\x12+\n\x06\x64uties\x18\x01 \x03(\x0b\x32\x1b.liandong.cases.v1.DutyView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe8\x02\n\x08\x44utyView\x12\x0c\n\x04\x64uty\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x10\n\x08title_zh\x18\x03 \x01(\t\x12\x10\n\x08title_en\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x11\n\tmechanism\x18\x06 \x01(\t\x12+\n\x05state\x18\x07 \x01(\x0e\x32\x1c.liandong.cases.v1.DutyState\x12,\n\x08opens_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bprovisional\x18\n \x01(\x08\x12\x15\n\rdischarged_by\x18\x0b \x03(\t\x12\x11\n\tletter_id\x18\x0c \x01(\t\x12\x31\n\rdischarged_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x12\x45xplainDutyRequest\x12\x17\n\x04\x64uty\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12=\n\x06period\x18\x02 \x01(\tB-\xbaH*r(2&^[0-9]{4}-(0[1-9]|1[0-2])(-[0-9]{2})?$\"d\n\x13\x45xplainDutyResponse\x12)\n\x04\x64uty\x18\x01 \x01(\x0b\x32\x1b.liandong.cases.v1.DutyView\x12\x10\n\x08lines_zh\x18\x02 \x03(\t\x12\x10\n\x08lines_en\x18\x03 \x03(\t*\xd0\x01\n\tDutyState\x12\x1a\n\x16\x44UTY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44UTY_STATE_AHEAD\x10\x01\x12\x13\n\x0f\x44UTY_STATE_OPEN\x10\x02\x12\x16\n\x12\x44UTY_STATE_OVERDUE\x10\x03\x12\x16\n\x12\x44UTY_STATE_ON_TIME\x10\x04\x12\x13\n\x0f\x44UTY_STATE_LATE\x10\x05\x12\x1f\n\x1b\x44UTY_STATE_TRANSMITTED_LATE\x10\x06\x12\x16\n\x12\x44UTY_STATE_EXCUSED\x10\x07\x32\x8f\x02\n\x0b\x44utyService\x12q\n\nListDuties\x12$.liandong.cases.v1.ListDutiesRequest\x1a%.liandong.cases.v1.ListDutiesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/duties\x12\x8c\x01\n\x0b\x45xplainDuty\x12%.liandong.cases.v1.ExplainDutyRequest\x1a&.liandong.cases.v1.ExplainDutyResponse\".\x82\xd3\xe4\x93\x02(\x12&/api/v1/duties/{duty}/periods/{period}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,18 +44,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINDUTYREQUEST'].fields_by_name['duty']._serialized_options = b'\272H\006r\004\020\001\030<'
   _globals['_EXPLAINDUTYREQUEST'].fields_by_name['period']._loaded_options = None
   _globals['_EXPLAINDUTYREQUEST'].fields_by_name['period']._serialized_options = b'\272H*r(2&^[0-9]{4}-(0[1-9]|1[0-2])(-[0-9]{2})?$'
-  _globals['_DUTYSTATE']._serialized_start=1011
-  _globals['_DUTYSTATE']._serialized_end=1219
-  _globals['_LISTDUTIESREQUEST']._serialized_start=122
-  _globals['_LISTDUTIESREQUEST']._serialized_end=341
-  _globals['_LISTDUTIESRESPONSE']._serialized_start=343
-  _globals['_LISTDUTIESRESPONSE']._serialized_end=433
-  _globals['_DUTYVIEW']._serialized_start=436
-  _globals['_DUTYVIEW']._serialized_end=796
-  _globals['_EXPLAINDUTYREQUEST']._serialized_start=798
-  _globals['_EXPLAINDUTYREQUEST']._serialized_end=906
-  _globals['_EXPLAINDUTYRESPONSE']._serialized_start=908
-  _globals['_EXPLAINDUTYRESPONSE']._serialized_end=1008
-  _globals['_DUTYSERVICE']._serialized_start=1222
-  _globals['_DUTYSERVICE']._serialized_end=1420
+  _globals['_DUTYSERVICE'].methods_by_name['ListDuties']._loaded_options = None
+  _globals['_DUTYSERVICE'].methods_by_name['ListDuties']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/duties'
+  _globals['_DUTYSERVICE'].methods_by_name['ExplainDuty']._loaded_options = None
+  _globals['_DUTYSERVICE'].methods_by_name['ExplainDuty']._serialized_options = b'\202\323\344\223\002(\022&/api/v1/duties/{duty}/periods/{period}'
+  _globals['_DUTYSTATE']._serialized_start=1041
+  _globals['_DUTYSTATE']._serialized_end=1249
+  _globals['_LISTDUTIESREQUEST']._serialized_start=152
+  _globals['_LISTDUTIESREQUEST']._serialized_end=371
+  _globals['_LISTDUTIESRESPONSE']._serialized_start=373
+  _globals['_LISTDUTIESRESPONSE']._serialized_end=463
+  _globals['_DUTYVIEW']._serialized_start=466
+  _globals['_DUTYVIEW']._serialized_end=826
+  _globals['_EXPLAINDUTYREQUEST']._serialized_start=828
+  _globals['_EXPLAINDUTYREQUEST']._serialized_end=936
+  _globals['_EXPLAINDUTYRESPONSE']._serialized_start=938
+  _globals['_EXPLAINDUTYRESPONSE']._serialized_end=1038
+  _globals['_DUTYSERVICE']._serialized_start=1252
+  _globals['_DUTYSERVICE']._serialized_end=1523
 # @@protoc_insertion_point(module_scope)

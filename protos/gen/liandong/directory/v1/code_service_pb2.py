@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from liandong.directory.v1 import common_entry_pb2 as liandong_dot_directory_dot_v1_dot_common__entry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(liandong/directory/v1/code_service.proto\x12\x15liandong.directory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a(liandong/directory/v1/common_entry.proto\"\x13\n\x11ListTablesRequest\"b\n\x12ListTablesResponse\x12\x34\n\x06tables\x18\x01 \x03(\x0b\x32$.liandong.directory.v1.CodeTableView\x12\x16\n\x0e\x63ommon_version\x18\x02 \x01(\x04\"\xc7\x01\n\rCodeTableView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x05title\x18\x03 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12\x0e\n\x06source\x18\x04 \x01(\t\x12,\n\x04uses\x18\x05 \x03(\x0b\x32\x1e.liandong.directory.v1.CodeUse\x12\x0c\n\x04rows\x18\x06 \x01(\r\x12\x0e\n\x06\x64igest\x18\x07 \x01(\x0c\x12\x0e\n\x06\x63oming\x18\x08 \x01(\r\"T\n\x0eGetCodeRequest\x12\x18\n\x05table\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x17\n\x04\x63ode\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x0f\n\x07version\x18\x03 \x01(\r\"o\n\x0fGetCodeResponse\x12-\n\x04\x63ode\x18\x01 \x01(\x0b\x32\x1f.liandong.directory.v1.CodeView\x12-\n\x05\x61\x62ove\x18\x02 \x03(\x0b\x32\x1e.liandong.directory.v1.CodeRow\"g\n\x08\x43odeView\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x03row\x18\x03 \x01(\x0b\x32\x1e.liandong.directory.v1.CodeRow\x12\x0e\n\x06usable\x18\x04 \x01(\x08\"\xb1\x01\n\x12SearchCodesRequest\x12\x16\n\x05table\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05query\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x06parent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x17\n\x0finclude_retired\x18\x04 \x01(\x08\x12\x1b\n\tpage_size\x18\x05 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"^\n\x13SearchCodesResponse\x12.\n\x05\x63odes\x18\x01 \x03(\x0b\x32\x1f.liandong.directory.v1.CodeView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb0\x02\n\x0b\x43odeService\x12\x61\n\nListTables\x12(.liandong.directory.v1.ListTablesRequest\x1a).liandong.directory.v1.ListTablesResponse\x12X\n\x07GetCode\x12%.liandong.directory.v1.GetCodeRequest\x1a&.liandong.directory.v1.GetCodeResponse\x12\x64\n\x0bSearchCodes\x12).liandong.directory.v1.SearchCodesRequest\x1a*.liandong.directory.v1.SearchCodesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(liandong/directory/v1/code_service.proto\x12\x15liandong.directory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a(liandong/directory/v1/common_entry.proto\"\x13\n\x11ListTablesRequest\"b\n\x12ListTablesResponse\x12\x34\n\x06tables\x18\x01 \x03(\x0b\x32$.liandong.directory.v1.CodeTableView\x12\x16\n\x0e\x63ommon_version\x18\x02 \x01(\x04\"\xc7\x01\n\rCodeTableView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x05title\x18\x03 \x01(\x0b\x32\x1c.liandong.directory.v1.Title\x12\x0e\n\x06source\x18\x04 \x01(\t\x12,\n\x04uses\x18\x05 \x03(\x0b\x32\x1e.liandong.directory.v1.CodeUse\x12\x0c\n\x04rows\x18\x06 \x01(\r\x12\x0e\n\x06\x64igest\x18\x07 \x01(\x0c\x12\x0e\n\x06\x63oming\x18\x08 \x01(\r\"T\n\x0eGetCodeRequest\x12\x18\n\x05table\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x17\n\x04\x63ode\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x0f\n\x07version\x18\x03 \x01(\r\"o\n\x0fGetCodeResponse\x12-\n\x04\x63ode\x18\x01 \x01(\x0b\x32\x1f.liandong.directory.v1.CodeView\x12-\n\x05\x61\x62ove\x18\x02 \x03(\x0b\x32\x1e.liandong.directory.v1.CodeRow\"g\n\x08\x43odeView\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x03row\x18\x03 \x01(\x0b\x32\x1e.liandong.directory.v1.CodeRow\x12\x0e\n\x06usable\x18\x04 \x01(\x08\"\xb1\x01\n\x12SearchCodesRequest\x12\x16\n\x05table\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05query\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x06parent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x17\n\x0finclude_retired\x18\x04 \x01(\x08\x12\x1b\n\tpage_size\x18\x05 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"^\n\x13SearchCodesResponse\x12.\n\x05\x63odes\x18\x01 \x03(\x0b\x32\x1f.liandong.directory.v1.CodeView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xac\x03\n\x0b\x43odeService\x12~\n\nListTables\x12(.liandong.directory.v1.ListTablesRequest\x1a).liandong.directory.v1.ListTablesResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/code-tables\x12\x8a\x01\n\x07GetCode\x12%.liandong.directory.v1.GetCodeRequest\x1a&.liandong.directory.v1.GetCodeResponse\"0\x82\xd3\xe4\x93\x02*\x12(/api/v1/code-tables/{table}/codes/{code}\x12\x8f\x01\n\x0bSearchCodes\x12).liandong.directory.v1.SearchCodesRequest\x1a*.liandong.directory.v1.SearchCodesResponse\")\x82\xd3\xe4\x93\x02#\x12!/api/v1/code-tables/{table}/codesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,22 +48,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHCODESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\310\001'
   _globals['_SEARCHCODESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_SEARCHCODESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
-  _globals['_LISTTABLESREQUEST']._serialized_start=138
-  _globals['_LISTTABLESREQUEST']._serialized_end=157
-  _globals['_LISTTABLESRESPONSE']._serialized_start=159
-  _globals['_LISTTABLESRESPONSE']._serialized_end=257
-  _globals['_CODETABLEVIEW']._serialized_start=260
-  _globals['_CODETABLEVIEW']._serialized_end=459
-  _globals['_GETCODEREQUEST']._serialized_start=461
-  _globals['_GETCODEREQUEST']._serialized_end=545
-  _globals['_GETCODERESPONSE']._serialized_start=547
-  _globals['_GETCODERESPONSE']._serialized_end=658
-  _globals['_CODEVIEW']._serialized_start=660
-  _globals['_CODEVIEW']._serialized_end=763
-  _globals['_SEARCHCODESREQUEST']._serialized_start=766
-  _globals['_SEARCHCODESREQUEST']._serialized_end=943
-  _globals['_SEARCHCODESRESPONSE']._serialized_start=945
-  _globals['_SEARCHCODESRESPONSE']._serialized_end=1039
-  _globals['_CODESERVICE']._serialized_start=1042
-  _globals['_CODESERVICE']._serialized_end=1346
+  _globals['_CODESERVICE'].methods_by_name['ListTables']._loaded_options = None
+  _globals['_CODESERVICE'].methods_by_name['ListTables']._serialized_options = b'\202\323\344\223\002\025\022\023/api/v1/code-tables'
+  _globals['_CODESERVICE'].methods_by_name['GetCode']._loaded_options = None
+  _globals['_CODESERVICE'].methods_by_name['GetCode']._serialized_options = b'\202\323\344\223\002*\022(/api/v1/code-tables/{table}/codes/{code}'
+  _globals['_CODESERVICE'].methods_by_name['SearchCodes']._loaded_options = None
+  _globals['_CODESERVICE'].methods_by_name['SearchCodes']._serialized_options = b'\202\323\344\223\002#\022!/api/v1/code-tables/{table}/codes'
+  _globals['_LISTTABLESREQUEST']._serialized_start=168
+  _globals['_LISTTABLESREQUEST']._serialized_end=187
+  _globals['_LISTTABLESRESPONSE']._serialized_start=189
+  _globals['_LISTTABLESRESPONSE']._serialized_end=287
+  _globals['_CODETABLEVIEW']._serialized_start=290
+  _globals['_CODETABLEVIEW']._serialized_end=489
+  _globals['_GETCODEREQUEST']._serialized_start=491
+  _globals['_GETCODEREQUEST']._serialized_end=575
+  _globals['_GETCODERESPONSE']._serialized_start=577
+  _globals['_GETCODERESPONSE']._serialized_end=688
+  _globals['_CODEVIEW']._serialized_start=690
+  _globals['_CODEVIEW']._serialized_end=793
+  _globals['_SEARCHCODESREQUEST']._serialized_start=796
+  _globals['_SEARCHCODESREQUEST']._serialized_end=973
+  _globals['_SEARCHCODESRESPONSE']._serialized_start=975
+  _globals['_SEARCHCODESRESPONSE']._serialized_end=1069
+  _globals['_CODESERVICE']._serialized_start=1072
+  _globals['_CODESERVICE']._serialized_end=1500
 # @@protoc_insertion_point(module_scope)

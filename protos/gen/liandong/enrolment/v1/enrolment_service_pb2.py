@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from liandong.directory.v1 import common_entry_pb2 as liandong_dot_directory_dot_v1_dot_common__entry__pb2
 from liandong.exchange.v1 import reason_pb2 as liandong_dot_exchange_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-liandong/enrolment/v1/enrolment_service.proto\x12\x15liandong.enrolment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(liandong/directory/v1/common_entry.proto\x1a!liandong/exchange/v1/reason.proto\"\xfe\x01\n\x0bJoinRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x10\x18\xc8\x01\x12\x1d\n\ndepartment\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12 \n\x0fsign_public_key\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x16\n\x05proof\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12\x38\n\x07issuers\x18\x06 \x03(\x0b\x32\x1d.liandong.directory.v1.IssuerB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"\x99\x01\n\x0cJoinResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\x12\x13\n\x0bsign_key_id\x18\x03 \x01(\t\x12\x39\n\x08registry\x18\x04 \x01(\x0b\x32\'.liandong.directory.v1.RegistryIdentity\x12\x18\n\x10registry_address\x18\x05 \x01(\t\"\xab\x02\n\x0cRenewRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x46\n\x04kind\x18\x03 \x01(\tB8\xbaH5r3\x18P2/^(node|gateway|system/[a-z0-9][a-z0-9-]{0,59})$\x12\x38\n\x0crequested_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x0bsign_key_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x16\n\x05proof\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"0\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\"3\n\x0f\x44iagnoseRequest\x12 \n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01\"\xd9\x01\n\x10\x44iagnoseResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\x12-\n\tnot_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rregistry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x17\x43reateInvitationRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1d\n\x0bvalid_hours\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xd0\x05\"^\n\x18\x43reateInvitationResponse\x12\x12\n\ninvitation\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16ListInvitationsRequest\"Q\n\x17ListInvitationsResponse\x12\x36\n\x0binvitations\x18\x01 \x03(\x0b\x32!.liandong.enrolment.v1.Invitation\"\xb1\x01\n\nInvitation\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bredeemed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x94\x02\n\x10\x45nrolmentService\x12O\n\x04Join\x12\".liandong.enrolment.v1.JoinRequest\x1a#.liandong.enrolment.v1.JoinResponse\x12R\n\x05Renew\x12#.liandong.enrolment.v1.RenewRequest\x1a$.liandong.enrolment.v1.RenewResponse\x12[\n\x08\x44iagnose\x12&.liandong.enrolment.v1.DiagnoseRequest\x1a\'.liandong.enrolment.v1.DiagnoseResponse2\xfa\x01\n\x11InvitationService\x12s\n\x10\x43reateInvitation\x12..liandong.enrolment.v1.CreateInvitationRequest\x1a/.liandong.enrolment.v1.CreateInvitationResponse\x12p\n\x0fListInvitations\x12-.liandong.enrolment.v1.ListInvitationsRequest\x1a..liandong.enrolment.v1.ListInvitationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-liandong/enrolment/v1/enrolment_service.proto\x12\x15liandong.enrolment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(liandong/directory/v1/common_entry.proto\x1a!liandong/exchange/v1/reason.proto\"\xfe\x01\n\x0bJoinRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x10\x18\xc8\x01\x12\x1d\n\ndepartment\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12 \n\x0fsign_public_key\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x16\n\x05proof\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12\x38\n\x07issuers\x18\x06 \x03(\x0b\x32\x1d.liandong.directory.v1.IssuerB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"\x99\x01\n\x0cJoinResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\x12\x13\n\x0bsign_key_id\x18\x03 \x01(\t\x12\x39\n\x08registry\x18\x04 \x01(\x0b\x32\'.liandong.directory.v1.RegistryIdentity\x12\x18\n\x10registry_address\x18\x05 \x01(\t\"\xab\x02\n\x0cRenewRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1f\n\x0btls_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x46\n\x04kind\x18\x03 \x01(\tB8\xbaH5r3\x18P2/^(node|gateway|system/[a-z0-9][a-z0-9-]{0,59})$\x12\x38\n\x0crequested_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x0bsign_key_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x16\n\x05proof\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12 \n\x05hosts\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07r\x05\x10\x01\x18\xfd\x01\"0\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\"3\n\x0f\x44iagnoseRequest\x12 \n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01\"\xd9\x01\n\x10\x44iagnoseResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\x12-\n\tnot_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rregistry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x17\x43reateInvitationRequest\x12\x1d\n\ndepartment\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18x\x12\x1d\n\x0bvalid_hours\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xd0\x05\"^\n\x18\x43reateInvitationResponse\x12\x12\n\ninvitation\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16ListInvitationsRequest\"Q\n\x17ListInvitationsResponse\x12\x36\n\x0binvitations\x18\x01 \x03(\x0b\x32!.liandong.enrolment.v1.Invitation\"\xb1\x01\n\nInvitation\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bredeemed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x94\x02\n\x10\x45nrolmentService\x12O\n\x04Join\x12\".liandong.enrolment.v1.JoinRequest\x1a#.liandong.enrolment.v1.JoinResponse\x12R\n\x05Renew\x12#.liandong.enrolment.v1.RenewRequest\x1a$.liandong.enrolment.v1.RenewResponse\x12[\n\x08\x44iagnose\x12&.liandong.enrolment.v1.DiagnoseRequest\x1a\'.liandong.enrolment.v1.DiagnoseResponse2\xb9\x02\n\x11InvitationService\x12\x93\x01\n\x10\x43reateInvitation\x12..liandong.enrolment.v1.CreateInvitationRequest\x1a/.liandong.enrolment.v1.CreateInvitationResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/invitations:\x01*\x12\x8d\x01\n\x0fListInvitations\x12-.liandong.enrolment.v1.ListInvitationsRequest\x1a..liandong.enrolment.v1.ListInvitationsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/invitationsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,30 +70,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEINVITATIONREQUEST'].fields_by_name['department']._serialized_options = b'\272H\006r\004\020\003\030x'
   _globals['_CREATEINVITATIONREQUEST'].fields_by_name['valid_hours']._loaded_options = None
   _globals['_CREATEINVITATIONREQUEST'].fields_by_name['valid_hours']._serialized_options = b'\272H\005*\003\030\320\005'
-  _globals['_JOINREQUEST']._serialized_start=212
-  _globals['_JOINREQUEST']._serialized_end=466
-  _globals['_JOINRESPONSE']._serialized_start=469
-  _globals['_JOINRESPONSE']._serialized_end=622
-  _globals['_RENEWREQUEST']._serialized_start=625
-  _globals['_RENEWREQUEST']._serialized_end=924
-  _globals['_RENEWRESPONSE']._serialized_start=926
-  _globals['_RENEWRESPONSE']._serialized_end=974
-  _globals['_DIAGNOSEREQUEST']._serialized_start=976
-  _globals['_DIAGNOSEREQUEST']._serialized_end=1027
-  _globals['_DIAGNOSERESPONSE']._serialized_start=1030
-  _globals['_DIAGNOSERESPONSE']._serialized_end=1247
-  _globals['_CREATEINVITATIONREQUEST']._serialized_start=1249
-  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1336
-  _globals['_CREATEINVITATIONRESPONSE']._serialized_start=1338
-  _globals['_CREATEINVITATIONRESPONSE']._serialized_end=1432
-  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1434
-  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1458
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1460
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1541
-  _globals['_INVITATION']._serialized_start=1544
-  _globals['_INVITATION']._serialized_end=1721
-  _globals['_ENROLMENTSERVICE']._serialized_start=1724
-  _globals['_ENROLMENTSERVICE']._serialized_end=2000
-  _globals['_INVITATIONSERVICE']._serialized_start=2003
-  _globals['_INVITATIONSERVICE']._serialized_end=2253
+  _globals['_INVITATIONSERVICE'].methods_by_name['CreateInvitation']._loaded_options = None
+  _globals['_INVITATIONSERVICE'].methods_by_name['CreateInvitation']._serialized_options = b'\202\323\344\223\002\030\"\023/api/v1/invitations:\001*'
+  _globals['_INVITATIONSERVICE'].methods_by_name['ListInvitations']._loaded_options = None
+  _globals['_INVITATIONSERVICE'].methods_by_name['ListInvitations']._serialized_options = b'\202\323\344\223\002\025\022\023/api/v1/invitations'
+  _globals['_JOINREQUEST']._serialized_start=242
+  _globals['_JOINREQUEST']._serialized_end=496
+  _globals['_JOINRESPONSE']._serialized_start=499
+  _globals['_JOINRESPONSE']._serialized_end=652
+  _globals['_RENEWREQUEST']._serialized_start=655
+  _globals['_RENEWREQUEST']._serialized_end=954
+  _globals['_RENEWRESPONSE']._serialized_start=956
+  _globals['_RENEWRESPONSE']._serialized_end=1004
+  _globals['_DIAGNOSEREQUEST']._serialized_start=1006
+  _globals['_DIAGNOSEREQUEST']._serialized_end=1057
+  _globals['_DIAGNOSERESPONSE']._serialized_start=1060
+  _globals['_DIAGNOSERESPONSE']._serialized_end=1277
+  _globals['_CREATEINVITATIONREQUEST']._serialized_start=1279
+  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1366
+  _globals['_CREATEINVITATIONRESPONSE']._serialized_start=1368
+  _globals['_CREATEINVITATIONRESPONSE']._serialized_end=1462
+  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1464
+  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1488
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1490
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1571
+  _globals['_INVITATION']._serialized_start=1574
+  _globals['_INVITATION']._serialized_end=1751
+  _globals['_ENROLMENTSERVICE']._serialized_start=1754
+  _globals['_ENROLMENTSERVICE']._serialized_end=2030
+  _globals['_INVITATIONSERVICE']._serialized_start=2033
+  _globals['_INVITATIONSERVICE']._serialized_end=2346
 # @@protoc_insertion_point(module_scope)

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.liandong/notices/v1/notification_service.proto\x12\x13liandong.notices.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n\x13ListMessagesRequest\x12\x0e\n\x06unread\x18\x01 \x01(\x08\x12\x38\n\x04kind\x18\x02 \x01(\x0e\x32 .liandong.notices.v1.MessageKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"o\n\x14ListMessagesResponse\x12.\n\x08messages\x18\x01 \x03(\x0b\x32\x1c.liandong.notices.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06unread\x18\x03 \x01(\r\"\xba\x02\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .liandong.notices.v1.MessageKind\x12\x0e\n\x06urgent\x18\x03 \x01(\x08\x12\x0f\n\x07text_zh\x18\x04 \x01(\t\x12\x0f\n\x07text_en\x18\x05 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\x0c\n\x04\x64uty\x18\x07 \x01(\t\x12\x1a\n\x12subject_department\x18\x08 \x01(\t\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\traised_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07read_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x0fMarkReadRequest\x12 \n\x03ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18@\"2\n\x10MarkReadResponse\x12\x0e\n\x06marked\x18\x01 \x01(\r\x12\x0e\n\x06unread\x18\x02 \x01(\r\"\x17\n\x15GetPreferencesRequest\"a\n\x16GetPreferencesResponse\x12\x35\n\x0bpreferences\x18\x01 \x01(\x0b\x32 .liandong.notices.v1.Preferences\x12\x10\n\x08\x63hannels\x18\x02 \x03(\t\"V\n\x15SetPreferencesRequest\x12=\n\x0bpreferences\x18\x01 \x01(\x0b\x32 .liandong.notices.v1.PreferencesB\x06\xbaH\x03\xc8\x01\x01\"O\n\x16SetPreferencesResponse\x12\x35\n\x0bpreferences\x18\x01 \x01(\x0b\x32 .liandong.notices.v1.Preferences\"\xa9\x01\n\x0bPreferences\x12?\n\x08\x63hannels\x18\x01 \x03(\x0b\x32#.liandong.notices.v1.ChannelAddressB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12$\n\rdigest_minute\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x10\xa0\x0bH\x00\x88\x01\x01\x12!\n\x08language\x18\x03 \x01(\tB\x0f\xbaH\x0cr\nR\x00R\x02zhR\x02\x65nB\x10\n\x0e_digest_minute\"q\n\x0e\x43hannelAddress\x12-\n\x07\x63hannel\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18(2\x11^[a-z][a-z0-9-]*$\x12\x30\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\xc8\x01\x32\x13^[^\\x00-\\x1f\\x7f]+$\"\xa8\x01\n\x15ListDeliveriesRequest\x12;\n\x05state\x18\x01 \x01(\x0e\x32\".liandong.notices.v1.DeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06person\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"d\n\x16ListDeliveriesResponse\x12\x31\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1d.liandong.notices.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x02\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0e\n\x06person\x18\x03 \x01(\t\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\".liandong.notices.v1.DeliveryState\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07next_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x10\n\x08messages\x18\n \x03(\t*\xe0\x01\n\x0bMessageKind\x12\x1c\n\x18MESSAGE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13MESSAGE_KIND_REMIND\x10\x01\x12\x1c\n\x18MESSAGE_KIND_WARN_LEADER\x10\x02\x12\x1c\n\x18MESSAGE_KIND_TELL_OFFICE\x10\x03\x12$\n MESSAGE_KIND_PROPOSE_SUPERVISION\x10\x04\x12\x1a\n\x16MESSAGE_KIND_LINK_DOWN\x10\x05\x12\x1c\n\x18MESSAGE_KIND_CERTIFICATE\x10\x06*\xb7\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1a\n\x16\x44\x45LIVERY_STATE_SENDING\x10\x02\x12\x17\n\x13\x44\x45LIVERY_STATE_SENT\x10\x03\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_UNKNOWN\x10\x05\x32\x94\x04\n\x13NotificationService\x12\x63\n\x0cListMessages\x12(.liandong.notices.v1.ListMessagesRequest\x1a).liandong.notices.v1.ListMessagesResponse\x12W\n\x08MarkRead\x12$.liandong.notices.v1.MarkReadRequest\x1a%.liandong.notices.v1.MarkReadResponse\x12i\n\x0eGetPreferences\x12*.liandong.notices.v1.GetPreferencesRequest\x1a+.liandong.notices.v1.GetPreferencesResponse\x12i\n\x0eSetPreferences\x12*.liandong.notices.v1.SetPreferencesRequest\x1a+.liandong.notices.v1.SetPreferencesResponse\x12i\n\x0eListDeliveries\x12*.liandong.notices.v1.ListDeliveriesRequest\x1a+.liandong.notices.v1.ListDeliveriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.liandong/notices/v1/notification_service.proto\x12\x13liandong.notices.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n\x13ListMessagesRequest\x12\x0e\n\x06unread\x18\x01 \x01(\x08\x12\x38\n\x04kind\x18\x02 \x01(\x0e\x32 .liandong.notices.v1.MessageKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"o\n\x14ListMessagesResponse\x12.\n\x08messages\x18\x01 \x03(\x0b\x32\x1c.liandong.notices.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06unread\x18\x03 \x01(\r\"\xba\x02\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .liandong.notices.v1.MessageKind\x12\x0e\n\x06urgent\x18\x03 \x01(\x08\x12\x0f\n\x07text_zh\x18\x04 \x01(\t\x12\x0f\n\x07text_en\x18\x05 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\x0c\n\x04\x64uty\x18\x07 \x01(\t\x12\x1a\n\x12subject_department\x18\x08 \x01(\t\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\traised_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07read_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x0fMarkReadRequest\x12 \n\x03ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18@\"2\n\x10MarkReadResponse\x12\x0e\n\x06marked\x18\x01 \x01(\r\x12\x0e\n\x06unread\x18\x02 \x01(\r\"\x17\n\x15GetPreferencesRequest\"a\n\x16GetPreferencesResponse\x12\x35\n\x0bpreferences\x18\x01 \x01(\x0b\x32 .liandong.notices.v1.Preferences\x12\x10\n\x08\x63hannels\x18\x02 \x03(\t\"V\n\x15SetPreferencesRequest\x12=\n\x0bpreferences\x18\x01 \x01(\x0b\x32 .liandong.notices.v1.PreferencesB\x06\xbaH\x03\xc8\x01\x01\"O\n\x16SetPreferencesResponse\x12\x35\n\x0bpreferences\x18\x01 \x01(\x0b\x32 .liandong.notices.v1.Preferences\"\xa9\x01\n\x0bPreferences\x12?\n\x08\x63hannels\x18\x01 \x03(\x0b\x32#.liandong.notices.v1.ChannelAddressB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12$\n\rdigest_minute\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x10\xa0\x0bH\x00\x88\x01\x01\x12!\n\x08language\x18\x03 \x01(\tB\x0f\xbaH\x0cr\nR\x00R\x02zhR\x02\x65nB\x10\n\x0e_digest_minute\"q\n\x0e\x43hannelAddress\x12-\n\x07\x63hannel\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18(2\x11^[a-z][a-z0-9-]*$\x12\x30\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\xc8\x01\x32\x13^[^\\x00-\\x1f\\x7f]+$\"\xa8\x01\n\x15ListDeliveriesRequest\x12;\n\x05state\x18\x01 \x01(\x0e\x32\".liandong.notices.v1.DeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06person\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"d\n\x16ListDeliveriesResponse\x12\x31\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1d.liandong.notices.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x02\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0e\n\x06person\x18\x03 \x01(\t\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\".liandong.notices.v1.DeliveryState\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07next_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x10\n\x08messages\x18\n \x03(\t*\xe0\x01\n\x0bMessageKind\x12\x1c\n\x18MESSAGE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13MESSAGE_KIND_REMIND\x10\x01\x12\x1c\n\x18MESSAGE_KIND_WARN_LEADER\x10\x02\x12\x1c\n\x18MESSAGE_KIND_TELL_OFFICE\x10\x03\x12$\n MESSAGE_KIND_PROPOSE_SUPERVISION\x10\x04\x12\x1a\n\x16MESSAGE_KIND_LINK_DOWN\x10\x05\x12\x1c\n\x18MESSAGE_KIND_CERTIFICATE\x10\x06*\xb7\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1a\n\x16\x44\x45LIVERY_STATE_SENDING\x10\x02\x12\x17\n\x13\x44\x45LIVERY_STATE_SENT\x10\x03\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_UNKNOWN\x10\x05\x32\xba\x05\n\x13NotificationService\x12}\n\x0cListMessages\x12(.liandong.notices.v1.ListMessagesRequest\x1a).liandong.notices.v1.ListMessagesResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/messages\x12}\n\x08MarkRead\x12$.liandong.notices.v1.MarkReadRequest\x1a%.liandong.notices.v1.MarkReadResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/api/v1/messages:markRead:\x01*\x12\x86\x01\n\x0eGetPreferences\x12*.liandong.notices.v1.GetPreferencesRequest\x1a+.liandong.notices.v1.GetPreferencesResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/preferences\x12\x93\x01\n\x0eSetPreferences\x12*.liandong.notices.v1.SetPreferencesRequest\x1a+.liandong.notices.v1.SetPreferencesResponse\"(\x82\xd3\xe4\x93\x02\"\x1a\x13/api/v1/preferences:\x0bpreferences\x12\x85\x01\n\x0eListDeliveries\x12*.liandong.notices.v1.ListDeliveriesRequest\x1a+.liandong.notices.v1.ListDeliveriesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/deliveriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,38 +62,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\310\001'
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\220\003'
-  _globals['_MESSAGEKIND']._serialized_start=1978
-  _globals['_MESSAGEKIND']._serialized_end=2202
-  _globals['_DELIVERYSTATE']._serialized_start=2205
-  _globals['_DELIVERYSTATE']._serialized_end=2388
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=134
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=288
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=290
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=401
-  _globals['_MESSAGE']._serialized_start=404
-  _globals['_MESSAGE']._serialized_end=718
-  _globals['_MARKREADREQUEST']._serialized_start=720
-  _globals['_MARKREADREQUEST']._serialized_end=771
-  _globals['_MARKREADRESPONSE']._serialized_start=773
-  _globals['_MARKREADRESPONSE']._serialized_end=823
-  _globals['_GETPREFERENCESREQUEST']._serialized_start=825
-  _globals['_GETPREFERENCESREQUEST']._serialized_end=848
-  _globals['_GETPREFERENCESRESPONSE']._serialized_start=850
-  _globals['_GETPREFERENCESRESPONSE']._serialized_end=947
-  _globals['_SETPREFERENCESREQUEST']._serialized_start=949
-  _globals['_SETPREFERENCESREQUEST']._serialized_end=1035
-  _globals['_SETPREFERENCESRESPONSE']._serialized_start=1037
-  _globals['_SETPREFERENCESRESPONSE']._serialized_end=1116
-  _globals['_PREFERENCES']._serialized_start=1119
-  _globals['_PREFERENCES']._serialized_end=1288
-  _globals['_CHANNELADDRESS']._serialized_start=1290
-  _globals['_CHANNELADDRESS']._serialized_end=1403
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1406
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1574
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1576
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1676
-  _globals['_DELIVERY']._serialized_start=1679
-  _globals['_DELIVERY']._serialized_end=1975
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=2391
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=2923
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListMessages']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListMessages']._serialized_options = b'\202\323\344\223\002\022\022\020/api/v1/messages'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['MarkRead']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['MarkRead']._serialized_options = b'\202\323\344\223\002\036\"\031/api/v1/messages:markRead:\001*'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetPreferences']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetPreferences']._serialized_options = b'\202\323\344\223\002\025\022\023/api/v1/preferences'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['SetPreferences']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['SetPreferences']._serialized_options = b'\202\323\344\223\002\"\032\023/api/v1/preferences:\013preferences'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListDeliveries']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListDeliveries']._serialized_options = b'\202\323\344\223\002\024\022\022/api/v1/deliveries'
+  _globals['_MESSAGEKIND']._serialized_start=2008
+  _globals['_MESSAGEKIND']._serialized_end=2232
+  _globals['_DELIVERYSTATE']._serialized_start=2235
+  _globals['_DELIVERYSTATE']._serialized_end=2418
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=164
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=318
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=320
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=431
+  _globals['_MESSAGE']._serialized_start=434
+  _globals['_MESSAGE']._serialized_end=748
+  _globals['_MARKREADREQUEST']._serialized_start=750
+  _globals['_MARKREADREQUEST']._serialized_end=801
+  _globals['_MARKREADRESPONSE']._serialized_start=803
+  _globals['_MARKREADRESPONSE']._serialized_end=853
+  _globals['_GETPREFERENCESREQUEST']._serialized_start=855
+  _globals['_GETPREFERENCESREQUEST']._serialized_end=878
+  _globals['_GETPREFERENCESRESPONSE']._serialized_start=880
+  _globals['_GETPREFERENCESRESPONSE']._serialized_end=977
+  _globals['_SETPREFERENCESREQUEST']._serialized_start=979
+  _globals['_SETPREFERENCESREQUEST']._serialized_end=1065
+  _globals['_SETPREFERENCESRESPONSE']._serialized_start=1067
+  _globals['_SETPREFERENCESRESPONSE']._serialized_end=1146
+  _globals['_PREFERENCES']._serialized_start=1149
+  _globals['_PREFERENCES']._serialized_end=1318
+  _globals['_CHANNELADDRESS']._serialized_start=1320
+  _globals['_CHANNELADDRESS']._serialized_end=1433
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1436
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1604
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1606
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1706
+  _globals['_DELIVERY']._serialized_start=1709
+  _globals['_DELIVERY']._serialized_end=2005
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=2421
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=3119
 # @@protoc_insertion_point(module_scope)

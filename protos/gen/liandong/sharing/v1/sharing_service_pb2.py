@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from liandong.exchange.v1 import exchange_service_pb2 as liandong_dot_exchange_dot_v1_dot_exchange__service__pb2
 from liandong.exchange.v1 import reason_pb2 as liandong_dot_exchange_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)liandong/sharing/v1/sharing_service.proto\x12\x13liandong.sharing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+liandong/exchange/v1/exchange_service.proto\x1a!liandong/exchange/v1/reason.proto\"\xa3\x01\n\x08\x42ulletin\x12\x19\n\x05title\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x19\n\x04text\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xe0\xd4\x03\x12#\n\x0b\x61ttachments\x18\x03 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10\x14\"\x04z\x02h \x12\x1d\n\x0blate_reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\x12\x1d\n\x0b\x63hange_note\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"\x80\x01\n\x0bRecordBatch\x12\x1f\n\x0brecord_type\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x39\n\x07records\x18\x02 \x03(\x0b\x32\x1b.liandong.sharing.v1.RecordB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x15\n\x04root\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xa3\x01\n\x06Record\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\x12\x19\n\x08revision\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06\x64igest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x35\n\tformed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04\x62ody\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"\x16\n\x14ListCatalogueRequest\"M\n\x15ListCatalogueResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.liandong.sharing.v1.CatalogueEntry\"k\n\x0e\x43\x61talogueEntry\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x10\n\x08title_zh\x18\x02 \x01(\t\x12\x10\n\x08title_en\x18\x03 \x01(\t\x12\x12\n\nsubscribed\x18\x04 \x01(\x08\x12\x0f\n\x07\x62y_hand\x18\x05 \x01(\x08\"e\n\x10SubscribeRequest\x12\x1b\n\x08\x63\x61tegory\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18P\x12\x12\n\nsubscribed\x18\x02 \x01(\x08\x12 \n\x0fidempotency_key\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18P\"G\n\x11SubscribeResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"\xab\x01\n\rSharingAnswer\x12\x11\n\tletter_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x36\n\x0b\x64isposition\x18\x03 \x01(\x0e\x32!.liandong.exchange.v1.Disposition\x12\x10\n\x08position\x18\x04 \x01(\x04\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\"\xf9\x01\n\x16PublishBulletinRequest\x12\x1b\n\x08\x63\x61tegory\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18P\x12\x37\n\x08\x62ulletin\x18\x02 \x01(\x0b\x32\x1d.liandong.sharing.v1.BulletinB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\tformed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\nrecipients\x18\x04 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x12\n\nrestricted\x18\x05 \x01(\x08\x12 \n\x0fidempotency_key\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18P\"M\n\x17PublishBulletinResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"\x8e\x01\n\x16\x43orrectBulletinRequest\x12\x19\n\x07item_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x37\n\x08\x62ulletin\x18\x02 \x01(\x0b\x32\x1d.liandong.sharing.v1.BulletinB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x0fidempotency_key\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18P\"M\n\x17\x43orrectBulletinResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"r\n\x17WithdrawBulletinRequest\x12\x19\n\x07item_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90\x03\x12 \n\x0fidempotency_key\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18P\"N\n\x18WithdrawBulletinResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"\x9d\x01\n\x14ListBulletinsRequest\x12\x19\n\x08\x63\x61tegory\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18P\x12\x17\n\x06\x61uthor\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18x\x12\x16\n\x05query\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"f\n\x15ListBulletinsResponse\x12\x34\n\tbulletins\x18\x01 \x03(\x0b\x32!.liandong.sharing.v1.BulletinView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd1\x02\n\x0c\x42ulletinView\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12/\n\x08\x62ulletin\x18\x05 \x01(\x0b\x32\x1d.liandong.sharing.v1.Bulletin\x12-\n\tformed_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61\x64mitted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\t \x01(\x04\x12\x11\n\twithdrawn\x18\n \x01(\x08\x12\x0c\n\x04late\x18\x0b \x01(\x08\x12\x0c\n\x04read\x18\x0c \x01(\x08\"/\n\x12GetBulletinRequest\x12\x19\n\x07item_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\"~\n\x13GetBulletinResponse\x12\x33\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32!.liandong.sharing.v1.BulletinView\x12\x32\n\x07\x65\x61rlier\x18\x02 \x03(\x0b\x32!.liandong.sharing.v1.BulletinView\"2\n\x15WatchBulletinsRequest\x12\x19\n\x08\x63\x61tegory\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18P\"M\n\x16WatchBulletinsResponse\x12\x33\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32!.liandong.sharing.v1.BulletinView2\xd8\x06\n\x0eSharingService\x12\x66\n\rListCatalogue\x12).liandong.sharing.v1.ListCatalogueRequest\x1a*.liandong.sharing.v1.ListCatalogueResponse\x12Z\n\tSubscribe\x12%.liandong.sharing.v1.SubscribeRequest\x1a&.liandong.sharing.v1.SubscribeResponse\x12l\n\x0fPublishBulletin\x12+.liandong.sharing.v1.PublishBulletinRequest\x1a,.liandong.sharing.v1.PublishBulletinResponse\x12l\n\x0f\x43orrectBulletin\x12+.liandong.sharing.v1.CorrectBulletinRequest\x1a,.liandong.sharing.v1.CorrectBulletinResponse\x12o\n\x10WithdrawBulletin\x12,.liandong.sharing.v1.WithdrawBulletinRequest\x1a-.liandong.sharing.v1.WithdrawBulletinResponse\x12\x66\n\rListBulletins\x12).liandong.sharing.v1.ListBulletinsRequest\x1a*.liandong.sharing.v1.ListBulletinsResponse\x12`\n\x0bGetBulletin\x12\'.liandong.sharing.v1.GetBulletinRequest\x1a(.liandong.sharing.v1.GetBulletinResponse\x12k\n\x0eWatchBulletins\x12*.liandong.sharing.v1.WatchBulletinsRequest\x1a+.liandong.sharing.v1.WatchBulletinsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)liandong/sharing/v1/sharing_service.proto\x12\x13liandong.sharing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+liandong/exchange/v1/exchange_service.proto\x1a!liandong/exchange/v1/reason.proto\"\xa3\x01\n\x08\x42ulletin\x12\x19\n\x05title\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x19\n\x04text\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xe0\xd4\x03\x12#\n\x0b\x61ttachments\x18\x03 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10\x14\"\x04z\x02h \x12\x1d\n\x0blate_reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\x12\x1d\n\x0b\x63hange_note\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"\x80\x01\n\x0bRecordBatch\x12\x1f\n\x0brecord_type\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x39\n\x07records\x18\x02 \x03(\x0b\x32\x1b.liandong.sharing.v1.RecordB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x15\n\x04root\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xa3\x01\n\x06Record\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\x12\x19\n\x08revision\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06\x64igest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x35\n\tformed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04\x62ody\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"\x16\n\x14ListCatalogueRequest\"M\n\x15ListCatalogueResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.liandong.sharing.v1.CatalogueEntry\"k\n\x0e\x43\x61talogueEntry\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x10\n\x08title_zh\x18\x02 \x01(\t\x12\x10\n\x08title_en\x18\x03 \x01(\t\x12\x12\n\nsubscribed\x18\x04 \x01(\x08\x12\x0f\n\x07\x62y_hand\x18\x05 \x01(\x08\"e\n\x10SubscribeRequest\x12\x1b\n\x08\x63\x61tegory\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18P\x12\x12\n\nsubscribed\x18\x02 \x01(\x08\x12 \n\x0fidempotency_key\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18P\"G\n\x11SubscribeResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"\xab\x01\n\rSharingAnswer\x12\x11\n\tletter_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x36\n\x0b\x64isposition\x18\x03 \x01(\x0e\x32!.liandong.exchange.v1.Disposition\x12\x10\n\x08position\x18\x04 \x01(\x04\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\"\xf9\x01\n\x16PublishBulletinRequest\x12\x1b\n\x08\x63\x61tegory\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18P\x12\x37\n\x08\x62ulletin\x18\x02 \x01(\x0b\x32\x1d.liandong.sharing.v1.BulletinB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\tformed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\nrecipients\x18\x04 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x12\n\nrestricted\x18\x05 \x01(\x08\x12 \n\x0fidempotency_key\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18P\"M\n\x17PublishBulletinResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"\x8e\x01\n\x16\x43orrectBulletinRequest\x12\x19\n\x07item_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x37\n\x08\x62ulletin\x18\x02 \x01(\x0b\x32\x1d.liandong.sharing.v1.BulletinB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x0fidempotency_key\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18P\"M\n\x17\x43orrectBulletinResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"r\n\x17WithdrawBulletinRequest\x12\x19\n\x07item_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90\x03\x12 \n\x0fidempotency_key\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18P\"N\n\x18WithdrawBulletinResponse\x12\x32\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\".liandong.sharing.v1.SharingAnswer\"\x9d\x01\n\x14ListBulletinsRequest\x12\x19\n\x08\x63\x61tegory\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18P\x12\x17\n\x06\x61uthor\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18x\x12\x16\n\x05query\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"f\n\x15ListBulletinsResponse\x12\x34\n\tbulletins\x18\x01 \x03(\x0b\x32!.liandong.sharing.v1.BulletinView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd1\x02\n\x0c\x42ulletinView\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12/\n\x08\x62ulletin\x18\x05 \x01(\x0b\x32\x1d.liandong.sharing.v1.Bulletin\x12-\n\tformed_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61\x64mitted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\t \x01(\x04\x12\x11\n\twithdrawn\x18\n \x01(\x08\x12\x0c\n\x04late\x18\x0b \x01(\x08\x12\x0c\n\x04read\x18\x0c \x01(\x08\"/\n\x12GetBulletinRequest\x12\x19\n\x07item_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\"~\n\x13GetBulletinResponse\x12\x33\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32!.liandong.sharing.v1.BulletinView\x12\x32\n\x07\x65\x61rlier\x18\x02 \x03(\x0b\x32!.liandong.sharing.v1.BulletinView\"2\n\x15WatchBulletinsRequest\x12\x19\n\x08\x63\x61tegory\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18P\"M\n\x16WatchBulletinsResponse\x12\x33\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32!.liandong.sharing.v1.BulletinView2\x8e\t\n\x0eSharingService\x12\x81\x01\n\rListCatalogue\x12).liandong.sharing.v1.ListCatalogueRequest\x1a*.liandong.sharing.v1.ListCatalogueResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/catalogue\x12\x8d\x01\n\tSubscribe\x12%.liandong.sharing.v1.SubscribeRequest\x1a&.liandong.sharing.v1.SubscribeResponse\"1\x82\xd3\xe4\x93\x02+\"&/api/v1/catalogue/{category}:subscribe:\x01*\x12\x8a\x01\n\x0fPublishBulletin\x12+.liandong.sharing.v1.PublishBulletinRequest\x1a,.liandong.sharing.v1.PublishBulletinResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/api/v1/bulletins:\x01*\x12\x9c\x01\n\x0f\x43orrectBulletin\x12+.liandong.sharing.v1.CorrectBulletinRequest\x1a,.liandong.sharing.v1.CorrectBulletinResponse\".\x82\xd3\xe4\x93\x02(\"#/api/v1/bulletins/{item_id}:correct:\x01*\x12\xa0\x01\n\x10WithdrawBulletin\x12,.liandong.sharing.v1.WithdrawBulletinRequest\x1a-.liandong.sharing.v1.WithdrawBulletinResponse\"/\x82\xd3\xe4\x93\x02)\"$/api/v1/bulletins/{item_id}:withdraw:\x01*\x12\x81\x01\n\rListBulletins\x12).liandong.sharing.v1.ListBulletinsRequest\x1a*.liandong.sharing.v1.ListBulletinsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/bulletins\x12\x85\x01\n\x0bGetBulletin\x12\'.liandong.sharing.v1.GetBulletinRequest\x1a(.liandong.sharing.v1.GetBulletinResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/bulletins/{item_id}\x12\x8c\x01\n\x0eWatchBulletins\x12*.liandong.sharing.v1.WatchBulletinsRequest\x1a+.liandong.sharing.v1.WatchBulletinsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/bulletins:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -101,50 +102,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETBULLETINREQUEST'].fields_by_name['item_id']._serialized_options = b'\272H\005r\003\230\001$'
   _globals['_WATCHBULLETINSREQUEST'].fields_by_name['category']._loaded_options = None
   _globals['_WATCHBULLETINSREQUEST'].fields_by_name['category']._serialized_options = b'\272H\004r\002\030P'
-  _globals['_BULLETIN']._serialized_start=209
-  _globals['_BULLETIN']._serialized_end=372
-  _globals['_RECORDBATCH']._serialized_start=375
-  _globals['_RECORDBATCH']._serialized_end=503
-  _globals['_RECORD']._serialized_start=506
-  _globals['_RECORD']._serialized_end=669
-  _globals['_LISTCATALOGUEREQUEST']._serialized_start=671
-  _globals['_LISTCATALOGUEREQUEST']._serialized_end=693
-  _globals['_LISTCATALOGUERESPONSE']._serialized_start=695
-  _globals['_LISTCATALOGUERESPONSE']._serialized_end=772
-  _globals['_CATALOGUEENTRY']._serialized_start=774
-  _globals['_CATALOGUEENTRY']._serialized_end=881
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=883
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=984
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=986
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1057
-  _globals['_SHARINGANSWER']._serialized_start=1060
-  _globals['_SHARINGANSWER']._serialized_end=1231
-  _globals['_PUBLISHBULLETINREQUEST']._serialized_start=1234
-  _globals['_PUBLISHBULLETINREQUEST']._serialized_end=1483
-  _globals['_PUBLISHBULLETINRESPONSE']._serialized_start=1485
-  _globals['_PUBLISHBULLETINRESPONSE']._serialized_end=1562
-  _globals['_CORRECTBULLETINREQUEST']._serialized_start=1565
-  _globals['_CORRECTBULLETINREQUEST']._serialized_end=1707
-  _globals['_CORRECTBULLETINRESPONSE']._serialized_start=1709
-  _globals['_CORRECTBULLETINRESPONSE']._serialized_end=1786
-  _globals['_WITHDRAWBULLETINREQUEST']._serialized_start=1788
-  _globals['_WITHDRAWBULLETINREQUEST']._serialized_end=1902
-  _globals['_WITHDRAWBULLETINRESPONSE']._serialized_start=1904
-  _globals['_WITHDRAWBULLETINRESPONSE']._serialized_end=1982
-  _globals['_LISTBULLETINSREQUEST']._serialized_start=1985
-  _globals['_LISTBULLETINSREQUEST']._serialized_end=2142
-  _globals['_LISTBULLETINSRESPONSE']._serialized_start=2144
-  _globals['_LISTBULLETINSRESPONSE']._serialized_end=2246
-  _globals['_BULLETINVIEW']._serialized_start=2249
-  _globals['_BULLETINVIEW']._serialized_end=2586
-  _globals['_GETBULLETINREQUEST']._serialized_start=2588
-  _globals['_GETBULLETINREQUEST']._serialized_end=2635
-  _globals['_GETBULLETINRESPONSE']._serialized_start=2637
-  _globals['_GETBULLETINRESPONSE']._serialized_end=2763
-  _globals['_WATCHBULLETINSREQUEST']._serialized_start=2765
-  _globals['_WATCHBULLETINSREQUEST']._serialized_end=2815
-  _globals['_WATCHBULLETINSRESPONSE']._serialized_start=2817
-  _globals['_WATCHBULLETINSRESPONSE']._serialized_end=2894
-  _globals['_SHARINGSERVICE']._serialized_start=2897
-  _globals['_SHARINGSERVICE']._serialized_end=3753
+  _globals['_SHARINGSERVICE'].methods_by_name['ListCatalogue']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['ListCatalogue']._serialized_options = b'\202\323\344\223\002\023\022\021/api/v1/catalogue'
+  _globals['_SHARINGSERVICE'].methods_by_name['Subscribe']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['Subscribe']._serialized_options = b'\202\323\344\223\002+\"&/api/v1/catalogue/{category}:subscribe:\001*'
+  _globals['_SHARINGSERVICE'].methods_by_name['PublishBulletin']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['PublishBulletin']._serialized_options = b'\202\323\344\223\002\026\"\021/api/v1/bulletins:\001*'
+  _globals['_SHARINGSERVICE'].methods_by_name['CorrectBulletin']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['CorrectBulletin']._serialized_options = b'\202\323\344\223\002(\"#/api/v1/bulletins/{item_id}:correct:\001*'
+  _globals['_SHARINGSERVICE'].methods_by_name['WithdrawBulletin']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['WithdrawBulletin']._serialized_options = b'\202\323\344\223\002)\"$/api/v1/bulletins/{item_id}:withdraw:\001*'
+  _globals['_SHARINGSERVICE'].methods_by_name['ListBulletins']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['ListBulletins']._serialized_options = b'\202\323\344\223\002\023\022\021/api/v1/bulletins'
+  _globals['_SHARINGSERVICE'].methods_by_name['GetBulletin']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['GetBulletin']._serialized_options = b'\202\323\344\223\002\035\022\033/api/v1/bulletins/{item_id}'
+  _globals['_SHARINGSERVICE'].methods_by_name['WatchBulletins']._loaded_options = None
+  _globals['_SHARINGSERVICE'].methods_by_name['WatchBulletins']._serialized_options = b'\202\323\344\223\002\031\022\027/api/v1/bulletins:watch'
+  _globals['_BULLETIN']._serialized_start=239
+  _globals['_BULLETIN']._serialized_end=402
+  _globals['_RECORDBATCH']._serialized_start=405
+  _globals['_RECORDBATCH']._serialized_end=533
+  _globals['_RECORD']._serialized_start=536
+  _globals['_RECORD']._serialized_end=699
+  _globals['_LISTCATALOGUEREQUEST']._serialized_start=701
+  _globals['_LISTCATALOGUEREQUEST']._serialized_end=723
+  _globals['_LISTCATALOGUERESPONSE']._serialized_start=725
+  _globals['_LISTCATALOGUERESPONSE']._serialized_end=802
+  _globals['_CATALOGUEENTRY']._serialized_start=804
+  _globals['_CATALOGUEENTRY']._serialized_end=911
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=913
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=1014
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=1016
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=1087
+  _globals['_SHARINGANSWER']._serialized_start=1090
+  _globals['_SHARINGANSWER']._serialized_end=1261
+  _globals['_PUBLISHBULLETINREQUEST']._serialized_start=1264
+  _globals['_PUBLISHBULLETINREQUEST']._serialized_end=1513
+  _globals['_PUBLISHBULLETINRESPONSE']._serialized_start=1515
+  _globals['_PUBLISHBULLETINRESPONSE']._serialized_end=1592
+  _globals['_CORRECTBULLETINREQUEST']._serialized_start=1595
+  _globals['_CORRECTBULLETINREQUEST']._serialized_end=1737
+  _globals['_CORRECTBULLETINRESPONSE']._serialized_start=1739
+  _globals['_CORRECTBULLETINRESPONSE']._serialized_end=1816
+  _globals['_WITHDRAWBULLETINREQUEST']._serialized_start=1818
+  _globals['_WITHDRAWBULLETINREQUEST']._serialized_end=1932
+  _globals['_WITHDRAWBULLETINRESPONSE']._serialized_start=1934
+  _globals['_WITHDRAWBULLETINRESPONSE']._serialized_end=2012
+  _globals['_LISTBULLETINSREQUEST']._serialized_start=2015
+  _globals['_LISTBULLETINSREQUEST']._serialized_end=2172
+  _globals['_LISTBULLETINSRESPONSE']._serialized_start=2174
+  _globals['_LISTBULLETINSRESPONSE']._serialized_end=2276
+  _globals['_BULLETINVIEW']._serialized_start=2279
+  _globals['_BULLETINVIEW']._serialized_end=2616
+  _globals['_GETBULLETINREQUEST']._serialized_start=2618
+  _globals['_GETBULLETINREQUEST']._serialized_end=2665
+  _globals['_GETBULLETINRESPONSE']._serialized_start=2667
+  _globals['_GETBULLETINRESPONSE']._serialized_end=2793
+  _globals['_WATCHBULLETINSREQUEST']._serialized_start=2795
+  _globals['_WATCHBULLETINSREQUEST']._serialized_end=2845
+  _globals['_WATCHBULLETINSRESPONSE']._serialized_start=2847
+  _globals['_WATCHBULLETINSRESPONSE']._serialized_end=2924
+  _globals['_SHARINGSERVICE']._serialized_start=2927
+  _globals['_SHARINGSERVICE']._serialized_end=4093
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,1 @@
+"""Who may use the gateway: people's accounts, their sessions, systems' tokens."""

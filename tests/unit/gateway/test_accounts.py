@@ -1,0 +1,260 @@
+"""Accounts, sessions and tokens, on both databases."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pyotp
+import pytest
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+
+from services.common.clock import ManualClock
+from services.common.db import Database
+from services.common.errors import InvalidField, NotFound, Unauthenticated
+from services.gateway.accounts import tables
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.model import (
+    FREE_FAILURES,
+    IDLE,
+    LONGEST,
+    PASSWORD_ACR,
+    TOTP_ACR,
+    Account,
+    CodeWanted,
+    Locked,
+    NotKnown,
+    Session,
+    SessionOver,
+    UsernameTaken,
+    WeakPassword,
+)
+from services.gateway.accounts.passwords import Passwords, check_password
+from tests.builders.ledger import MONDAY
+
+PASSWORD = "four words in a row"
+CHEN = Account(
+    id="", username="Chen-Hui@health.qinghe", department="health.qinghe", subject="chen-hui", name="陈慧",
+    roles=("leader-in-charge",), certificate="", must_change=True, totp=False, locked_until=None, disabled=False,
+    language="",
+)  # fmt: skip
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """The time."""
+    return ManualClock(MONDAY)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The gateway's store."""
+    made = Database(database_url)
+    made.write(tables.metadata.create_all)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def accounts(database: Database, clock: ManualClock) -> Accounts:
+    """With one account; hashing is quick here, everything else as it is."""
+    made = Accounts(database, clock, Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)))
+    await made.create(CHEN, PASSWORD)
+    return made
+
+
+async def enter(accounts: Accounts, password: str = PASSWORD, code: str = "") -> tuple[Session, str]:
+    """Log in as Chen Hui."""
+    return await accounts.log_in(
+        "chen-hui@HEALTH.qinghe ", password, code, origin="192.0.2.7", agent="Browser"
+    )
+
+
+async def test_who_knows_the_password_is_let_in(accounts: Accounts) -> None:
+    """User names are compared without case; the session says how, from where and since when."""
+    session, secret = await enter(accounts)
+    found = await accounts.session_of(secret)
+    assert found == session
+    assert (found.acr, found.origin, found.account.name) == (PASSWORD_ACR, "192.0.2.7", "陈慧")
+    assert found.account.must_change
+
+
+@pytest.mark.parametrize("username", ["chen-hui@health.qinghe", "nobody"])
+async def test_nothing_says_whether_an_account_exists(accounts: Accounts, username: str) -> None:
+    """The same words for a wrong password and for a wrong name."""
+    with pytest.raises(NotKnown) as caught:
+        await accounts.log_in(username, "something else", origin="", agent="")
+    assert caught.value.message == NotKnown.default_message()
+
+
+async def test_guessing_locks_the_account_for_longer_each_time(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    """The right password is refused meanwhile, too, and afterwards all is forgotten."""
+    for _ in range(FREE_FAILURES):
+        with pytest.raises(NotKnown):
+            await enter(accounts, "guess")
+    with pytest.raises(Locked) as caught:
+        await enter(accounts)
+    assert caught.value.retry_after_ms == 60_000
+    clock.advance(timedelta(minutes=1))
+    with pytest.raises(NotKnown):
+        await enter(accounts, "guess")
+    with pytest.raises(Locked) as caught:
+        await enter(accounts)
+    assert caught.value.retry_after_ms == 120_000
+    clock.advance(timedelta(minutes=2))
+    await enter(accounts)
+    with pytest.raises(NotKnown):
+        await enter(accounts, "guess")
+    await enter(accounts)
+
+
+async def test_a_session_ends_when_it_is_not_used_and_at_last_anyway(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    """Half an hour unused, twelve hours at most."""
+    _, idle = await enter(accounts)
+    clock.advance(IDLE)
+    with pytest.raises(SessionOver):
+        await accounts.session_of(idle)
+    _, busy = await enter(accounts)
+    for _ in range(int(LONGEST / timedelta(minutes=20)) - 1):
+        clock.advance(timedelta(minutes=20))
+        await accounts.session_of(busy)
+    clock.advance(timedelta(minutes=20))
+    with pytest.raises(SessionOver):
+        await accounts.session_of(busy)
+
+
+async def test_sessions_are_listed_and_ended(accounts: Accounts) -> None:
+    """One, or all but the one in use."""
+    first, one = await enter(accounts)
+    second, two = await enter(accounts)
+    third, three = await enter(accounts)
+    assert {each.id for each in await accounts.sessions(first.account.id)} == {first.id, second.id, third.id}
+    assert await accounts.end(first.account.id, [first.id]) == 1
+    with pytest.raises(SessionOver):
+        await accounts.session_of(one)
+    assert await accounts.end(first.account.id, but=third.id) == 1
+    with pytest.raises(SessionOver):
+        await accounts.session_of(two)
+    await accounts.session_of(three)
+
+
+async def test_a_changed_password_ends_other_sessions(accounts: Accounts) -> None:
+    """The old one has to be known, the new one has to be another and not easy to guess."""
+    _, other = await enter(accounts)
+    session, secret = await enter(accounts)
+    with pytest.raises(NotKnown):
+        await accounts.change_password(session, "guess", "another four words")
+    with pytest.raises(InvalidField):
+        await accounts.change_password(session, PASSWORD, PASSWORD)
+    with pytest.raises(WeakPassword):
+        await accounts.change_password(session, PASSWORD, "Chen-Hui-2026")
+    await accounts.change_password(session, PASSWORD, "another four words")
+    with pytest.raises(SessionOver):
+        await accounts.session_of(other)
+    assert not (await accounts.session_of(secret)).account.must_change
+    with pytest.raises(NotKnown):
+        await enter(accounts)
+
+
+async def test_a_reset_password_has_to_be_changed(accounts: Accounts) -> None:
+    """And nobody who was in stays in; another department's account is not there."""
+    session, secret = await enter(accounts)
+    with pytest.raises(NotFound):
+        await accounts.reset_password("market.qinghe", session.account.id, "given by the office")
+    await accounts.reset_password("health.qinghe", session.account.id, "given by the office")
+    with pytest.raises(SessionOver):
+        await accounts.session_of(secret)
+    found, _ = await enter(accounts, "given by the office")
+    assert found.account.must_change
+
+
+async def test_a_disabled_account_is_out_at_once(accounts: Accounts) -> None:
+    """Its sessions end, and nobody is told why it does not open."""
+    session, secret = await enter(accounts)
+    await accounts.disable("health.qinghe", session.account.id, disabled=True)
+    with pytest.raises(SessionOver):
+        await accounts.session_of(secret)
+    with pytest.raises(NotKnown):
+        await enter(accounts)
+    await accounts.disable("health.qinghe", session.account.id, disabled=False)
+    await enter(accounts)
+
+
+async def test_a_code_is_wanted_and_good_once(accounts: Accounts, clock: ManualClock) -> None:
+    """Of now or one step beside; the same again is refused."""
+    session, _ = await enter(accounts)
+    uri = await accounts.begin_totp(session)
+    totp = pyotp.parse_uri(uri)
+    assert isinstance(totp, pyotp.TOTP)
+    with pytest.raises(InvalidField):
+        await accounts.confirm_totp(session, uri, "000000")
+    await accounts.confirm_totp(session, uri, totp.at(clock.now()))
+    with pytest.raises(CodeWanted):
+        await enter(accounts)
+    with pytest.raises(CodeWanted):
+        await enter(accounts, code=totp.at(clock.now()))
+    clock.advance(timedelta(seconds=30))
+    found, _ = await enter(accounts, code=totp.at(clock.now()))
+    assert found.acr == TOTP_ACR
+    with pytest.raises(CodeWanted):
+        await enter(accounts, code=totp.at(clock.now()))
+
+
+async def test_names_are_given_once(accounts: Accounts) -> None:
+    """In whatever case."""
+    with pytest.raises(UsernameTaken):
+        await accounts.create(CHEN, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "password", ["short", "aaaaaaaaaaaaaaaa", "my-Password-2026", "x" * 201, "chen-hui in 2026"]
+)
+def test_what_is_easy_to_guess_is_no_password(password: str) -> None:
+    """Short, repeating, well-known, or with the name in it."""
+    with pytest.raises(WeakPassword):
+        check_password(password, "chen-hui@health.qinghe", "陈慧")
+
+
+async def test_a_token_is_good_until_it_is_revoked_or_expires(accounts: Accounts, clock: ManualClock) -> None:
+    """And belongs to one department."""
+    session, _ = await enter(accounts)
+    day = timedelta(days=1)
+    token, secret = await accounts.create_token(session, "OA", ["cases:read", "cases:read"], day)
+    assert (await accounts.token_of(secret)).scopes == ("cases:read",)
+    with pytest.raises(NotFound):
+        await accounts.revoke_token("market.qinghe", token.id)
+    clock.advance(day)
+    with pytest.raises(Unauthenticated):
+        await accounts.token_of(secret)
+    token, secret = await accounts.create_token(session, "OA", ["cases:read"], day)
+    await accounts.revoke_token("health.qinghe", token.id)
+    with pytest.raises(Unauthenticated):
+        await accounts.token_of(secret)
+    for title, scopes, lifetime in (
+        ("", ["cases:read"], day),
+        ("OA", [], day),
+        ("OA", ["cases:read"], day * 400),
+    ):
+        with pytest.raises(InvalidField):
+            await accounts.create_token(session, title, scopes, lifetime)
+
+
+async def test_the_store_holds_nothing_that_opens(accounts: Accounts, database: Database) -> None:
+    """Neither passwords nor what cookies and tokens are."""
+    session, cookie = await enter(accounts)
+    _, bearer = await accounts.create_token(session, "OA", ["cases:read"], timedelta(days=1))
+    rows = database.read(
+        lambda connection: [
+            str(value)
+            for table in tables.metadata.tables.values()
+            for row in connection.execute(sa.select(table))
+            for value in row
+        ]
+    )
+    text = "\n".join(rows)
+    for secret in (PASSWORD, cookie, bearer):
+        assert secret not in text
+    assert "$argon2id$" in text
