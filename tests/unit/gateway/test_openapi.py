@@ -6,9 +6,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from liandong.enrolment.v1 import enrolment_service_pb2
 
 from services.gateway.rest.openapi import DOCUMENT
-from services.gateway.rest.routes import PREFIX, routes
+from services.gateway.rest.routes import NODE, PREFIX, REGISTRY, routes
 from services.gateway.rest.scopes import SCOPES, scope_of
 
 
@@ -42,6 +43,23 @@ def test_every_route_is_described_and_nothing_else(document: dict[str, Any]) -> 
     for item in document["paths"].values():
         for operation in item.values():
             assert operation["summary"], operation["operationId"]
+
+
+def test_every_rpc_of_people_has_a_place() -> None:
+    """All but those that are for another kind of caller, each with its reason."""
+    streams_of_systems = {"CaseService.SendActs"}
+    before_anybody_is_known = {
+        f"EnrolmentService.{each.name}"
+        for each in enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].methods
+    }
+    served = {each.operation for each in routes()}
+    known = {
+        f"{service.name}.{method.name}"
+        for file in (*NODE, *REGISTRY)
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+    assert known - served == streams_of_systems | before_anybody_is_known
 
 
 def test_no_two_routes_are_the_same() -> None:
