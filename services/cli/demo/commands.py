@@ -57,9 +57,11 @@ def mistake(line: str, files: Collection[str]) -> str:
         command, rest = command.commands[rest[0]], rest[1:]
     try:
         context = typer.Context(command, info_name=command.name)
-        command.make_parser(context).parse_args(list(rest))
+        _, further, _ = command.make_parser(context).parse_args(list(rest))
     except typer.TyperException as error:
         return str(error)
+    if further:
+        return f"there is no place for {further[0]}"
     missing = [each[1:] for each in rest if each.startswith("@") and each[1:] not in files]
     return f"there is no file {missing[0]}" if missing else ""
 

@@ -74,6 +74,7 @@ class Act(_Part):
         urgency: Of the case, where the act sets it.
         hours_ago: How long ago the fact happened, in hours; 0 is now.
         limit_days: A date that the letter sets, in so many days.
+        limit_seconds: The same in seconds, for a limit that is to pass while the scenario is played.
         amends: The act whose letter this one amends.
         serves: Occurrences of standing duties that the act discharges.
         outcome_code: As in the act header.
@@ -97,6 +98,7 @@ class Act(_Part):
     urgency: Name | None = None
     hours_ago: Annotated[int, Field(ge=0)] = 0
     limit_days: int = 0
+    limit_seconds: int = 0
     amends: Name | None = None
     serves: list[str] = []
     outcome_code: str = ""
@@ -113,17 +115,18 @@ class Run(_Part):
 
     Attributes:
         by: The role whose holder's people run it, or `operator`.
-        run: The command. What stands in braces is put in: `{case}`, the case's id; `{ACT}`, the id of the case's last
-            letter of that act; what was kept; `{department}`, `{folder}` of whoever runs it; `{person:ROLE}`, the id
-            of one of its people; `{today}`, `{yesterday}`, `{tomorrow}`, `{year}`, `{month}`, `{last-month}`.
+        run: The command. What stands in braces is put in, here as in bodies: `{case}`, the case's id; `{ACT}`, the id
+            of the case's last letter of that act; what was kept; `{department}`, `{folder}` of whoever runs it;
+            `{person:ROLE}`, `{name:ROLE}`, id and name of one of its people; `{today}`, `{yesterday}`, `{tomorrow}`,
+            `{year}`, `{month}`, `{last-month}`.
         person: The role of the person who runs it.
         case: Which case of the scenario it is about.
-        files: Files that it finds in the scenario's folder, by name.
+        files: Files that it finds in the scenario's folder, by name; what stands in braces is put in here as well.
         out: The file in that folder that gets what the command prints.
         shows: Texts that it must print.
         once: Texts that it must print exactly once.
         hides: Texts that it must not print.
-        makes: Beginnings of the files that it must have made, by name, such as `%PDF`.
+        makes: Files that it must have made, with what stands in them, such as `%PDF`.
         keep: Names for what it printed as JSON, with the way there: `draft.letter_id`, `duties.0.period`,
             `duties.duty=drill.period`. `case` is the case's id, the name of an act the letter's.
         refused: What it must be refused with; empty if it must end well.
@@ -140,7 +143,7 @@ class Run(_Part):
     shows: list[str] = []
     once: list[str] = []
     hides: list[str] = []
-    makes: dict[str, str] = {}
+    makes: dict[str, list[str]] = {}
     keep: dict[Name, str] = {}
     refused: str = ""
     within: Annotated[int, Field(ge=0, le=180)] = 0
@@ -256,7 +259,7 @@ def _contradictions(scenario: Scenario) -> Iterator[tuple[Place, str]]:
             continue
         if isinstance(step, Act):
             yield from _act(scenario, cast, step, at)
-            texts = {"serves": step.serves}
+            texts = {"serves": step.serves, "body": list(_texts(step.body))}
             kept.add(step.act)
         else:
             if step.by not in {*cast.roles, OPERATOR}:
@@ -265,10 +268,17 @@ def _contradictions(scenario: Scenario) -> Iterator[tuple[Place, str]]:
             wrong = mistake(PLACE.sub("x", step.run), files)
             if wrong:
                 yield (*at, "run"), wrong
-            texts = {"run": [step.run], "shows": step.shows, "once": step.once, "hides": step.hides}
+            written = list(step.files.values())
+            texts = {
+                "files": written,
+                "run": [step.run],
+                "shows": step.shows,
+                "once": step.once,
+                "hides": step.hides,
+            }
         for field, wanted in texts.items():
             for name in _named(wanted):
-                if name not in KNOWN | kept and not name.startswith("person:"):
+                if name not in KNOWN | kept and not name.startswith(("person:", "name:")):
                     yield (*at, field), f"nothing before it is called {name}"
         if isinstance(step, Run):
             kept |= step.keep.keys()
@@ -283,6 +293,14 @@ def _act(scenario: Scenario, cast: Cast, step: Act, at: Place) -> Iterator[tuple
     for label in step.links:
         if label not in scenario.cases:
             yield (*at, "links"), f"there is no case {label}"
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
 
 
 def _named(texts: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.json_format import ParseDict, ParseError
 from liandong.cases.v1 import case_service_pb2 as cases
@@ -208,8 +208,9 @@ class Stage:
             draft.urgency = envelopes.Urgency.Value(f"URGENCY_{step.urgency.upper()}")
         if step.hours_ago:
             draft.occurred_at.CopyFrom(timestamp(datetime.now(UTC) - timedelta(hours=step.hours_ago)))
-        if step.limit_days:
-            draft.requested_limit.CopyFrom(timestamp(datetime.now(UTC) + timedelta(days=step.limit_days)))
+        limit = timedelta(days=step.limit_days, seconds=step.limit_seconds)
+        if limit:
+            draft.requested_limit.CopyFrom(timestamp(datetime.now(UTC) + limit))
         if step.amends:
             draft.amended_letter = self._letters[step.case, step.amends]
         name = _FIELDS.get(act.body)
@@ -219,7 +220,7 @@ class Stage:
         if isinstance(body, str):
             body = json.loads(await self._read(body.removeprefix("@")))
         try:
-            ParseDict({name: body}, draft)
+            ParseDict({name: self._body(body, step, party)}, draft)
         except ParseError as error:
             raise ScenarioFailed(f"body: {error}") from error
         getattr(draft, name).SetInParent()
@@ -239,7 +240,8 @@ class Stage:
     async def _run(self, number: int, step: Run) -> Played:
         party = None if step.by == OPERATOR else self._party(step.case, step.by)
         for name, text in step.files.items():
-            await asyncio.to_thread((self._folder / name).write_text, text, encoding="utf-8")
+            filled = self._filled(text, step, party)
+            await asyncio.to_thread((self._folder / name).write_text, filled, encoding="utf-8")
         line = self._filled(step.run, step, party)
         whom = _whom(party, step.person)
         deadline = asyncio.get_running_loop().time() + step.within
@@ -253,10 +255,11 @@ class Stage:
             raise ScenarioFailed(f"{wrong}: {(printed.errors + printed.out).strip()[:_SHOWN]}")
         if step.out:
             await asyncio.to_thread((self._folder / step.out).write_text, printed.out, encoding="utf-8")
-        for name, beginning in step.makes.items():
+        for name, parts in step.makes.items():
             content = await asyncio.to_thread((self._folder / name).read_bytes)
-            if not content.startswith(beginning.encode()):
-                raise ScenarioFailed(f"{name} does not begin with {beginning}")
+            for part in parts:
+                if part.encode() not in content:
+                    raise ScenarioFailed(f"{name} does not hold {part}")
         self._keep(step, printed)
         title = party.title if party else ("登记中心", "Registry")
         command = f"liandong {step.run}"
@@ -282,7 +285,7 @@ class Stage:
     def _keep(self, step: Run, printed: Printed) -> None:
         if not step.keep:
             return
-        found = json.loads(printed.out.splitlines()[0])
+        found, _ = json.JSONDecoder().raw_decode(printed.out.lstrip())
         for name, way in step.keep.items():
             value = commands.value_at(found, way)
             if name == CASE:
@@ -294,8 +297,8 @@ class Stage:
         """A text with everything in braces put in."""
         now = datetime.now(ZONE)
         known = {
-            **self._kept,
             **{act: letter for (case, act), letter in self._letters.items() if case == step.case},
+            **self._kept,
             CASE: self._case_ids.get(step.case, ""),
             "today": f"{now:%Y-%m-%d}",
             "yesterday": f"{now - timedelta(days=1):%Y-%m-%d}",
@@ -307,6 +310,7 @@ class Stage:
         if party is not None:
             known |= {"department": party.name, "folder": str(party.folder)}
             known |= {f"person:{role}": person.subject for role, person in party.people.items()}
+            known |= {f"name:{role}": person.name for role, person in party.people.items()}
 
         def value(name: str) -> str:
             if not known.get(name):
@@ -314,6 +318,16 @@ class Stage:
             return known[name]
 
         return PLACE.sub(lambda found: value(found[1]), text)
+
+    def _body(self, value: Any, step: Step, party: Party) -> Any:
+        """A body with everything in braces put in."""
+        if isinstance(value, str):
+            return self._filled(value, step, party)
+        if isinstance(value, dict):
+            return {key: self._body(each, step, party) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._body(each, step, party) for each in value]
+        return value
 
     async def _read(self, name: str) -> str:
         return await asyncio.to_thread((self._folder / name).read_text, encoding="utf-8")
