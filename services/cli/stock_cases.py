@@ -29,6 +29,7 @@ from services.cli.sheets import Column, Row
 from services.cli.stock_cells import BadCell, Kind, flag, listed, moment, subject, word
 from services.common.config import ConfigurationError
 from services.exchange.evidence import Manifest, manifest_of
+from services.procedures.defects import DefectiveProcedure
 from services.procedures.loader import load
 from services.procedures.model import Act, Procedure
 
@@ -50,6 +51,7 @@ _BODIES: Final = {
 _NOTE: Final = "\n（存量办件，原编号：{key}）"
 _LONGEST: Final = 19_000
 _FEN: Final = "_fen"
+_OWN: Final = ".yaml"
 _SUBJECT: Final = bodies_pb2.Subject.DESCRIPTOR.full_name
 _MOMENT: Final = Timestamp.DESCRIPTOR.full_name
 
@@ -69,16 +71,21 @@ def opening(procedure: str = USUAL, act: str = "") -> Kind:
     """The template of open cases of a procedure.
 
     Args:
-        procedure: Its name.
+        procedure: Its name, or the file of a region's own, as `own.yaml`.
         act: Which of its opening acts; the first that it declares if empty.
 
     Raises:
         ConfigurationError: There is none such, or it cannot open a case of before.
+        OSError: The file cannot be read.
     """
     known = {each.stem: each for each in sorted(Path(procedures.__path__[0]).glob("*.yaml"))}
-    if procedure not in known:
-        raise ConfigurationError([f"--procedure: {', '.join(known)}"])
-    rules = load(known[procedure])
+    file = Path(procedure) if procedure.endswith(_OWN) else known.get(procedure)
+    if file is None:
+        raise ConfigurationError([f"--procedure: {', '.join(known)}, FILE{_OWN}"])
+    try:
+        rules = load(file)
+    except DefectiveProcedure as error:
+        raise ConfigurationError([str(each) for each in error.defects]) from None
     acts = [each for each in rules.acts.values() if rules.initial in each.in_states]
     chosen = next((each for each in acts if act in ("", each.name)), None)
     if chosen is None:

@@ -264,6 +264,8 @@ def _contradictions(scenario: Scenario) -> Iterator[tuple[Place, str]]:
         else:
             if step.by not in {*cast.roles, OPERATOR}:
                 yield (*at, "by"), f"nobody is the {step.by} of {step.case}"
+            if step.by == OPERATOR and CASE in step.keep:
+                yield (*at, "keep"), "an operator is in no case"
             files |= step.files.keys()
             wrong = mistake(PLACE.sub("x", step.run), files)
             if wrong:

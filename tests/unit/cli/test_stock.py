@@ -11,6 +11,7 @@ from liandong.cases.v1 import import_service_pb2 as imports_pb
 from liandong.directory.v1 import common_entry_pb2 as entries
 from liandong.exchange.v1 import reason_pb2
 
+from services import procedures
 from services.cli import imports, stock
 from services.cli.stock import KINDS
 from services.cli.stock_cases import opening
@@ -20,6 +21,7 @@ from services.exchange.directory import Directory
 from tests.builders.ledger import MONDAY
 from tests.unit.procedures.case_samples import SHIPPED
 
+PROCEDURES = Path(procedures.__path__[0])
 GOOD: dict[str, dict[str, object]] = {
     "contacts": {"department": "health.qinghe", "id": "p1", "name": "王芳", "roles": "联络员 承办人"},
     "authorities": {
@@ -243,6 +245,27 @@ def test_every_opening_act_has_a_template_of_its_own(procedure: str, act: str, t
     assert {"key", "occurred_at"} <= required
     assert ("item_code" in rules.requires) == ("item_code" in required)
     assert ("requested_limit" in rules.requires) == ("limit" in required)
+
+
+def test_a_regions_own_procedure_has_a_template_from_its_file(tmp_path: Path) -> None:
+    """Under its own name; a defective file is told with its line."""
+    text = (PROCEDURES / "complaint.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "own.yaml"
+    file.write_text(text.replace("procedure: complaint\n", "procedure: own-complaint\n"), encoding="utf-8")
+    kind = opening(str(file))
+    row: dict[str, object] = {
+        "key": "1",
+        "occurred_at": "2026-01-05",
+        "item_code": "1",
+        "title": "甲",
+        "facts": "乙",
+    }
+    ((_, message),) = imports.read(kind, filled(tmp_path, kind, row)).rows
+    assert isinstance(message, imports_pb.StandingCase)
+    assert (message.draft.procedure, message.draft.act) == ("own-complaint", "register")
+    file.write_text(text.replace("becomes: received", "becomes: nowhere", 1), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"own\.yaml:\d+: "):
+        opening(str(file))
 
 
 def test_what_cannot_open_a_case_of_before_has_no_template() -> None:
