@@ -135,6 +135,14 @@ class Drafts:
         self._documents.drafted(begun, actor, replaced)
         return self.show(draft, actor)
 
+    def asked_under(self, key: str) -> tuple[bytes, str] | None:
+        """What was prepared under an idempotency key: the digest of the request, and the case; None for nothing."""
+        drafts = tables.drafts.c
+        known = self._connection.execute(
+            sa.select(drafts.request_digest, drafts.case_id).where(drafts.idempotency_key == key)
+        ).first()
+        return None if known is None else (bytes(known.request_digest), known.case_id)
+
     def approve(
         self, letter_id: str, digest: bytes, role: str, actor: ActorFacts, task: int = 0, note: str = ""
     ) -> Shown:

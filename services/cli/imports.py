@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
@@ -27,14 +27,19 @@ from rich.markup import escape
 from services.cli import stock
 from services.cli.connection import Connection, connected
 from services.cli.failures import Failed
+from services.cli.progress import moving
 from services.cli.sheets import Column, Problem, Row, Table, Unreadable, letter, workbooks
-from services.cli.stock import KINDS, BadCell, Kind
+from services.cli.stock import KINDS
+from services.cli.stock_cases import CASES, attach, opening
+from services.cli.stock_cells import BadCell, Kind
 from services.cli.texts import catalogue, say
 from services.common.config import ConfigurationError
 from services.common.edge import validate
 from services.common.errors import LiandongError
 from services.exchange.directory import Directory
 from services.exchange.entry_check import check_entry
+from services.exchange.evidence import Manifest, chunks_of_file
+from services.exchange.evidence_client import upload
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -43,21 +48,24 @@ ENTRIES: Final = 2_000
 _CHUNK: Final = 100
 _TIMEOUT_S: Final = 600.0
 _SHOWN: Final = 200
-_NODE: Final = frozenset({stock.SUBJECTS.name, stock.CASES.name})
+_NODE: Final = frozenset({stock.SUBJECTS.name, CASES})
 
 KindName = Annotated[str, typer.Argument(metavar="KIND")]
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
+Procedure = Annotated[str, typer.Option("--procedure", metavar="NAME")]
+Act = Annotated[str, typer.Option("--act", metavar="ACT")]
 
 
 @dataclass(slots=True)
 class Filled:
-    """A file that was read: its rows as messages, and what is wrong with them."""
+    """A file that was read: its rows as messages, what is wrong with them, and the materials that go with them."""
 
     kind: Kind
     rows: list[tuple[Row, Message]]
     problems: list[Problem]
+    materials: list[tuple[Path, Manifest]] = field(default_factory=list)
 
-    def complain(self, index: int, field: str, error: LiandongError | imports.ImportFault) -> None:
+    def complain(self, index: int, at: str, error: LiandongError | imports.ImportFault) -> None:
         """Note what was found wrong with a row's message."""
         if isinstance(error, imports.ImportFault):
             reason, message = reason_pb2.Reason.Name(error.reason).removeprefix("REASON_"), error.message
@@ -65,7 +73,7 @@ class Filled:
             reason, message = error.reason, error.message
         advice = catalogue().get(f"advice.{reason}", ("", ""))[0]
         said = f"{reason} {advice}（{message}）"
-        self.problems.append(self.kind.problem(self.rows[index][0], field, said, f"{reason} {message}"))
+        self.problems.append(self.kind.problem(self.rows[index][0], at, said, f"{reason} {message}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +83,19 @@ class Counts:
     added: int
     changed: int
     unchanged: int
+    awaiting: int = 0
 
 
 @app.command("template")
-def template(kind: KindName, file: Annotated[Path, typer.Argument(metavar="FILE.xlsx|FILE.csv")]) -> None:
+def template(
+    kind: KindName,
+    file: Annotated[Path, typer.Argument(metavar="FILE.xlsx|FILE.csv")],
+    *,
+    procedure: Procedure = "",
+    act: Act = "",
+) -> None:
     """Write the template of a kind; an XLSX with a sheet of help."""
-    wanted = _kind(kind)
+    wanted = _kind(kind, procedure, act)
     if file.suffix.lower() == ".csv":
         with file.open("w", encoding="utf-8-sig", newline="") as text:
             csv.writer(text).writerow([_heading(each) for each in wanted.columns])
@@ -91,25 +106,34 @@ def template(kind: KindName, file: Annotated[Path, typer.Argument(metavar="FILE.
 
 @app.command("preview")
 @connected
-async def preview(link: Connection, kind: KindName, file: File) -> None:
+async def preview(
+    link: Connection, kind: KindName, file: File, *, procedure: Procedure = "", act: Act = ""
+) -> None:
     """What an import would do; every bad cell is named, nothing is written."""
-    filled = read(_kind(kind), file)
-    await _tried(link, filled)
+    filled = read(_kind(kind, procedure, act), file)
+    await _tried(link, filled, file.parent)
 
 
 @app.command("apply")
 @connected
 async def apply(
-    link: Connection, kind: KindName, file: File, *, yes: Annotated[bool, typer.Option("--yes")] = False
+    link: Connection,
+    kind: KindName,
+    file: File,
+    *,
+    procedure: Procedure = "",
+    act: Act = "",
+    yes: Annotated[bool, typer.Option("--yes")] = False,
 ) -> None:
     """Import a file, all of it or nothing; what is there already stays."""
-    filled = read(_kind(kind), file)
-    counts, changes = await _tried(link, filled)
+    filled = read(_kind(kind, procedure, act), file)
+    counts, changes = await _tried(link, filled, file.parent)
     if not counts.added and not counts.changed:
         return
     if not yes and not typer.confirm(say("import.sure"), err=True):
         raise typer.Abort
     if filled.kind.name in _NODE:
+        await _upload(link, filled)
         counts = await _send(link, filled, dry_run=False)
         if filled.problems:
             _refuse(link, filled)
@@ -152,10 +176,11 @@ def read(kind: Kind, file: Path) -> Filled:
     return filled
 
 
-async def _tried(link: Connection, filled: Filled) -> tuple[Counts, list[entries.CommonEntry]]:
+async def _tried(link: Connection, filled: Filled, folder: Path) -> tuple[Counts, list[entries.CommonEntry]]:
     """Find out what a file would do, and say it; ends the command where anything is wrong."""
     changes: list[entries.CommonEntry] = []
     counts = Counts(0, 0, 0)
+    await _attach(filled, folder)
     if not filled.problems:
         if filled.kind.name in _NODE:
             counts = await _send(link, filled, dry_run=True)
@@ -164,11 +189,16 @@ async def _tried(link: Connection, filled: Filled) -> tuple[Counts, list[entries
     if filled.problems:
         _refuse(link, filled)
     if link.output.as_json:
-        link.output.line({"added": counts.added, "changed": counts.changed, "unchanged": counts.unchanged})
+        link.output.line(
+            {"added": counts.added, "changed": counts.changed, "unchanged": counts.unchanged,
+             "awaiting_approval": counts.awaiting}
+        )  # fmt: skip
     link.output.say(
         "import.preview", rows=len(filled.rows), added=counts.added, changed=counts.changed,
         unchanged=counts.unchanged,
     )  # fmt: skip
+    if counts.awaiting:
+        link.output.say("import.awaiting", count=counts.awaiting)
     return counts, changes
 
 
@@ -281,16 +311,38 @@ async def _send(link: Connection, filled: Filled, *, dry_run: bool) -> Counts:
     for fault in found.faults:
         filled.complain(fault.row, fault.field, fault)
     counts = found.counts
-    return Counts(counts.added, counts.changed, counts.unchanged)
+    return Counts(counts.added, counts.changed, counts.unchanged, counts.awaiting_approval)
+
+
+async def _attach(filled: Filled, folder: Path) -> None:
+    """Name the materials of cases in their drafts, from files in a folder."""
+    if not filled.kind.materials:
+        return
+    for row, message in filled.rows:
+        try:
+            filled.materials += await attach(filled.kind, row, cast("imports.StandingCase", message), folder)
+        except BadCell as error:
+            filled.problems.append(row.problem(error.key, error.zh, error.en))
+
+
+async def _upload(link: Connection, filled: Filled) -> None:
+    """Bring materials to the node: what it has already is not sent again."""
+    for path, manifest in filled.materials:
+        with moving(path.name) as moved:
+            await upload(link.evidence, manifest, chunks_of_file(path), moved)
 
 
 # -- templates --------------------------------------------------------------------------------------
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str, procedure: str, act: str) -> Kind:
     if name not in KINDS:
         raise typer.BadParameter(say("import.kinds", kinds=", ".join(KINDS)), param_hint="KIND")
-    return KINDS[name]
+    if not procedure and not act:
+        return KINDS[name]
+    if name != CASES:
+        raise typer.BadParameter(say("import.only_cases"), param_hint="--procedure")
+    return opening(procedure, act) if procedure else opening(act=act)
 
 
 def _heading(column: Column) -> str:

@@ -295,7 +295,7 @@ async def _save(
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    link.output.say("case.dossier", file=path, bytes=written)
+    link.output.say("handling.saved", file=path, bytes=written)
 
 
 def _group(by: Group | None) -> "pb.FigureGroup.ValueType":

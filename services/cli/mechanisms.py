@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from services.cli.demo.scenario import Scenario, Step
+from services.cli.demo.scenario import Act as ActStep
+from services.cli.demo.scenario import Run, Scenario, Step
 from services.procedures.facts import Urgency
 from services.procedures.model import EVIDENCE, Act, ObligationRule, Procedure, Title
 from services.procedures.obligation import Limit, Unit
@@ -110,17 +111,25 @@ def _role(procedure: Procedure, name: str) -> str:
 
 
 def _story(scenario: Scenario, known: Mapping[str, Procedure]) -> str:
-    lines = [f"**{scenario.title[0]}** · {scenario.title[1]} (`--scenario {scenario.scenario}`)\n"]
+    row = f"{scenario.mechanism}; " if scenario.source else ""
+    lines = [f"**{scenario.title[0]}** · {scenario.title[1]} ({row}`--scenario {scenario.scenario}`)\n"]
     for number, step in enumerate(scenario.steps, start=1):
         procedure = known[scenario.cases[step.case].procedure]
-        act = procedure.acts[step.act].title
-        lines.append(f"{number}. {_role(procedure, step.by)}: {act.zh} ({act.en}){_outcome(step)}")
+        lines.append(f"{number}. {_role(procedure, step.by)}: {_step(procedure, step)}")
     return "\n".join(lines) + "\n"
 
 
-def _outcome(step: Step) -> str:
+def _step(procedure: Procedure, step: Step) -> str:
     why = f" {step.why[1]}." if step.why else ""
+    if isinstance(step, Run):
+        refused = f": refused, `{step.refused}`" if step.refused else ""
+        return f"`liandong {step.run}` ({step.person}){refused}.{why}"
+    title = procedure.acts[step.act].title
+    return f"{title.zh} ({title.en}){_outcome(step)}{why}"
+
+
+def _outcome(step: ActStep) -> str:
     if step.refused:
-        return f": refused, `{step.refused}`.{why}"
+        return f": refused, `{step.refused}`."
     due = ", ".join(f"{rule} {limit}" for rule, limit in step.then.due.items())
-    return (f"; due: {due}." if due else ".") + why
+    return f"; due: {due}." if due else "."

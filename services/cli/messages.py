@@ -29,13 +29,31 @@ class State(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class Kind(enum.StrEnum):
+    """Kinds of messages, as they are typed."""
+
+    REMIND = "remind"
+    WARN_LEADER = "warn-leader"
+    TELL_OFFICE = "tell-office"
+    PROPOSE_SUPERVISION = "propose-supervision"
+    LINK_DOWN = "link-down"
+    CERTIFICATE = "certificate"
+
+
 @app.command("list")
 @connected
 async def list_messages(
-    link: Connection, *, unread: Annotated[bool, typer.Option("--unread")] = False, limit: Limit = 50
+    link: Connection,
+    *,
+    unread: Annotated[bool, typer.Option("--unread")] = False,
+    kind: Annotated[Kind | None, typer.Option()] = None,
+    limit: Limit = 50,
 ) -> None:
     """The caller's messages."""
-    found = await link.notices.ListMessages(pb.ListMessagesRequest(unread=unread, page_size=limit))
+    asked = pb.ListMessagesRequest(unread=unread, page_size=limit)
+    if kind is not None:
+        asked.kind = pb.MessageKind.Value(f"MESSAGE_KIND_{kind.name}")
+    found = await link.notices.ListMessages(asked)
     rows = table("message", "raised", "body", "read")
     for each in found.messages:
         when = moment(each.read_at) if each.HasField("read_at") else ""

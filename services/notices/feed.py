@@ -142,6 +142,9 @@ class Feed:
             AioRpcError: The registry did not answer.
             LiandongError: The database is busy, gone or failing; nothing was kept.
         """
+        if not self._is_known():
+            # a node that is new: who is to be told is still on its way
+            return 0
         now = self._clock.now()
         known = await asyncio.to_thread(self._database.read, store.read_until)
         since = (known or now - FIRST) - OVERLAP
@@ -160,6 +163,10 @@ class Feed:
         if known is not None and not told and until == known:
             return 0
         return await asyncio.to_thread(self._database.write, work)
+
+    def _is_known(self) -> bool:
+        """Whether the directory has come so far that it names the department."""
+        return self._department in self._directory().departments
 
     def _recipients(self, event: Event, people: Sequence[directory_pb.Person]) -> tuple[str, ...]:
         told = recipients(people, event.kind, event.procedure)

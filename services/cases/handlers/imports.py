@@ -12,7 +12,6 @@ from liandong.exchange.v1 import reason_pb2
 from services.cases import imports
 from services.cases.desk import DeskSession
 from services.cases.imports import Outcome
-from services.cases.signing import Signing
 from services.common.errors import LimitExceeded, RoleNotPermitted
 from services.common.permissions import PermissionTable, Rule
 from services.exchange import actors
@@ -65,7 +64,6 @@ class ImportHandlers:
         actor = actors.current()
         if not actor.assertion.service:
             raise RoleNotPermitted("Cases are imported by a system of the department.")
-        signing = Signing(actor.header(), (actor.token,))
         rows: list[pb.StandingCase] = []
         dry_run = False
         async for request in requests:
@@ -76,7 +74,7 @@ class ImportHandlers:
         def command(session: DepartmentSession) -> Outcome:
             desk = session.features["act"]
             assert isinstance(desk, DeskSession)
-            return imports.import_cases(session, desk, rows, signing, dry_run=dry_run)
+            return imports.import_cases(session, desk, rows, actor, dry_run=dry_run)
 
         outcome: Outcome = await self._department.run(command)
         return pb.ImportCasesResponse(
@@ -90,7 +88,12 @@ def _bounded(count: int, limit: int) -> None:
 
 
 def _counts(outcome: Outcome) -> pb.ImportCounts:
-    return pb.ImportCounts(added=outcome.added, changed=outcome.changed, unchanged=outcome.unchanged)
+    return pb.ImportCounts(
+        added=outcome.added,
+        changed=outcome.changed,
+        unchanged=outcome.unchanged,
+        awaiting_approval=outcome.awaiting,
+    )
 
 
 def _faults(outcome: Outcome) -> list[pb.ImportFault]:

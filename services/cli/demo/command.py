@@ -86,6 +86,7 @@ def demo(
             first=first,
             own_process=(_SENDER, _RECEIVER),
             gateway=True,
+            furnished=True,
         )
         raise typer.Exit(asyncio.run(_run(plan, scenarios, once=once, language=texts.language())))
 
@@ -101,7 +102,7 @@ async def _run(plan: Plan, scenarios: Sequence[Scenario], *, once: bool, languag
     try:
         district = await _build(console, plan, words)
         if scenarios:
-            await play_all(console, scenarios, district.parties, language)
+            await play_all(console, scenarios, district, language)
         else:
             await _play(console, district, words, language)
         size, root = await verify_registry(district.registry_address, district.parties[_SENDER].tls)
@@ -112,7 +113,7 @@ async def _run(plan: Plan, scenarios: Sequence[Scenario], *, once: bool, languag
             words["up"].format(
                 registry=district.registry_address,
                 gateway=district.gateway_url,
-                file=plan.folder / "federation.json",
+                file=district.description,
             )
         )
         while not stop.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,39 +14,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from liandong.directory.v1 import common_entry_pb2
 from liandong.enrolment.v1 import enrolment_service_pb2, enrolment_service_pb2_grpc
 
-from services.cli.demo.party import Party, Person
+from services.cli.demo import furnishing
+from services.cli.demo.party import Party, people_of
 from services.cli.demo.processes import Process, ports
 from services.common.channel import open_channel, remote_errors
+from services.common.clock import Clock, ManualClock
 from services.common.tls import TlsFiles
 from services.exchange import keys
 from services.exchange.enrolment_client import EnrolmentClient
 from services.exchange.keys import KeyRole
 from services.registry.bootstrap import init
-from services.registry.region import load_region
+from services.registry.credentials import Credentials
+from services.registry.region import Region, load_region
 from services.registry.settings import RegistrySettings
 
 REGION_FILE: Final = Path(__file__).with_name("qinghe.yaml")
 _HOST: Final = "127.0.0.1"
-_ROLES: Final = (
-    ("clerk", "承办人"),
-    ("registry-clerk", "收发员"),
-    ("section-head", "科室负责人"),
-    ("legal-reviewer", "法制审核员"),
-    ("leader-in-charge", "分管领导"),
-    ("principal", "主要负责人"),
-    ("liaison", "联络员"),
-    ("auditor", "审计员"),
-    ("officer", "执法人员"),
-    ("officer-2", "执法人员"),
-    ("officer-3", "执法人员"),
-    ("head", "领导小组组长"),
-    ("deputy-head", "领导小组副组长"),
-    ("director", "办公室主任"),
-)
-"""People of every department; where several hold a role, all but the first are keyed by their number."""
-_FAMILY_NAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"
-_GIVEN_NAMES: Final = ("文博", "晓云", "建国", "思远", "丽华", "志强", "雨桐", "海燕")
-
 Progress = Callable[[str, int, int], None]
 
 
@@ -69,6 +52,11 @@ class District:
     operator: TlsFiles | None = None
     parties: dict[str, Party] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
+
+    @property
+    def description(self) -> Path:
+        """The file that describes it to clients; see `write_federation`."""
+        return self.folder / "federation.json"
 
     async def stop(self) -> None:
         """End everything, nodes before their registry."""
@@ -98,6 +86,8 @@ class Plan:
         own_process: Departments that get a node process of their own; the rest share one.
         replicas: Registry processes.
         gateway: Whether a gateway is started.
+        furnished: Whether it has code tables and subject keys, and on SQLite, where the registry's own clock dates
+            the ledger, a few months behind it.
     """
 
     folder: Path
@@ -108,6 +98,7 @@ class Plan:
     own_process: tuple[str, ...] = ()
     replicas: int = 1
     gateway: bool = False
+    furnished: bool = False
 
 
 async def build(plan: Plan, progress: Progress) -> District:
@@ -130,19 +121,32 @@ async def _build(plan: Plan, progress: Progress, district: District) -> None:
     operator = await start_registries(plan, district, taking)
     district.operator = operator
     progress("registry", 1, 1)
-    titles = {
-        each.department.name: (each.department.title.zh, each.department.title.en)
-        for each in region.entries
-        if each.WhichOneof("entry") == "department"
-    }
+    titles, people = _listed(region)
     for index, name in enumerate(names):
         progress("join", index, len(names))
-        await join(plan, district, operator, name, titles[name], next(taking))
+        await join(plan, district, operator, name, titles[name], next(taking), people[name])
     progress("join", len(names), len(names))
+    if plan.furnished:
+        await asyncio.to_thread(furnishing.subject_keys, plan.folder, [plan.folder / name for name in names])
     await start_nodes(plan, district, names, progress)
     if plan.gateway:
         district.gateway_url = await _start_gateway(plan, district, next(taking))
     write_federation(district)
+
+
+def _listed(
+    region: Region,
+) -> tuple[dict[str, tuple[str, str]], dict[str, list[common_entry_pb2.Person]]]:
+    """Titles and people of the region's departments."""
+    titles: dict[str, tuple[str, str]] = {}
+    people: dict[str, list[common_entry_pb2.Person]] = {}
+    for each in region.entries:
+        if each.WhichOneof("entry") == "department":
+            titles[each.department.name] = (each.department.title.zh, each.department.title.en)
+            people[each.department.name] = []
+        elif each.WhichOneof("entry") == "person":
+            people[each.person.department].append(each.person)
+    return titles, people
 
 
 def _chosen(entries: Any, plan: Plan) -> list[str]:
@@ -180,7 +184,7 @@ async def start_registries(plan: Plan, district: District, taking: Iterator[int]
             replica=f"replica-{index + 1}",
         )
         if operator is None:
-            credentials = await asyncio.to_thread(init, settings, load_region(REGION_FILE).entries)
+            credentials = await asyncio.to_thread(_init, settings, plan)
             operator = credentials.operator("demo", datetime.now(UTC))
             district.registry_address = settings.address
             district.enrolment_address = settings.enrolment_address
@@ -211,8 +215,23 @@ async def start_registries(plan: Plan, district: District, taking: Iterator[int]
     return operator
 
 
+def _init(settings: RegistrySettings, plan: Plan) -> Credentials:
+    entries = list(load_region(REGION_FILE).entries)
+    clock: Clock | None = None
+    if plan.furnished:
+        entries += furnishing.code_tables()
+        clock = ManualClock(furnishing.beginning(datetime.now(UTC)))
+    return init(settings, entries, clock)
+
+
 async def join(
-    plan: Plan, district: District, operator: TlsFiles, name: str, title: tuple[str, str], port: int
+    plan: Plan,
+    district: District,
+    operator: TlsFiles,
+    name: str,
+    title: tuple[str, str],
+    port: int,
+    listed: Iterable[common_entry_pb2.Person] = (),
 ) -> None:
     """Let a department join, with an issuer and a system of its own."""
     folder = plan.folder / name
@@ -239,9 +258,8 @@ async def join(
     if not (system / "tls.crt").exists():
         await client.client_certificate("system/demo", system)
     tls = TlsFiles(system / "ca.crt", system / "tls.crt", system / "tls.key")
-    district.parties[name] = Party(
-        name, title, f"{_HOST}:{port}", tls, issuer, issuer_key, _people(name, title[0]), folder
-    )
+    people = people_of(name, title[0], listed)
+    district.parties[name] = Party(name, title, f"{_HOST}:{port}", tls, issuer, issuer_key, people, folder)
 
 
 def _new_issuer(path: Path) -> Ed25519PrivateKey:
@@ -249,20 +267,6 @@ def _new_issuer(path: Path) -> Ed25519PrivateKey:
     assert isinstance(key, Ed25519PrivateKey)
     keys.save_private_key(path, key)
     return key
-
-
-def _people(name: str, title: str) -> dict[str, Person]:
-    """People with plausible names, the same at each start."""
-    seed = sum(name.encode())
-    people = {}
-    for index, (key, _) in enumerate(_ROLES):
-        role = key.rstrip("-0123456789")
-        family = _FAMILY_NAMES[(seed + index * 5) % len(_FAMILY_NAMES)]
-        given = _GIVEN_NAMES[(seed + index * 3) % len(_GIVEN_NAMES)]
-        certificate = f"{key}@{name}" if role == "officer" else ""
-        people[key] = Person(role, family + given, f"{key}@{name}", certificate=certificate)
-    people["system"] = Person("system", f"{title}业务系统", f"system@{name}", service=True)
-    return people
 
 
 async def start_nodes(plan: Plan, district: District, names: list[str], progress: Progress) -> None:
@@ -376,5 +380,6 @@ def write_federation(district: District) -> None:
         "departments": departments,
         "gateway": {"url": district.gateway_url, "accounts": []},
     }
-    path = folder / "federation.json"
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    district.description.write_text(
+        json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import grpc.aio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.cases.v1 import case_service_pb2_grpc as case_stubs
+from liandong.directory.v1 import common_entry_pb2 as directory
 from liandong.exchange.v1 import evidence_service_pb2_grpc as evidence_stubs
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from liandong.sharing.v1 import sharing_service_pb2_grpc as sharing_stubs
@@ -25,6 +27,25 @@ from services.exchange.assertions import Claims, Purpose, issue
 
 _LIFETIME: Final = timedelta(minutes=5)
 _WAIT_S: Final = 60.0
+_ROLES: Final = (
+    ("clerk", "承办人"),
+    ("registry-clerk", "收发员"),
+    ("section-head", "科室负责人"),
+    ("legal-reviewer", "法制审核员"),
+    ("leader-in-charge", "分管领导"),
+    ("principal", "主要负责人"),
+    ("liaison", "联络员"),
+    ("auditor", "审计员"),
+    ("officer", "执法人员"),
+    ("officer-2", "执法人员"),
+    ("officer-3", "执法人员"),
+    ("head", "领导小组组长"),
+    ("deputy-head", "领导小组副组长"),
+    ("director", "办公室主任"),
+)
+"""People of every department; where several hold a role, all but the first are keyed by their number."""
+_FAMILY_NAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"
+_GIVEN_NAMES: Final = ("文博", "晓云", "建国", "思远", "丽华", "志强", "雨桐", "海燕")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +57,27 @@ class Person:
     subject: str
     service: bool = False
     certificate: str = ""
+
+
+def people_of(name: str, title: str, listed: Iterable[directory.Person]) -> dict[str, Person]:
+    """People of a department: those that the directory lists, and others with plausible names, always the same."""
+    named: dict[str, Person] = {}
+    for each in listed:
+        for role in each.roles:
+            named.setdefault(role, Person(role, each.name, each.id))
+    seed = sum(name.encode())
+    people = {}
+    for index, (key, _) in enumerate(_ROLES):
+        role = key.rstrip("-0123456789")
+        family = _FAMILY_NAMES[(seed + index * 5) % len(_FAMILY_NAMES)]
+        given = _GIVEN_NAMES[(seed + index * 3) % len(_GIVEN_NAMES)]
+        if role == "officer":
+            # as the certificates of the region's file name them
+            people[key] = Person(role, family + given, f"{key}@{name}", certificate=f"{key}@{name}")
+        else:
+            people[key] = named.get(key) or Person(role, family + given, f"{key}@{name}")
+    people["system"] = Person("system", f"{title}业务系统", f"system@{name}", service=True)
+    return people
 
 
 @dataclass(slots=True)

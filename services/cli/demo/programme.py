@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from services.cli.demo.party import Party
+from services.cli.demo.district import District
 from services.cli.demo.scenario import BadScenario, Scenario, read_all
 from services.cli.demo.stage import Played, Result, Stage
 from services.exchange.letters import moment
@@ -35,8 +36,8 @@ _WORDS: Final = {
 
 
 _COLUMNS: Final = {
-    "zh": ("编号", "机制", "行为", "被拒绝", "按时办结", "逾期", "依据"),
-    "en": ("row", "mechanism", "acts", "refused", "met", "missed", "source"),
+    "zh": ("编号", "机制", "行为", "命令", "被拒绝", "按时办结", "逾期", "依据"),
+    "en": ("row", "mechanism", "acts", "commands", "refused", "met", "missed", "source"),
 }
 
 
@@ -54,7 +55,7 @@ def chosen(name: str) -> list[Scenario]:
 
 
 async def play_all(
-    console: Console, scenarios: Sequence[Scenario], parties: Mapping[str, Party], language: str
+    console: Console, scenarios: Sequence[Scenario], district: District, language: str
 ) -> list[Result]:
     """Play scenarios, a few at once, each told when it is through, and print the table.
 
@@ -68,7 +69,10 @@ async def play_all(
         told: list[str] = []
         async with slots:
             result = await Stage(
-                scenario, parties, lambda played: told.extend(_told(played, language))
+                scenario,
+                district.parties,
+                district.description,
+                lambda played: told.extend(_told(played, language)),
             ).play()
         console.rule(f"{scenario.mechanism}  {scenario.title[index]}")
         for line in told:
@@ -89,6 +93,7 @@ async def play_all(
             scenario.mechanism,
             scenario.title[index],
             str(each.acts),
+            str(each.commands),
             str(each.refused),
             str(each.met),
             str(each.missed),
@@ -100,17 +105,17 @@ async def play_all(
 
 def _told(played: Played, language: str) -> list[str]:
     index, words = (0 if language == "zh" else 1), _WORDS[language]
-    act = played.act.title.zh if index == 0 else played.act.title.en
-    end = (
-        f"[red]{words['refused']} {played.refused}[/red]"
-        if played.refused
-        else f"[dim]{words['position']} {played.position}[/dim]"
-    )
-    lines = [f"[bold]{played.number:>2}  {act}[/bold]  {played.party.title[index]}  {end}"]
+    title = escape(played.title.zh if index == 0 else played.title.en)
+    end = ""
+    if played.refused:
+        end = f"[red]{words['refused']} {escape(played.refused)}[/red]"
+    elif played.position is not None:
+        end = f"[dim]{words['position']} {played.position}[/dim]"
+    lines = [f"[bold]{played.number:>2}  {title}[/bold]  {played.party[index]}  {end}"]
     if played.step.why:
         lines.append(f"    [dim]{played.step.why[index]}[/dim]")
     for each in played.due:
-        title = each.title_zh if index == 0 else each.title_en
+        obligation = each.title_zh if index == 0 else each.title_en
         due = moment(each.due_at).astimezone(_ZONE)
-        lines.append(f"    [cyan]{words['due']} {title} · {each.limit} → {due:%Y-%m-%d %H:%M}[/cyan]")
+        lines.append(f"    [cyan]{words['due']} {obligation} · {each.limit} → {due:%Y-%m-%d %H:%M}[/cyan]")
     return lines

@@ -3,17 +3,18 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import import_service_pb2 as pb
 from liandong.cases.v1 import subject_service_pb2 as subjects_pb
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from stdnum.cn import uscc
 
-from services.cases import imports
+from services.cases import imports, tables
 from services.cases.desk import DeskSession
+from services.cases.drafts import Drafts
 from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.imports import Outcome
-from services.cases.signing import Signing
 from services.common.errors import LimitExceeded
 from services.exchange.letters import timestamp
 from services.exchange.session import DepartmentSession
@@ -87,15 +88,12 @@ def standing(key: str, title: str = "无证行医", **fields: object) -> pb.Stan
 
 
 def open_cases(market: Node, *rows: pb.StandingCase, dry_run: bool = False) -> Outcome:
-    signing = Signing(
-        envelopes.Actor(name="系统", subject="system-1", role="system", service=True),
-        (market.signer.session,),
-    )
+    actor = market.act_as("system", service=True)
 
     def command(session: DepartmentSession) -> Outcome:
         desk = session.features["act"]
         assert isinstance(desk, DeskSession)
-        return imports.import_cases(session, desk, rows, signing, dry_run=dry_run)
+        return imports.import_cases(session, desk, rows, actor, dry_run=dry_run)
 
     outcome = market.run(command)
     assert isinstance(outcome, Outcome)
@@ -156,3 +154,68 @@ def test_calls_are_bounded(market: Node, monkeypatch: pytest.MonkeyPatch) -> Non
         take(market, *(registered(str(number)) for number in range(3)))
     with pytest.raises(LimitExceeded):
         open_cases(market, *(standing(str(number)) for number in range(3)))
+
+
+def joint(key: str, facts: str = "乙") -> pb.StandingCase:
+    """A joint action: the leader in charge has to approve it."""
+    case = pb.StandingCase(key=key)
+    case.draft.procedure, case.draft.act = "joint-enforcement", "initiate"
+    case.draft.joint_action_proposal.title, case.draft.joint_action_proposal.facts = "夜市联合执法", facts
+    case.draft.occurred_at.CopyFrom(timestamp(MONDAY - timedelta(days=30)))
+    return case
+
+
+def supervised(key: str, *, materials: bool = True) -> pb.StandingCase:
+    """A proposal to supervise a case: a leader has to approve it, and its brief goes with it."""
+    case = pb.StandingCase(key=key)
+    case.draft.procedure, case.draft.act = "supervised-case", "propose"
+    case.draft.supervised_listing.title, case.draft.supervised_listing.facts = "无证行医致人损害", "乙"
+    case.draft.occurred_at.CopyFrom(timestamp(MONDAY - timedelta(days=30)))
+    if materials:
+        case.draft.materials.add(
+            kind="case-brief", manifest_root=bytes([7]) * 32, digest=bytes([7]) * 32, size=3
+        )
+    return case
+
+
+def test_what_people_have_to_approve_waits_for_them_as_a_draft(market: Node, ledger: Ledger) -> None:
+    """A system signs nothing in their place: one draft each, once, and it opens the case when it is sent."""
+    rows = [joint("A"), standing("B")]
+    assert open_cases(market, *rows, dry_run=True).awaiting == 1
+    first = open_cases(market, *rows)
+    assert (counts(first), first.awaiting) == ((2, 0, 0), 1)
+    market.exchange()
+    headers = [envelopes.Header.FromString(each.envelope.header) for each in ledger.entries]
+    acts = [envelopes.ActContent.FromString(each.act.content) for each in headers if each.HasField("act")]
+    assert [each.case_id for each in acts] == [first.case_ids[1]]
+    again = open_cases(market, *rows)
+    assert counts(again) == (0, 0, 2)
+    assert again.case_ids == first.case_ids
+    assert faults(open_cases(market, joint("A", "丙"))) == [(0, "key", "REPLAYED_WITH_OTHER_CONTENT")]
+
+    leader = market.act_as("leader-in-charge")
+
+    def waiting(session: DepartmentSession) -> list[tuple[str, tuple[str, ...]]]:
+        desk = session.features["act"]
+        assert isinstance(desk, DeskSession)
+        drafts = Drafts(session, desk)
+        found = session.connection.execute(sa.select(tables.drafts.c.letter_id)).scalars().all()
+        shown = [drafts.show(drafts.open(each), leader) for each in found]
+        return [(each.draft.case_id, each.missing) for each in shown]
+
+    assert market.run(waiting) == [(first.case_ids[0], ("leader-in-charge",))]
+
+
+def test_what_a_draft_would_be_refused_for_is_told_before(market: Node) -> None:
+    """All but the approvals that it waits for: here its material."""
+    assert faults(open_cases(market, supervised("A", materials=False))) == [
+        (0, "draft.materials", "MATERIAL_MISSING")
+    ]
+    assert faults(open_cases(market, supervised("A"), dry_run=True)) == []
+
+
+def test_evidence_is_here_before_a_draft_names_it(market: Node) -> None:
+    """Whoever approves can read it: where it is not, its row is told, and nothing of the call is taken."""
+    bad = open_cases(market, joint("A"), supervised("B"))
+    assert faults(bad) == [(1, "draft.materials", "EVIDENCE_PENDING")]
+    assert counts(open_cases(market, joint("A"), dry_run=True)) == (1, 0, 0)

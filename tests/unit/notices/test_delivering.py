@@ -109,7 +109,11 @@ def registry() -> Registry:
 def people() -> Directory:
     contact = directory_pb.Person(id="ma-chao", department=MARKET, name="马超群", roles=["liaison"])
     leader = directory_pb.Person(id="xu-jing", department=MARKET, name="徐静", roles=["leader-in-charge"])
-    return Directory("qinghe", people={(MARKET, each.id): each for each in (contact, leader)})
+    return Directory(
+        "qinghe",
+        departments={MARKET: directory_pb.Department(name=MARKET)},
+        people={(MARKET, each.id): each for each in (contact, leader)},
+    )
 
 
 def feed(database: Database, registry: Registry, clock: ManualClock) -> Feed:
@@ -181,6 +185,20 @@ async def test_an_officer_hears_that_the_certificate_ends(
         own.text_zh
         == "【执法证件即将到期】孙强 LD-7，责任部门 market.qinghe，期限 2026-05-01 00:00，节点 60 d before"
     )
+
+
+async def test_a_node_that_is_new_waits_for_its_directory(
+    database: Database, registry: Registry, clock: ManualClock
+) -> None:
+    """Before it knows its people it tells nobody, and afterwards each once, nobody as one of everybody."""
+    registry.alert(1, clock.now())
+    known = [Directory.empty("qinghe")]
+    reader = Feed(MARKET, database, lambda: known[-1], lambda: registry, clock, lambda: None)
+    assert await reader.step() == 0
+    known.append(people())
+    assert await reader.step() == 1
+    assert len(messages(database, "ma-chao")) == 1
+    assert not messages(database, "xu-jing")
 
 
 async def test_what_committed_out_of_turn_is_not_missed(

@@ -16,10 +16,10 @@ OPERATOR = {"LIANDONG_FEDERATION": "", "LIANDONG_AS": ""}
 SYSTEM = {"LIANDONG_AS": f"{HEALTH}:system"}
 
 
-def fill(world: World, kind: str, *rows: list[str]) -> str:
+def fill(world: World, kind: str, *rows: list[str], of: tuple[str, ...] = ()) -> str:
     """The template of a kind, filled."""
     name = f"{kind}.xlsx"
-    world.run("import", "template", kind, name)
+    world.run("import", "template", kind, name, *of)
     book = openpyxl.load_workbook(world.folder / name)
     assert book.sheetnames[1] == "填写说明"
     for row in rows:
@@ -62,20 +62,9 @@ def test_subjects_and_cases_go_to_the_node(world: World) -> None:
     name = fill(world, "subjects", ["1", "单位", "青禾酱油厂", FOODS])
     assert "1 added" in world.run("import", "apply", "subjects", name, "--yes", settings=SYSTEM)
     row = [
-        "旧〔2025〕7号",
-        "酱油抽检不合格",
-        "抽检不合格",
-        "2025-12-01",
-        "检查",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "单位",
-        "青禾酱油厂",
-        FOODS,
-    ]
+        "旧〔2025〕7号", "2025-12-01", "", "", "", "",
+        "酱油抽检不合格", "抽检不合格", "监督检查", "", "青禾酱油厂", "单位", FOODS,
+    ]  # fmt: skip
     name = fill(world, "cases", row)
     assert "1 added" in world.run("import", "preview", "cases", name, settings=SYSTEM)
     assert "1 added" in world.run("import", "apply", "cases", name, "--yes", settings=SYSTEM)
@@ -88,3 +77,35 @@ def test_subjects_and_cases_go_to_the_node(world: World) -> None:
     while "OVERDUE" not in json.dumps(world.run.json("case", "show", case_id)):
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+def test_supervised_cases_wait_for_their_leader_and_are_sent(world: World) -> None:
+    """What a person has to approve is imported as a draft with its material, once; approved, it opens its case."""
+    of = ("--procedure", "supervised-case")
+    (world.folder / "brief.txt").write_text("案情简介", encoding="utf-8")
+    row = ["督〔2025〕3号", "2025-12-01", "", "", "", "gov.qinghe", "", "非法倾倒案", "倾倒废液", "危害严重"]
+    blank = [""] * 20
+    name = fill(world, "cases", row, of=of)
+    said = world.run("import", "preview", "cases", name, *of, code=1, settings=SYSTEM)
+    assert "案情" in said or "材料" in said
+    book = openpyxl.load_workbook(world.folder / name)
+    sheet = book.worksheets[0]
+    headings = [each.value for each in sheet[1]]
+    material = next(index for index, each in enumerate(headings) if str(each).startswith("材料："))
+    sheet.delete_rows(2)
+    sheet.append([*(row + blank)[:material], "brief.txt"])
+    book.save(world.folder / name)
+    assert "approval" in world.run("import", "preview", "cases", name, *of, settings=SYSTEM)
+    assert "1 added" in world.run("import", "apply", "cases", name, *of, "--yes", settings=SYSTEM)
+    assert "1 unchanged" in world.run("import", "apply", "cases", name, *of, "--yes", settings=SYSTEM)
+    (draft,) = [
+        each
+        for each in world.run.json("case", "drafts", "--awaiting", "leader-in-charge")["drafts"]
+        if "非法倾倒案" in json.dumps(each, ensure_ascii=False)
+    ]
+    letter = draft["letter_id"]
+    world.run("case", "approve", letter, "--yes", "--as", f"{HEALTH}:leader-in-charge")
+    sent = world.run.json("case", "send", letter, "--yes", "--wait", "20")
+    assert sent["disposition"] == "DISPOSITION_ADMITTED"
+    shown = json.dumps(world.run.json("case", "show", sent["case_id"]), ensure_ascii=False)
+    assert "proposed" in shown

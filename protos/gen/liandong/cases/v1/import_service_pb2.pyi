@@ -154,7 +154,9 @@ class ImportCasesResponse(_message.Message):
 
     @_builtins.property
     def case_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids of the cases, in the order of the rows; of a dry run only those that are here already, else empty."""
+        """Ids of the cases, in the order of the rows, also of those that wait; of a dry run only those that are here already,
+        else empty.
+        """
 
     def __init__(
         self,
@@ -180,22 +182,26 @@ class ImportCounts(_message.Message):
     ADDED_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
+    AWAITING_APPROVAL_FIELD_NUMBER: _builtins.int
     added: _builtins.int
     """New here."""
     changed: _builtins.int
     """Here with other content."""
     unchanged: _builtins.int
     """Here as they are."""
+    awaiting_approval: _builtins.int
+    """Of the new: cases whose opening act waits as a draft for the approval of people."""
     def __init__(
         self,
         *,
         added: _builtins.int = ...,
         changed: _builtins.int = ...,
         unchanged: _builtins.int = ...,
+        awaiting_approval: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "awaiting_approval", b"awaiting_approval", "changed", b"changed", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

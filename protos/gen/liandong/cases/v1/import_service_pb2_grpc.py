@@ -62,6 +62,7 @@ class ImportServiceServicer:
 
     def ImportCases(self, request_iterator, context):
         """Open cases of before, each by its opening act, at the time when the fact happened. For systems of the department.
+        An act that people have to approve becomes a draft that waits for them; they approve and send it like any other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

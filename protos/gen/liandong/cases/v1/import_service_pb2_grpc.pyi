@@ -38,7 +38,9 @@ class ImportServiceStub:
     ImportSubjects: _grpc.StreamUnaryMultiCallable[_import_service_pb2.ImportSubjectsRequest, _import_service_pb2.ImportSubjectsResponse]
     """The units and persons that the department has on its register."""
     ImportCases: _grpc.StreamUnaryMultiCallable[_import_service_pb2.ImportCasesRequest, _import_service_pb2.ImportCasesResponse]
-    """Open cases of before, each by its opening act, at the time when the fact happened. For systems of the department."""
+    """Open cases of before, each by its opening act, at the time when the fact happened. For systems of the department.
+    An act that people have to approve becomes a draft that waits for them; they approve and send it like any other.
+    """
 
 @_typing.type_check_only
 class ImportServiceAsyncStub(ImportServiceStub):
@@ -50,7 +52,9 @@ class ImportServiceAsyncStub(ImportServiceStub):
     ImportSubjects: _aio.StreamUnaryMultiCallable[_import_service_pb2.ImportSubjectsRequest, _import_service_pb2.ImportSubjectsResponse]  # type: ignore[assignment]
     """The units and persons that the department has on its register."""
     ImportCases: _aio.StreamUnaryMultiCallable[_import_service_pb2.ImportCasesRequest, _import_service_pb2.ImportCasesResponse]  # type: ignore[assignment]
-    """Open cases of before, each by its opening act, at the time when the fact happened. For systems of the department."""
+    """Open cases of before, each by its opening act, at the time when the fact happened. For systems of the department.
+    An act that people have to approve becomes a draft that waits for them; they approve and send it like any other.
+    """
 
 class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a department brings along when it joins: its standing stock. Of what one call sends all is taken, or nothing; what
@@ -71,6 +75,8 @@ class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_import_service_pb2.ImportCasesRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_import_service_pb2.ImportCasesResponse, _abc.Awaitable[_import_service_pb2.ImportCasesResponse]]:
-        """Open cases of before, each by its opening act, at the time when the fact happened. For systems of the department."""
+        """Open cases of before, each by its opening act, at the time when the fact happened. For systems of the department.
+        An act that people have to approve becomes a draft that waits for them; they approve and send it like any other.
+        """
 
 def add_ImportServiceServicer_to_server(servicer: ImportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
