@@ -6,6 +6,9 @@ backlog waits until the backlog is through, so that within a case the order of r
 is recorded than `fresh` may hold, the rest stays in the table and becomes the next backlog.
 
 A letter that the registry put off holds back the later ones of its case and nobody else's.
+
+Letters wait for nothing. Arrivals, for which nobody waits, wait a moment for company: what a department is
+sent one by one is answered in one batch, which costs the registry one group and everybody one delivery.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from services.exchange.session import REFUSED, OutboxItem
 
 BATCH_LETTERS: Final = 128
 FRESH_LIMIT: Final = 8_192
+ARRIVALS_WAIT_S: Final = 0.05
+"""How long an Arrival waits for a batch to go with."""
 PAGE: Final = 512
 _PROOFS: Final = 50_000
 _SHARE: Final = BATCH_BYTES - 16 * 1024
@@ -71,6 +76,7 @@ class Outbox:
         self._department = department
         self._loop: asyncio.AbstractEventLoop | None = None
         self._more = asyncio.Event()
+        self._waking: asyncio.TimerHandle | None = None
         self._backlog = Backlog(0, 0)
         self._fresh: deque[OutboxItem] = deque()
         self._later: deque[OutboxItem] = deque()
@@ -101,6 +107,13 @@ class Outbox:
                 self._overflow_after = item.sequence - 1
                 continue
             self._fresh.append(item)
+        if any(item.case_id is not None for item in items):
+            self._more.set()
+        elif self._waking is None and self._loop is not None:
+            self._waking = self._loop.call_later(ARRIVALS_WAIT_S, self._wake)
+
+    def _wake(self) -> None:
+        self._waking = None
         self._more.set()
 
     async def restart(self) -> None:

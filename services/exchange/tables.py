@@ -51,7 +51,13 @@ letters = sa.Table(
     sa.Column("error", sa.Text, nullable=False, server_default="", comment="why, the last time"),
     sa.Index("letters_case", "case_id", "position"),
     sa.Index("letters_position", "position", unique=True),
-    sa.Index("letters_key", "idempotency_key", unique=True),
+    sa.Index(
+        "letters_key",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+        sqlite_where=sa.text("idempotency_key IS NOT NULL"),
+    ),
     sa.Index(
         "letters_sequence",
         "sequence",

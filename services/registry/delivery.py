@@ -2,12 +2,16 @@
 
 The client grants letters and bytes and the stream never sends more, so that a reader that does not read
 holds no memory here beyond one message.
+
+Letters go at once. Receipts and Arrivals, which change nothing that the department waits for, wait a moment
+for company: at the other end each message is a transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import math
+from typing import Final, NamedTuple
 
 from liandong.exchange.v1 import exchange_service_pb2 as pb
 
@@ -22,9 +26,30 @@ LETTERS: Final = 256
 BYTES: Final = 1024 * 1024
 """Bytes in a message, unless a single letter has more."""
 SIGN_OF_LIFE_S: Final = 20.0
+RECEIPTS_WAIT_S: Final = 0.05
+"""How long receipts and Arrivals wait for something to go with."""
 _MOST_CREDIT: Final = 1 << 40
 _OVERHEAD: Final = 512
 """Bytes that a delivery costs beside the letter: cursors, leaf, path."""
+
+
+class _Page(NamedTuple):
+    """What the next message may hold.
+
+    Attributes:
+        deliveries: Places and letters.
+        size: Their bytes.
+        until: Everything up to here was looked at.
+        full: No more would fit.
+    """
+
+    deliveries: list[tuple[Place, Entry]]
+    size: int
+    until: Place
+    full: bool
+
+
+_NOTHING: Final = _Page([], 0, Place(-1, -1), full=False)
 
 
 class Delivery:
@@ -50,8 +75,8 @@ class Delivery:
         self._scanned = self._cursor
         self._letters = first.grant_letters
         self._bytes = first.grant_bytes
-        self._charged = 0
         self._ended = False
+        self._waiting_since = math.inf
         self._woken = replica.subscribe()
         # said at once: the node learns that it is heard, and how far its clock is off
         self._alive_at = asyncio.get_running_loop().time() - SIGN_OF_LIFE_S
@@ -76,20 +101,37 @@ class Delivery:
         loop = asyncio.get_running_loop()
         while not self._ended:
             self._woken.clear()
-            head, checkpoint = self._replica.checkpoint()
-            deliveries = await self._read(head)
-            silent_until = self._alive_at + SIGN_OF_LIFE_S
-            if not deliveries and loop.time() < silent_until:
-                await self._wait(silent_until - loop.time())
+            page = await self._read(self._replica.head)
+            now = loop.time()
+            wait = min(self._alive_at + SIGN_OF_LIFE_S, self._due(page, now)) - now
+            if wait > 0:
+                await self._wait(wait)
                 continue
+            # only now: a head under which nothing is delivered needs no signature
+            head, checkpoint = self._replica.checkpoint()
+            deliveries = page.deliveries
             proof = await self._prove(deliveries, head)
             response = mailboxes.respond(self._department, self._cursor, deliveries, head, checkpoint, proof)
             if deliveries:
-                self._cursor = deliveries[-1][0]
-                response.charged_bytes = self._charged
+                self._cursor, self._scanned = deliveries[-1][0], page.until
+                self._letters -= len(deliveries)
+                self._bytes -= page.size
+                response.charged_bytes = page.size
+            self._waiting_since = math.inf
             self._alive_at = loop.time()
             return response
         return None
+
+    def _due(self, page: _Page, now: float) -> float:
+        """When to send a page."""
+        if not page.deliveries:
+            return math.inf
+        if page.full or any(
+            each.author != self._department and each.kind != "arrival" for _, each in page.deliveries
+        ):
+            return now
+        self._waiting_since = min(self._waiting_since, now)
+        return self._waiting_since + RECEIPTS_WAIT_S
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -98,11 +140,11 @@ class Delivery:
         except TimeoutError:
             return
 
-    async def _read(self, head: Head) -> list[tuple[Place, Entry]]:
+    async def _read(self, head: Head) -> _Page:
         limit, after, end = min(self._letters, LETTERS), self._scanned, head.size
         newest = Place(end - 1, end - 1)
         if limit <= 0 or after >= newest:
-            return []
+            return _NOTHING
         found = self._replica.recent.read(self._department, after, limit, end)
         if found is None:
             common = self._replica.common_positions
@@ -110,15 +152,16 @@ class Delivery:
                 self._database.read,
                 lambda each: mailboxes.read(each, common, self._department, after, limit, end),
             )
-        taken = self._fitting(found)
-        if len(taken) == len(found) < limit:
+        if not found:
             self._scanned = newest
-        elif taken:
-            self._scanned = taken[-1][0]
-        return taken
+            return _NOTHING
+        count, size = self._fitting(found)
+        if count == len(found) < limit:
+            return _Page(found, size, newest, full=False)
+        return _Page(found[:count], size, found[count - 1][0], full=True)
 
-    def _fitting(self, found: list[tuple[Place, Entry]]) -> list[tuple[Place, Entry]]:
-        """As many as credit and one message hold, taken off the credit."""
+    def _fitting(self, found: list[tuple[Place, Entry]]) -> tuple[int, int]:
+        """How many credit and one message hold, and their bytes."""
         count = used = 0
         for _, entry in found:
             size = len(entry.header) + len(entry.payload) + len(entry.extras) + _OVERHEAD
@@ -126,10 +169,7 @@ class Delivery:
                 break
             used += size
             count += 1
-        self._letters -= count
-        self._bytes -= used
-        self._charged = used
-        return found[:count]
+        return count, used
 
     async def _prove(self, deliveries: list[tuple[Place, Entry]], head: Head) -> list[bytes]:
         if not deliveries:

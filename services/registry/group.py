@@ -161,7 +161,8 @@ class Group:
             evidence_records.grant(connection, grant.roots, readers, grant.holder)
         store.LEDGER.insert(connection, self._ledger)
         store.BATCHES.insert(connection, list(self._batches.values()))
-        store.MAILBOX.upsert(connection, self.places, ["department", "at", "position"])
+        # above the head nothing can be in the table yet
+        store.MAILBOX.insert(connection, list(dict.fromkeys(self.places)))
         self._write_cases(connection, law)
         store.ARRIVALS.upsert(connection, self.arrivals, ["department", "last_at"])
         store.ITEMS.upsert(connection, self._item_rows, ["item_id"], ["revision", "withdrawn", "position"])

@@ -69,25 +69,18 @@ def create(connection: Connection, log_id: str) -> None:
         )  # fmt: skip
 
 
-_HEAD_COLUMNS: Final = (
-    tables.ledger_head.c.log_id,
-    tables.ledger_head.c.epoch,
-    tables.ledger_head.c.edge,
-    tables.ledger_head.c.common_version,
-    tables.ledger_head.c.admitted_at_us,
-    tables.ledger_head.c.held_since_us,
-)
-_READ_HEAD: Final = sa.select(*_HEAD_COLUMNS).where(tables.ledger_head.c.id == 1)
+_HEAD: Final = "log_id, epoch, edge, common_version, admitted_at_us, held_since_us"
+_READ_HEAD: Final = Query(f"SELECT {_HEAD} FROM ledger_head WHERE id = 1")  # noqa: S608 - columns of ours
 _LOCK_HEAD: Final = Query(
     # clock_timestamp, not now(): a transaction that waited for the lock must not date itself before its wait
-    "SELECT log_id, epoch, edge, common_version, admitted_at_us, held_since_us,"
-    " (extract(epoch from clock_timestamp()) * 1000000)::bigint FROM ledger_head WHERE id = 1 FOR UPDATE"
+    f"SELECT {_HEAD}, (extract(epoch from clock_timestamp()) * 1000000)::bigint"  # noqa: S608 - as above
+    " FROM ledger_head WHERE id = 1 FOR UPDATE"
 )
 
 
 def read_head(connection: Connection) -> Head:
     """The head, unlocked."""
-    log_id, epoch, edge, version, admitted, held = connection.execute(_READ_HEAD).one()
+    (((log_id, epoch, edge, version, admitted, held),),) = fetch(connection, [_READ_HEAD])
     return Head(log_id, epoch, RightEdge.decode(edge), version, admitted, held)
 
 

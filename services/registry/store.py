@@ -6,7 +6,7 @@ Every function runs inside the caller's transaction. Rows are tuples in the orde
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -214,12 +214,13 @@ _ADD_FLOWS_SQLITE: Final = (
 
 def count_flows(connection: Connection, counts: Mapping[Flow, int]) -> None:
     """Add to the daily counts of letters between departments."""
+    rows = [(*key, letters) for key, letters in counts.items()]
     if connection.dialect.name == "postgresql":
-        statement = _ADD_FLOWS_POSTGRESQL
-        columns: Any = zip(*((*key, letters) for key, letters in counts.items()), strict=True)
-        execute(connection, statement, tuple(list(column) for column in columns))
-    else:
-        connection.exec_driver_sql(_ADD_FLOWS_SQLITE, [(*key, letters) for key, letters in counts.items()])
+        columns = zip(*rows, strict=True)
+        execute(connection, _ADD_FLOWS_POSTGRESQL, tuple([list(column) for column in columns]))
+        return
+    for row in rows:
+        execute(connection, _ADD_FLOWS_SQLITE, row)
 
 
 def delete_awaited(connection: Connection, received: Sequence[tuple[str, int]]) -> None:

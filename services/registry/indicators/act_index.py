@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import Connection
 
-from services.common.bulk import Bulk, Record
+from services.common.bulk import Bulk, Record, fetch
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.exchange.directory import Directory
@@ -33,26 +33,19 @@ POLL: Final = timedelta(seconds=30)
 """The longest sleep: what another replica began and left is seen after it."""
 
 _ROWS: Final = Bulk(tables.act_index)
+_AUTHORS: Final = Bulk(tables.act_index, ["case_id", "author", "before"])
 _END: Final = Bulk(tables.act_index_end)
 _ledger: Final = tables.ledger.alias("act")
 _other: Final = tables.ledger.alias("other")
 
-_BEFORE: Final = (
-    sa.select(_other.c.author)
+_PREVIOUS: Final = (
+    sa.select(_other.c.position)
     .where(
         _other.c.case_id == _ledger.c.case_id,
-        _other.c.position < _ledger.c.position,
+        _other.c.position < sa.bindparam("begin"),
         _other.c.kind == "act",
-        _other.c.author != _ledger.c.author,
     )
     .order_by(_other.c.position.desc())
-    .limit(1)
-    .scalar_subquery()
-)
-_FIRST: Final = (
-    sa.select(_other.c.position)
-    .where(_other.c.case_id == _ledger.c.case_id, _other.c.kind == "act")
-    .order_by(_other.c.position)
     .limit(1)
     .scalar_subquery()
 )
@@ -64,8 +57,7 @@ _ACTS: Final = (
         _ledger.c.header,
         _ledger.c.common_version,
         _ledger.c.admitted_at_us,
-        sa.func.coalesce(_BEFORE, "").label("before"),
-        _FIRST.label("first"),
+        _PREVIOUS.label("previous"),
     )
     .where(
         _ledger.c.position >= sa.bindparam("begin"),
@@ -131,23 +123,38 @@ class ActIndexer:
         if begin is None or begin >= size:
             return False
         end = min(begin + self._group, size)
+        acts = connection.execute(_ACTS, {"begin": begin, "end": end}).all()
+        # of each case its last act in the index says who had acted before: nobody walks over the case
+        last = _last_authors(connection, {each.previous for each in acts if each.previous is not None})
         rows: list[Record] = []
-        for row in connection.execute(_ACTS, {"begin": begin, "end": end}):
+        for row in acts:
             if row.common_version > directory.version:
                 # another replica is ahead: what it judged by comes here in a moment
                 end = row.position
                 break
-            rows.append(indexed(row, directory))
+            author, before = last.get(row.case_id, ("", ""))
+            if author != row.author:
+                before = author
+            rows.append(indexed(row, before, not author, directory))
+            last[row.case_id] = row.author, before
         _ROWS.upsert(connection, rows, ["position"])
         _END.update(connection, [(1, end)], ["id"], ["position"])
         return begin < end < size
 
 
-def indexed(row: Any, directory: Directory) -> Record:
+def _last_authors(connection: Connection, positions: Iterable[int]) -> dict[str, tuple[str, str]]:
+    """Of the cases of indexed acts: the act's author, and who had acted before."""
+    (rows,) = fetch(connection, _AUTHORS.query_in(connection, "position", positions))
+    return {case_id: (author, before) for case_id, author, before in rows}
+
+
+def indexed(row: Any, before: str, opens: bool, directory: Directory) -> Record:
     """The row of an act, in the order of the columns of `tables.act_index`.
 
     Args:
-        row: position, case_id, author, header, admitted_at_us, before, first (position of its case).
+        row: position, case_id, author, header, admitted_at_us.
+        before: Author of the case's last act before by another; empty if there is none.
+        opens: Whether it is the first act of its case.
         directory: Knows the act's procedure.
     """
     _, content = parse_act(row.header)
@@ -155,8 +162,8 @@ def indexed(row: Any, directory: Directory) -> Record:
     act = procedure.acts.get(content.act) if procedure else None
     closes = procedure is not None and act is not None and act.becomes in procedure.final
     return (
-        row.position, row.case_id, content.procedure, content.act, row.author, row.before,
-        row.first == row.position, closes, content.item_code, content.area_code, content.outcome_code,
+        row.position, row.case_id, content.procedure, content.act, row.author, before,
+        opens, closes, content.item_code, content.area_code, content.outcome_code,
         row.admitted_at_us,
     )  # fmt: skip
 
