@@ -21,10 +21,11 @@ LOCK_TIMEOUT_S: Final = 30
 """How long a statement waits for a lock on PostgreSQL, whose holder may be frozen."""
 IDLE_TIMEOUT_S: Final = 300
 """How long a transaction may stand without a word of ours before PostgreSQL ends it, and frees its locks."""
-_SILENCE: Final = {
+SILENCE: Final[dict[str, Any]] = {
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000,
 }  # fmt: skip
-"""A server that is gone without a word is noticed in 25 s, not after the two hours of most kernels."""
+"""Of a connection to PostgreSQL: a server that is gone without a word is noticed in 25 s, not after the two hours of
+most kernels."""
 READER_CACHE_KIB: Final = 512
 """Pages that a reading connection keeps for itself; the kernel keeps the rest once for all of them."""
 
@@ -124,7 +125,7 @@ def _postgresql(url: URL, pool_size: int, *, waits_for_locks: bool = False) -> E
             "application_name": "liandong",
             # what the operator says stands last, and wins
             "options": f"{options} {given}".rstrip(),
-            **_SILENCE,
+            **SILENCE,
         },
     )
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from services.common import engines
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.registry import ledger, store
@@ -76,7 +77,11 @@ class Follower:
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(
-                    address, autocommit=True, application_name="liandong-listen"
+                    address,
+                    autocommit=True,
+                    application_name="liandong-listen",
+                    connect_timeout=engines.CONNECT_TIMEOUT_S,
+                    **engines.SILENCE,
                 )
                 async with connection:
                     await connection.execute(f"LISTEN {store.CHANNEL}")
