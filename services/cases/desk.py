@@ -26,9 +26,10 @@ from services.cases.handling.rules import HandlingRules, read_rules
 from services.cases.indexing import Index
 from services.cases.signing import Signing, act_header
 from services.common.bulk import Record
+from services.common.clock import from_microseconds
 from services.exchange.delivered import Delivered
 from services.exchange.evidence_transfer import Direction
-from services.exchange.letters import Letter, from_microseconds, manifest_roots
+from services.exchange.letters import Letter, manifest_roots
 from services.exchange.session import ZONE, Command, DepartmentSession, new_id
 from services.procedures.admit import admit
 from services.procedures.arrival import arrive

@@ -22,13 +22,14 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from liandong.exchange.v1 import evidence_service_pb2
 
 from services.cases import dossier_archive as names
+from services.common.clock import from_microseconds
 from services.common.errors import LiandongError
 from services.exchange import digests, keys
 from services.exchange.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from services.exchange.digests import Leaf
 from services.exchange.directory import Directory
 from services.exchange.evidence import Manifest
-from services.exchange.letters import Letter, from_microseconds, manifest_roots, open_letter, rebuild
+from services.exchange.letters import Letter, manifest_roots, open_letter, rebuild
 from services.exchange.merkle import HASH_SIZE, root_from_path, verify_inclusion
 
 _PIECE: Final = 256 * 1024

@@ -20,12 +20,12 @@ from services.cases.desk import DeskSession
 from services.cases.entry import Recorded
 from services.cases.handling.documents import Begun
 from services.cases.signing import Signing
-from services.common.clock import microseconds
+from services.common.clock import from_microseconds, microseconds
 from services.common.errors import Conflict, LiandongError, LimitExceeded, NotFound, RoleNotPermitted
 from services.exchange.actors import ActorFacts
 from services.exchange.assertions import ContentMismatch, Purpose
 from services.exchange.digests import content_digest, sha256
-from services.exchange.letters import from_microseconds, timestamp_us
+from services.exchange.letters import timestamp_us
 from services.exchange.session import DepartmentSession, new_id
 from services.procedures.admit import missing_approvals
 from services.procedures.model import Act

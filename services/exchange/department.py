@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from sqlalchemy import Connection
 
-from services.common.clock import Clock
+from services.common.clock import Clock, from_microseconds
 from services.common.committer import GroupCommitter
 from services.common.db import Database
 from services.exchange import tables
@@ -26,7 +26,6 @@ from services.exchange.checkpoint import Checkpoint, parse_checkpoint
 from services.exchange.delivered import Place
 from services.exchange.directory import Directory
 from services.exchange.feature import FeatureFactory
-from services.exchange.letters import from_microseconds
 from services.exchange.session import Command, DepartmentSession, OutboxItem, OwnLetter
 from services.exchange.subject_tokens import SubjectKeys
 

@@ -17,7 +17,7 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
 from services.common.bulk import Bulk, Record
-from services.common.clock import microseconds
+from services.common.clock import from_microseconds, microseconds
 from services.common.errors import Stale
 from services.common.faults import database_errors
 from services.exchange import code_store, parking, tables
@@ -25,7 +25,7 @@ from services.exchange.checkpoint import Checkpoint
 from services.exchange.delivered import Delivered, Place, Receipt
 from services.exchange.digests import Leaf, batch_leaf
 from services.exchange.keys import sign_batch
-from services.exchange.letters import Letter, extras_of, from_microseconds
+from services.exchange.letters import Letter, extras_of
 from services.exchange.merkle import BadProof
 
 if TYPE_CHECKING:

@@ -283,11 +283,6 @@ def timestamp_us(microseconds: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=rest * 1000)
 
 
-def from_microseconds(microseconds: int) -> datetime:
-    """Microseconds since 1970 as an aware datetime."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
 def extras_of(envelope: pb.Envelope) -> bytes:
     """What an envelope carries beside header, payload and proof, for storage."""
     if not envelope.assertions and not envelope.wraps:

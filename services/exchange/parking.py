@@ -19,13 +19,13 @@ from liandong.directory.v1 import common_entry_pb2 as directory_pb
 from liandong.exchange.v1 import envelope_pb2, exchange_service_pb2
 from sqlalchemy import Connection
 
-from services.common.clock import microseconds
+from services.common.clock import from_microseconds, microseconds
 from services.common.faults import database_errors
 from services.exchange import tables
 from services.exchange.delivered import Delivered, Place, Receipt
 from services.exchange.digests import Leaf
 from services.exchange.directory import Directory
-from services.exchange.letters import from_microseconds, open_letter, rebuild
+from services.exchange.letters import open_letter, rebuild
 
 if TYPE_CHECKING:
     from services.exchange.session import DepartmentSession

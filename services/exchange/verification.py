@@ -10,6 +10,7 @@ from liandong.directory.v1 import common_entry_pb2
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import exchange_service_pb2 as pb
 
+from services.common.clock import from_microseconds
 from services.common.errors import LiandongError
 from services.exchange import digests, keys
 from services.exchange.checkpoint import Checkpoint
@@ -18,7 +19,7 @@ from services.exchange.department import Department
 from services.exchange.digests import Leaf
 from services.exchange.directory import Directory
 from services.exchange.keys import BadSignature
-from services.exchange.letters import Letter, from_microseconds, open_letter
+from services.exchange.letters import Letter, open_letter
 from services.exchange.merkle import BadProof, root_from_path, verify_multiproof
 
 

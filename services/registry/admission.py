@@ -17,13 +17,13 @@ from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
 from services.common.bulk import Query, Record, fetch
-from services.common.clock import Clock
+from services.common.clock import Clock, from_microseconds
 from services.common.errors import Conflict, LiandongError, ReadOnly
 from services.common.faults import database_errors
 from services.exchange import evidence_records
 from services.exchange.digests import Leaf
 from services.exchange.keys import BadSignature
-from services.exchange.letters import Letter, from_microseconds
+from services.exchange.letters import Letter
 from services.procedures.case import CaseState
 from services.registry import effects, ledger, store
 from services.registry.commands import Admitted, Batch, Command, Publication, Publications, Refresh, Result

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from liandong.directory.v1 import common_entry_pb2
 from sqlalchemy import Connection
 
+from services.common.clock import from_microseconds
 from services.exchange.assertions import Verifier
 from services.exchange.directory import Directory
-from services.exchange.letters import from_microseconds
 from services.procedures.case import CaseState
 from services.registry import ledger, store
 from services.registry.ledger import Hashes, Head

@@ -16,9 +16,10 @@ from google.protobuf.message import DecodeError
 from liandong.exchange.v1 import envelope_pb2 as pb
 from liandong.sharing.v1 import sharing_service_pb2 as sharing_pb
 
+from services.common.clock import from_microseconds
 from services.common.errors import InvalidField, PermissionDenied
 from services.exchange.directory import Directory
-from services.exchange.letters import from_microseconds, timestamp
+from services.exchange.letters import timestamp
 from services.procedures.calendar import ZONE, Calendar
 from services.procedures.deadlines import judge
 from services.procedures.law import Law

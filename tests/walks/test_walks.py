@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from liandong.exchange.v1 import envelope_pb2 as pb
 
 from services.cases import tables as case_tables
-from services.common.clock import ManualClock
+from services.common.clock import ManualClock, from_microseconds
 from services.common.errors import LiandongError
-from services.exchange.letters import facts_of, from_microseconds
+from services.exchange.letters import facts_of
 from services.procedures import case as cases
 from services.procedures import loader
 from services.procedures.admit import admit, permitted

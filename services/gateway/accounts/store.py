@@ -10,8 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from services.common.clock import microseconds
-from services.exchange.letters import from_microseconds
+from services.common.clock import from_microseconds, microseconds
 from services.gateway.accounts import tables
 from services.gateway.accounts.model import IDLE, LONGEST, Account, Session, Token
 
