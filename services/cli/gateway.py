@@ -1,22 +1,44 @@
-"""`liandong gateway`: run the gateway of one or several departments."""
+"""`liandong gateway`: run the gateway of one or several departments, and keep its accounts and tokens."""
 
 import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+from rich.console import Console
 
+from services.cli.output import facts, moment, table
+from services.cli.texts import say
 from services.common import log, telemetry
-from services.common.config import load
-from services.gateway.bootstrap import Gateway
+from services.common.clock import SystemClock
+from services.common.config import ConfigurationError, load
+from services.common.db import Database
+from services.common.errors import InvalidField, NotFound
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.model import Account
+from services.gateway.bootstrap import Gateway, prepare
+from services.gateway.rest.scopes import SCOPES
 from services.gateway.settings import GatewaySettings
 
-app = typer.Typer(add_completion=False)
+T = TypeVar("T")
+
+app = typer.Typer(invoke_without_command=True, add_completion=False)
+
+ConfigFile = Annotated[Path | None, typer.Option(metavar="FILE")]
+Department = Annotated[str, typer.Option(metavar="NAME")]
+Username = Annotated[str, typer.Argument()]
+_GIVEN_BYTES = 12
 
 
-@app.command()
-def run(*, config: Annotated[Path | None, typer.Option(metavar="FILE")] = None) -> None:
+@app.callback()
+def run(context: typer.Context, *, config: ConfigFile = None) -> None:
     """Run a gateway."""
+    if context.invoked_subcommand is not None:
+        context.obj = config
+        return
     settings = load(GatewaySettings, config)
     log.configure(settings.log_level)
     end = telemetry.start(settings.telemetry)
@@ -24,3 +46,156 @@ def run(*, config: Annotated[Path | None, typer.Option(metavar="FILE")] = None) 
         asyncio.run(Gateway(settings).serve())
     finally:
         end()
+
+
+@app.command("add-account")
+def add_account(
+    context: typer.Context,
+    username: Username,
+    *,
+    department: Department,
+    subject: Annotated[str, typer.Option(metavar="ID")],
+    name: Annotated[str, typer.Option(metavar="NAME")],
+    role: Annotated[list[str], typer.Option(metavar="ROLE")],
+    certificate: Annotated[str, typer.Option(metavar="NUMBER")] = "",
+    config: ConfigFile = None,
+) -> None:
+    """Add an account; its first password is printed once."""
+    password = secrets.token_urlsafe(_GIVEN_BYTES)
+    asked = Account(
+        id="", username=username, department=department, subject=subject, name=name, roles=tuple(role),
+        certificate=certificate, must_change=True, totp=False, locked_until=None, disabled=False, language="",
+    )  # fmt: skip
+    made = _with(context, config, department, lambda accounts: accounts.create(asked, password))
+    _given(made.username, password)
+
+
+@app.command("accounts")
+def list_accounts(context: typer.Context, *, department: Department, config: ConfigFile = None) -> None:
+    """The accounts of a department."""
+    shown = table("username", "name", "roles", "person_id", "state")
+    for each in _with(context, config, department, lambda accounts: accounts.accounts(department)):
+        state = "disabled" if each.disabled else "locked" if each.locked_until else "active"
+        words = say(f"gateway.{state}")
+        shown.add_row(each.username, each.name, " ".join(each.roles), each.subject, words)
+    Console(highlight=False).print(shown)
+
+
+@app.command("reset-password")
+def reset_password(
+    context: typer.Context, username: Username, *, department: Department, config: ConfigFile = None
+) -> None:
+    """Give an account a new first password, printed once; its sessions end."""
+    password = secrets.token_urlsafe(_GIVEN_BYTES)
+
+    async def reset(accounts: Accounts) -> None:
+        account = await _found(accounts, department, username)
+        await accounts.reset_password(department, account.id, password)
+
+    _with(context, config, department, reset)
+    _given(username, password)
+
+
+@app.command("disable-account")
+def disable_account(
+    context: typer.Context,
+    username: Username,
+    *,
+    department: Department,
+    enable: Annotated[bool, typer.Option("--enable")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Let nobody log in with an account, or let them again."""
+
+    async def disable(accounts: Accounts) -> None:
+        account = await _found(accounts, department, username)
+        await accounts.disable(department, account.id, disabled=not enable)
+
+    _with(context, config, department, disable)
+    typer.echo(say("gateway.enabled" if enable else "gateway.closed", username=username))
+
+
+@app.command("add-token")
+def add_token(
+    context: typer.Context,
+    title: Annotated[str, typer.Argument()],
+    *,
+    department: Department,
+    scope: Annotated[list[str], typer.Option(metavar="SCOPE")],
+    days: Annotated[int, typer.Option(min=1, max=366)] = 90,
+    config: ConfigFile = None,
+) -> None:
+    """Make a token for a system; it is printed once."""
+    unknown = sorted(set(scope) - set(SCOPES))
+    if unknown:
+        raise InvalidField(
+            say("gateway.scopes", unknown=", ".join(unknown), known=", ".join(SCOPES)), field="scope"
+        )
+    token, secret = _with(
+        context,
+        config,
+        department,
+        lambda accounts: accounts.create_token(department, "", title, scope, timedelta(days=days)),
+    )
+    Console(highlight=False).print(
+        facts([("token", secret), ("id", token.id), ("valid_until", moment(token.expires_at))])
+    )
+
+
+@app.command("tokens")
+def list_tokens(context: typer.Context, *, department: Department, config: ConfigFile = None) -> None:
+    """The tokens of a department."""
+    shown = table("id", "title", "scopes", "valid_until", "last_used", "state")
+    now = SystemClock().now()
+    for each in _with(context, config, department, lambda accounts: accounts.tokens(department)):
+        state = "revoked" if each.revoked_at else "expired" if each.expires_at <= now else "active"
+        scopes, until = " ".join(each.scopes), moment(each.expires_at)
+        shown.add_row(each.id, each.title, scopes, until, moment(each.seen_at), say(f"gateway.{state}"))
+    Console(highlight=False).print(shown)
+
+
+@app.command("revoke-token")
+def revoke_token(
+    context: typer.Context,
+    token: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    department: Department,
+    config: ConfigFile = None,
+) -> None:
+    """Revoke a token at once."""
+    _with(context, config, department, lambda accounts: accounts.revoke_token(department, token))
+    typer.echo(say("gateway.token_revoked", token=token))
+
+
+def _with(
+    context: typer.Context, config: Path | None, department: str, work: Callable[[Accounts], Awaitable[T]]
+) -> T:
+    """Work on the accounts of the gateway that the settings are of."""
+    settings = load(GatewaySettings, config or context.obj)
+    log.configure("WARNING")
+    if not settings.database_url:
+        raise ConfigurationError([say("gateway.no_store")])
+    if department not in {each.name for each in settings.departments}:
+        raise ConfigurationError([say("gateway.not_served", department=department)])
+    prepare(settings)
+    database = Database(settings.database_url)
+
+    async def done() -> T:
+        return await work(Accounts(database, SystemClock()))
+
+    try:
+        return asyncio.run(done())
+    finally:
+        database.close()
+
+
+async def _found(accounts: Accounts, department: str, username: str) -> Account:
+    for each in await accounts.accounts(department):
+        if each.username == username.strip().lower():
+            return each
+    raise NotFound(say("gateway.no_account", username=username), field="username")
+
+
+def _given(username: str, password: str) -> None:
+    Console(highlight=False).print(facts([("username", username), ("password", password)]))
+    typer.echo(say("gateway.given"))

@@ -67,7 +67,7 @@ class Gateway:
         self._database: Database | None = None
         api = None
         if settings.database_url:
-            migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+            prepare(settings)
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             callers = AccountCallers(Accounts(self._database, time))
@@ -123,6 +123,11 @@ class Gateway:
         await self.start()
         await asked.wait()
         await self.stop()
+
+
+def prepare(settings: GatewaySettings) -> None:
+    """Bring the gateway's tables to this version."""
+    migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
 
 
 def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:

@@ -298,9 +298,16 @@ class Accounts:
     # -- tokens ---------------------------------------------------------------------------------
 
     async def create_token(
-        self, session: Session, title: str, scopes: Sequence[str], lifetime: timedelta
+        self, department: str, created_by: str, title: str, scopes: Sequence[str], lifetime: timedelta
     ) -> tuple[Token, str]:
-        """A token for a system of the department; returns it and what its bearer shows, once.
+        """A token for a system of a department; returns it and what its bearer shows, once.
+
+        Args:
+            department: Whose system.
+            created_by: User name; empty for the operator of the gateway.
+            title: Which system.
+            scopes: What it is good for.
+            lifetime: From now.
 
         Raises:
             InvalidField: No title, no scope, or it would live for more than a year.
@@ -314,8 +321,8 @@ class Accounts:
         now = self._clock.now()
         secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         token = Token(
-            id=uuid_utils.uuid7().hex, department=session.account.department, title=title.strip(),
-            scopes=tuple(sorted(set(scopes))), created_by=session.account.username, created_at=now,
+            id=uuid_utils.uuid7().hex, department=department, title=title.strip(),
+            scopes=tuple(sorted(set(scopes))), created_by=created_by, created_at=now,
             expires_at=now + lifetime, revoked_at=None, seen_at=None,
         )  # fmt: skip
         await self._write(lambda connection: store.add_token(connection, token, _digest(secret)))

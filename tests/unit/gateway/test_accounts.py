@@ -220,16 +220,17 @@ def test_what_is_easy_to_guess_is_no_password(password: str) -> None:
 
 async def test_a_token_is_good_until_it_is_revoked_or_expires(accounts: Accounts, clock: ManualClock) -> None:
     """And belongs to one department."""
-    session, _ = await enter(accounts)
     day = timedelta(days=1)
-    token, secret = await accounts.create_token(session, "OA", ["cases:read", "cases:read"], day)
+    token, secret = await accounts.create_token(
+        "health.qinghe", "chen-hui", "OA", ["cases:read", "cases:read"], day
+    )
     assert (await accounts.token_of(secret)).scopes == ("cases:read",)
     with pytest.raises(NotFound):
         await accounts.revoke_token("market.qinghe", token.id)
     clock.advance(day)
     with pytest.raises(Unauthenticated):
         await accounts.token_of(secret)
-    token, secret = await accounts.create_token(session, "OA", ["cases:read"], day)
+    token, secret = await accounts.create_token("health.qinghe", "chen-hui", "OA", ["cases:read"], day)
     await accounts.revoke_token("health.qinghe", token.id)
     with pytest.raises(Unauthenticated):
         await accounts.token_of(secret)
@@ -239,13 +240,15 @@ async def test_a_token_is_good_until_it_is_revoked_or_expires(accounts: Accounts
         ("OA", ["cases:read"], day * 400),
     ):
         with pytest.raises(InvalidField):
-            await accounts.create_token(session, title, scopes, lifetime)
+            await accounts.create_token("health.qinghe", "chen-hui", title, scopes, lifetime)
 
 
 async def test_the_store_holds_nothing_that_opens(accounts: Accounts, database: Database) -> None:
     """Neither passwords nor what cookies and tokens are."""
-    session, cookie = await enter(accounts)
-    _, bearer = await accounts.create_token(session, "OA", ["cases:read"], timedelta(days=1))
+    _, cookie = await enter(accounts)
+    _, bearer = await accounts.create_token(
+        "health.qinghe", "chen-hui", "OA", ["cases:read"], timedelta(days=1)
+    )
     rows = database.read(
         lambda connection: [
             str(value)

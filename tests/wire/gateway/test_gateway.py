@@ -1,6 +1,7 @@
 """The gateway over real connections: to a node's port, to a registry, and from a browser."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -16,12 +17,13 @@ from services.common import healthcheck
 from services.common.clock import SystemClock
 from services.common.config import ConfigurationError
 from services.common.db import Database
+from services.common.errors import Unauthenticated
 from services.exchange import keys
 from services.exchange.keys import KeyRole
 from services.gateway import probes
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import CSRF_HEADER, csrf_of
-from services.gateway.accounts.model import Account
+from services.gateway.accounts.model import Account, NotKnown
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import DepartmentSettings, GatewaySettings
 
@@ -147,8 +149,8 @@ async def test_a_token_opens_the_interface(house: House, tmp_path: Path) -> None
         must_change=False, totp=False, locked_until=None, disabled=False, language="",
     )  # fmt: skip
     await accounts.create(person, "four words in a row")
-    session, cookie = await accounts.log_in("zhao", "four words in a row", origin="", agent="")
-    _, token = await accounts.create_token(session, "OA", ["directory:read"], timedelta(days=1))
+    _, cookie = await accounts.log_in("zhao", "four words in a row", origin="", agent="")
+    _, token = await accounts.create_token(NAME, "zhao", "OA", ["directory:read"], timedelta(days=1))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=30) as client:
         path = "/api/v1/departments"
         assert (await client.get(path)).status_code == 401
@@ -165,3 +167,43 @@ async def test_a_token_opens_the_interface(house: House, tmp_path: Path) -> None
         assert (await client.get("/api/v1/openapi.json")).json()["openapi"] == "3.1.0"
     database.close()
     await gateway.stop()
+
+
+async def test_the_operator_keeps_accounts_and_tokens(house: House, tmp_path: Path) -> None:
+    """By the command line, on the gateway's store: what it prints opens, until it is revoked."""
+    url = f"sqlite:///{tmp_path / 'gateway.sqlite'}"
+    department = house.gateway.settings.departments[0]
+    environment = {
+        **os.environ,
+        "LIANDONG_DEPARTMENTS": json.dumps([department.model_dump(mode="json")]),
+        "LIANDONG_DATABASE_URL": url,
+        "LIANDONG_LANG": "en",
+    }
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "services.cli.main", "gateway", *arguments, "--department", NAME]
+        found = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        return found.stdout
+
+    person = ("--subject", "zhao", "--name", "赵文博", "--role", "clerk")
+    given = await asyncio.to_thread(run, "add-account", "Zhao@health", *person)
+    password = next(line.split()[-1] for line in given.splitlines() if line.startswith("First password"))
+    made = await asyncio.to_thread(run, "add-token", "OA", "--scope", "directory:read")
+    token = next(line.split()[-1] for line in made.splitlines() if line.startswith("Token"))
+    database = Database(url)
+    accounts = Accounts(database, SystemClock())
+    session, _ = await accounts.log_in("zhao@health", password, origin="", agent="")
+    assert (session.account.name, session.account.must_change) == ("赵文博", True)
+    found = await accounts.token_of(token)
+    assert found.scopes == ("directory:read",)
+    assert "OA" in await asyncio.to_thread(run, "tokens")
+    assert "zhao@health" in await asyncio.to_thread(run, "accounts")
+    await asyncio.to_thread(run, "revoke-token", found.id)
+    await asyncio.to_thread(run, "disable-account", "zhao@health")
+    with pytest.raises(Unauthenticated):
+        await accounts.token_of(token)
+    with pytest.raises(NotKnown):
+        await accounts.log_in("zhao@health", password, origin="", agent="")
+    database.close()
