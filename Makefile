@@ -7,7 +7,7 @@ ARGS ?=
 # else each process that a test or the demo starts would compile all of our modules again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test collect test-deploy fmt lint types protos protos-check docs bench soak image lock clean
+.PHONY: help setup demo test collect walks test-deploy fmt lint types protos protos-check docs bench soak image lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -30,13 +30,17 @@ test: $(STAMP) ## All tests in their short form, but those on a container engine
 collect: $(STAMP) ## Load every test and run none: what pytest compiles for it is kept
 	@told=$$($(BIN)/pytest --collect-only -qqq) || { echo "$$told"; exit 1; }
 
+WALKS ?= 100
+walks: $(STAMP) ## A hundred random walks of each procedure; WALKS= says how many
+	LIANDONG_TEST_WALKS=$(WALKS) $(BIN)/pytest -m "not soak" tests/walks $(ARGS)
+
 test-deploy: $(STAMP) ## Build the image and run deploy/compose.yaml on a container engine
 	$(BIN)/pytest -m docker tests/deploy $(ARGS)
 
 fmt: $(STAMP) ## Format code and protos
 	$(BIN)/ruff format services tests deploy
 	$(BIN)/ruff check --fix --exit-zero --quiet services tests deploy
-	cd protos && ../$(BIN)/buf format -w --exclude-path buf
+	cd protos && ../$(BIN)/buf format -w --exclude-path buf --exclude-path google
 
 lint: $(STAMP) ## Lint code, floors and protos
 	$(BIN)/ruff format --check services tests deploy

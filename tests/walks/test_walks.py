@@ -7,6 +7,7 @@ for a while and come back, is folded by everyone to the same state: live, after 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ NAMES += [
 ]
 KINDS = sorted({kind for each in PROCEDURES.values() for act in each.acts.values() for kind in act.needs})
 OFFICES = [each.name for each in PROCEDURES.values() if OFFICE in each.roles]
+COUNT = int(os.environ.get("LIANDONG_TEST_WALKS", "10"))
 ROUNDS = 24
 LATEST_START = 6
 RECORDED_AT_ONCE = 400
@@ -71,8 +73,8 @@ def reopen(postgresql_url: str, tmp_path: Path) -> Iterator[Callable[[], Region]
 async def test_everyone_folds_to_the_same_state(
     reopen: Callable[[], Region], record_property: Callable[[str, object], None]
 ) -> None:
-    """Ten walks of every procedure; other ones each time."""
-    record_property("told", await everyone_agrees(reopen, 10))
+    """Ten walks of every procedure, or as many as are asked for; other ones each time."""
+    record_property("told", await everyone_agrees(reopen, COUNT))
 
 
 @pytest.mark.soak
