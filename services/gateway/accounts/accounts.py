@@ -97,7 +97,7 @@ class Accounts:
             wait = account.locked_until - now
             raise Locked(retry_after_ms=int(wait.total_seconds() * 1000))
         if not right or account.disabled:
-            await self._failed(account, known.failures + 1, origin)
+            await self._failed(account, origin)
             raise NotKnown
         acr = PASSWORD_ACR
         if account.totp:
@@ -107,7 +107,7 @@ class Accounts:
             )
             if not taken:
                 if code:
-                    await self._failed(account, known.failures + 1, origin)
+                    await self._failed(account, origin)
                 raise CodeWanted
             acr = TOTP_ACR
         return await self.begin(account, acr, origin=origin, agent=agent)
@@ -129,12 +129,17 @@ class Accounts:
         _log.info("account.session", account=account.username, acr=acr, origin=origin)
         return session, secret
 
-    async def _failed(self, account: Account, failures: int, origin: str) -> None:
-        lock = lock_after(failures)
-        until = 0 if lock is None else microseconds(self._clock.now() + lock)
-        await self._write(
-            lambda connection: store.change(connection, account.id, failures=failures, locked_until_us=until)
-        )
+    async def _failed(self, account: Account, origin: str) -> None:
+        now = self._clock.now()
+
+        def work(connection: Connection) -> int:
+            failures = store.count_failure(connection, account.id)
+            lock = lock_after(failures)
+            if lock is not None:
+                store.change(connection, account.id, locked_until_us=microseconds(now + lock))
+            return failures
+
+        failures = await self._write(work)
         _log.warning("account.failed", account=account.username, failures=failures, origin=origin)
 
     # -- sessions -------------------------------------------------------------------------------
@@ -208,7 +213,7 @@ class Accounts:
         if found is None:
             raise SessionOver
         if not await asyncio.to_thread(self._passwords.matches, found[1].password, old):
-            await self._failed(account, found[1].failures + 1, session.origin)
+            await self._failed(account, session.origin)
             raise NotKnown("The old password is not right.", field="old")
         if old == new:
             raise InvalidField("The new password is the old one.", field="password")

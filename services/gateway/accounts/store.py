@@ -27,13 +27,11 @@ class Secrets:
         password: The hash; empty for none.
         totp: The key in Base32; empty for none.
         totp_step: The step of the last code that was taken.
-        failures: Wrong passwords in a row.
     """
 
     password: str
     totp: str
     totp_step: int
-    failures: int
 
 
 def find(connection: Connection, username: str) -> tuple[Account, Secrets] | None:
@@ -69,6 +67,13 @@ def add(connection: Connection, account: Account, password: str, now: datetime) 
 def change(connection: Connection, account_id: str, **values: Any) -> None:
     """Set columns of an account."""
     connection.execute(sa.update(tables.accounts).where(_ACCOUNTS.id == account_id).values(**values))
+
+
+def count_failure(connection: Connection, account_id: str) -> int:
+    """One more wrong password in a row; returns how many, each counted though many come at once."""
+    counted = sa.update(tables.accounts).where(_ACCOUNTS.id == account_id)
+    counted = counted.values(failures=_ACCOUNTS.failures + 1)
+    return int(connection.execute(counted.returning(_ACCOUNTS.failures)).scalar_one())
 
 
 def take_step(connection: Connection, account_id: str, step: int) -> bool:
@@ -191,7 +196,7 @@ def account_of(row: Any) -> Account:
 
 
 def _secrets_of(row: Any) -> Secrets:
-    return Secrets(row.password, row.totp, row.totp_step, row.failures)
+    return Secrets(row.password, row.totp, row.totp_step)
 
 
 def _token_of(row: Any) -> Token:

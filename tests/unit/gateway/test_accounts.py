@@ -1,5 +1,6 @@
 """Accounts, sessions and tokens, on both databases."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -107,6 +108,16 @@ async def test_guessing_locks_the_account_for_longer_each_time(
     with pytest.raises(NotKnown):
         await enter(accounts, "guess")
     await enter(accounts)
+
+
+async def test_guesses_that_come_at_once_are_all_counted(accounts: Accounts) -> None:
+    """Nobody gains tries by asking in parallel."""
+    guesses = await asyncio.gather(
+        *(enter(accounts, "guess") for _ in range(FREE_FAILURES)), return_exceptions=True
+    )
+    assert {type(each) for each in guesses} == {NotKnown}
+    with pytest.raises(Locked):
+        await enter(accounts)
 
 
 async def test_a_session_ends_when_it_is_not_used_and_at_last_anyway(
