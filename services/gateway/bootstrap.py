@@ -59,11 +59,10 @@ class Gateway:
         self.settings = settings
         self.port = 0
         try:
-            probes = [Probe(each, settings.timeout_s) for each in settings.departments]
+            upstreams = {each.name: Upstream(each) for each in settings.departments}
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
-        self._upstreams = {each.name: Upstream(each) for each in settings.departments}
         self._database: Database | None = None
         api = None
         if settings.database_url:
@@ -71,8 +70,9 @@ class Gateway:
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             callers = AccountCallers(Accounts(self._database, time))
-            api = Api(callers, self._upstreams, _issuers(settings, time), limit)
-        app = create_app(Probes(probes), time, settings.language, api)
+            api = Api(callers, upstreams, _issuers(settings, time), limit)
+        probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
+        app = create_app(probes, time, settings.language, api)
         self._server = _Calm(
             uvicorn.Config(
                 app,
@@ -108,8 +108,6 @@ class Gateway:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
-        for upstream in self._upstreams.values():
-            await upstream.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)

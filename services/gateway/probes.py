@@ -8,21 +8,18 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any, Final
 
-import grpc.aio
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from liandong.oversight.v1 import oversight_service_pb2 as oversight
 from liandong.oversight.v1 import oversight_service_pb2_grpc as oversight_rpc
 
-from services.common.channel import open_channel, remote_errors
+from services.common.channel import remote_errors
 from services.common.errors import LiandongError
-from services.common.tls_watch import TlsWatch
-from services.gateway.settings import DepartmentSettings
 from services.gateway.status import DepartmentStatus, Link, LinkState, NodeState
+from services.gateway.upstream import Upstream
 
 KEPT_S: Final = 2.0
 """How long an answer is good for: visitors of the page must not become load on the nodes."""
-_CLOSING_S: Final = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -31,37 +28,28 @@ class Probe:
     """Asks about one department.
 
     Args:
-        settings: Which one, and where.
+        upstream: The way to it.
         timeout_s: How long an answer may take.
-
-    Raises:
-        OSError: A file of the gateway's identity cannot be read.
-        ValueError: They do not fit together.
     """
 
-    def __init__(self, settings: DepartmentSettings, timeout_s: float) -> None:
-        self._settings = settings
+    def __init__(self, upstream: Upstream, timeout_s: float) -> None:
+        self._upstream = upstream
+        self._settings = upstream.settings
         self._timeout_s = timeout_s
-        self._watch = TlsWatch(settings.tls)
         self._titles = ("", "")
-        self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def status(self) -> DepartmentStatus:
         """Ask node and registry."""
-        if self._watch.changed() is not None:
-            # a channel keeps the certificate that it was opened with
-            await self.close()
         node, link = await asyncio.gather(self._node(), self._link())
         return DepartmentStatus(self._settings.name, self._titles, node, link)
 
     async def close(self) -> None:
         """Close the channels; they are opened anew when needed."""
-        channels, self._channels = self._channels, {}
-        await asyncio.gather(*(channel.close(_CLOSING_S) for channel in channels.values()))
+        await self._upstream.close()
 
     async def _node(self) -> NodeState:
         settings = self._settings
-        stub: Any = health_pb2_grpc.HealthStub(self._channel(settings.address, settings.server_name))
+        stub: Any = health_pb2_grpc.HealthStub(self._upstream.channel())
         try:
             with remote_errors():
                 answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=self._timeout_s)
@@ -75,7 +63,7 @@ class Probe:
         settings = self._settings
         if not settings.registry:
             return Link(LinkState.NOT_ASKED)
-        channel = self._channel(settings.registry, settings.registry_server_name)
+        channel = self._upstream.channel(registry=True)
         stub: oversight_rpc.OversightServiceAsyncStub = oversight_rpc.OversightServiceStub(channel)
         try:
             with remote_errors():
@@ -97,11 +85,6 @@ class Probe:
         seen = state.last_seen_at.ToDatetime(UTC) if state.HasField("last_seen_at") else None
         link = LinkState.CONNECTED if state.connected else LinkState.DISCONNECTED
         return Link(link, seen, state.waiting)
-
-    def _channel(self, address: str, server_name: str) -> grpc.aio.Channel:
-        if address not in self._channels:
-            self._channels[address] = open_channel(address, self._settings.tls, server_name=server_name)
-        return self._channels[address]
 
 
 class Probes:
