@@ -22,6 +22,7 @@ from services.gateway.web.site import Site
 
 _TEXTS: Final = {
     HTTPStatus.NOT_FOUND: ("problem.not_found", "problem.not_found_text"),
+    HTTPStatus.FORBIDDEN: ("problem.forbidden", "problem.forbidden_text"),
     HTTPStatus.SERVICE_UNAVAILABLE: ("problem.unavailable", "problem.unavailable_text"),
     HTTPStatus.GATEWAY_TIMEOUT: ("problem.unavailable", "problem.unavailable_text"),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("problem.failed", "problem.failed_text"),

@@ -71,9 +71,19 @@ def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
+        administration,
+        directory_pages,
+        handling_rules,
         live_events,
+        registers,
+        sharing,
         status,
+        subjects,
         work,
     )
 
-    return (status.router, account.router, live_events.router, work.router)
+    areas = (
+        status, account, live_events, work, sharing, subjects, registers, administration, directory_pages,
+        handling_rules,
+    )  # fmt: skip
+    return tuple(each.router for each in areas)
