@@ -101,7 +101,7 @@ async def test_a_chain_is_adopted_and_ended(place: Place) -> None:
     await page.get_by_role("button", name="采用").first.click()
     await page.get_by_role("status").wait_for()
     await (
-        page.locator("main details", has=page.get_by_role("button", name="停用"))
+        page.locator("main details", has=page.locator("button", has_text="停用"))
         .first.locator("summary")
         .click()
     )

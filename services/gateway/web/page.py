@@ -295,7 +295,8 @@ SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
 
 
-async def _page(request: Request) -> Page:
+async def of(request: Request) -> Page:
+    """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
     secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
@@ -306,11 +307,15 @@ async def _page(request: Request) -> Page:
             session = None
     if session is not None:
         await site.directory.refresh(caller_of(session))
-    form = FormData()
+    return Page(request, site, session, FormData())
+
+
+async def _page(request: Request) -> Page:
+    page = await of(request)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
-        form = await request.form()
-    return Page(request, site, session, form)
+        page.form = await request.form()
+    return page
 
 
 def _own_form(page: Page) -> None:
