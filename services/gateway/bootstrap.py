@@ -22,8 +22,11 @@ from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import AccountCallers
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
+from services.gateway.evidence.bringing import Uploads
 from services.gateway.probes import Probe, Probes
 from services.gateway.rest.api import Api
+from services.gateway.rest.entrance import Entrance
+from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
@@ -70,7 +73,9 @@ class Gateway:
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             callers = AccountCallers(Accounts(self._database, time))
-            api = Api(callers, upstreams, _issuers(settings, time), limit)
+            entrance = Entrance(callers, upstreams, _issuers(settings, time), limit)
+            uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
+            api = Api(entrance, EvidenceRoutes(entrance, uploads))
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         app = create_app(probes, time, settings.language, api)
         self._server = _Calm(
