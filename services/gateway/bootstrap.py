@@ -23,8 +23,11 @@ from services.gateway.accounts.callers import AccountCallers
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
+from services.gateway.evidence.bringing import Uploads
 from services.gateway.probes import Probe, Probes
 from services.gateway.rest.api import Api
+from services.gateway.rest.entrance import Entrance
+from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
@@ -68,14 +71,17 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
-        calls = Calls(upstreams, _issuers(settings, time))
+        issuers = _issuers(settings, time)
+        calls = Calls(upstreams, issuers)
         api = accounts = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             accounts = Accounts(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            api = Api(AccountCallers(accounts), calls, limit)
+            entrance = Entrance(AccountCallers(accounts), upstreams, issuers, limit)
+            uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
+            api = Api(entrance, EvidenceRoutes(entrance, uploads))
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
