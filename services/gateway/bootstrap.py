@@ -22,11 +22,15 @@ from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import AccountCallers
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
+from services.gateway.calls import Calls
 from services.gateway.probes import Probe, Probes
 from services.gateway.rest.api import Api
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
+from services.gateway.web.directory import Directory
+from services.gateway.web.live import Live
+from services.gateway.web.site import Site, environment
 
 _DRAIN_S = 10
 _log = structlog.get_logger(__name__)
@@ -64,15 +68,26 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
-        api = None
+        calls = Calls(upstreams, _issuers(settings, time))
+        api = accounts = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
+            accounts = Accounts(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            callers = AccountCallers(Accounts(self._database, time))
-            api = Api(callers, upstreams, _issuers(settings, time), limit)
+            api = Api(AccountCallers(accounts), calls, limit)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
-        app = create_app(probes, time, settings.language, api)
+        site = Site(
+            statuses=probes,
+            clock=time,
+            language=settings.language,
+            accounts=accounts,
+            calls=calls,
+            directory=Directory(calls, time),
+            live=Live(calls),
+            templates=environment(),
+        )
+        app = create_app(site, api)
         self._server = _Calm(
             uvicorn.Config(
                 app,

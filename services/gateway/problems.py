@@ -39,9 +39,9 @@ _log = structlog.get_logger(__name__)
 
 def install(app: FastAPI) -> None:
     """Let every error of an app be answered here."""
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(LiandongError, _said)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(LiandongError, said)
+    app.add_exception_handler(Exception, failed)
 
 
 def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONResponse:
@@ -76,17 +76,20 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
     return JSONResponse(content, int(chosen), headers, media_type=MEDIA_TYPE)
 
 
-def _said(request: Request, error: Exception) -> JSONResponse:
+def said(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a service's refusal."""
     assert isinstance(error, LiandongError)
     return answer(error, getattr(request.state, "request_id", ""), getattr(error, "status", 0))
 
 
-def _refused(_request: Request, error: Exception) -> JSONResponse:
+def refused(_request: Request, error: Exception) -> JSONResponse:
+    """The answer where there is no such path or method."""
     assert isinstance(error, HTTPException)
     return _problem(error.status_code, headers=dict(error.headers or {}))
 
 
-def _failed(request: Request, error: Exception) -> JSONResponse:
+def failed(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a fault of ours."""
     _log.error("gateway.failed", path=request.url.path, exc_info=error)
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
