@@ -110,8 +110,8 @@ async def _lists(party: Party, channel: Any) -> dict[str, Question]:
         ("TO_DO", "registry-clerk"), ("TO_APPROVE", "leader-in-charge"), ("TO_SIGN_FOR", "registry-clerk"),
         ("WAITING", "registry-clerk"), ("SENT", "clerk"),
     ):  # fmt: skip
-        request = handling.ListWorkRequest(list=handling.WorkList.Value(f"WORK_LIST_{name}"))
-        asked[f"screen: {name.lower()}"] = (work.ListWork, request, role)
+        which = handling.WorkList.Value(f"WORK_LIST_{name}")
+        asked[f"screen: {name.lower()}"] = (work.ListWork, handling.ListWorkRequest(list=which), role)
     for name, request in {
         "by due time": cases.ListCasesRequest(),
         "by due time, second page": cases.ListCasesRequest(page_token=first.next_page_token),
@@ -129,8 +129,8 @@ async def _lists(party: Party, channel: Any) -> dict[str, Question]:
     )  # fmt: skip
     asked["screen: messages"] = (people.ListMessages, notices.ListMessagesRequest(), "liaison")
     case = await party.case(first.cases[0].case_id)
-    request = subjects.GetSubjectFileRequest(identifier=case.subjects[0].identifier, purpose="执法检查")
-    asked["subject: file"] = (SubjectServiceStub(channel).GetSubjectFile, request, "clerk")
+    about = subjects.GetSubjectFileRequest(identifier=case.subjects[0].identifier, purpose="执法检查")
+    asked["subject: file"] = (SubjectServiceStub(channel).GetSubjectFile, about, "clerk")
     return asked
 
 
