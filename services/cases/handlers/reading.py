@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from services.cases import bodies, parked, queries, views
 from services.cases.desk import Desk
 from services.cases.dossier import Dossier, Prove
+from services.cases.fragments import fragments
 from services.cases.handlers.audited import AuditedReads
 from services.cases.queries import CaseRow, Place, Wanted
 from services.cases.search import Found, search
@@ -136,7 +137,11 @@ class ReadingHandlers(AuditedReads):
 
         def work(connection: Connection) -> pb.SearchCasesResponse:
             found: list[Found] = search(connection, request.query, size)
-            return pb.SearchCasesResponse(cases=self._summaries(connection, found))
+            cases = self._summaries(connection, found)
+            matches = fragments(connection, found, request.query)
+            for each in cases:
+                each.match.CopyFrom(views.matched_text(matches[each.case_id]))
+            return pb.SearchCasesResponse(cases=cases)
 
         return await self._read("SearchCases", work, "", request.query)
 
