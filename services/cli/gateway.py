@@ -17,8 +17,8 @@ from services.common.clock import SystemClock
 from services.common.config import ConfigurationError, load
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound
-from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.model import Account
+from services.gateway.accounts.parts import Parts
 from services.gateway.bootstrap import Gateway, prepare
 from services.gateway.rest.scopes import SCOPES
 from services.gateway.settings import GatewaySettings
@@ -66,7 +66,7 @@ def add_account(
         id="", username=username, department=department, subject=subject, name=name, roles=tuple(role),
         certificate=certificate, must_change=True, totp=False, locked_until=None, disabled=False, language="",
     )  # fmt: skip
-    made = _with(context, config, department, lambda accounts: accounts.create(asked, password))
+    made = _with(context, config, department, lambda parts: parts.accounts.create(asked, password))
     _given(made.username, password)
 
 
@@ -74,7 +74,7 @@ def add_account(
 def list_accounts(context: typer.Context, *, department: Department, config: ConfigFile = None) -> None:
     """The accounts of a department."""
     shown = table("username", "name", "roles", "person_id", "state")
-    for each in _with(context, config, department, lambda accounts: accounts.accounts(department)):
+    for each in _with(context, config, department, lambda parts: parts.accounts.accounts(department)):
         state = "disabled" if each.disabled else "locked" if each.locked_until else "active"
         words = say(f"gateway.{state}")
         shown.add_row(each.username, each.name, " ".join(each.roles), each.subject, words)
@@ -88,9 +88,9 @@ def reset_password(
     """Give an account a new first password, printed once; its sessions end."""
     password = secrets.token_urlsafe(_GIVEN_BYTES)
 
-    async def reset(accounts: Accounts) -> None:
-        account = await _found(accounts, department, username)
-        await accounts.reset_password(department, account.id, password)
+    async def reset(parts: Parts) -> None:
+        account = await _found(parts, department, username)
+        await parts.accounts.reset_password(department, account.id, password)
 
     _with(context, config, department, reset)
     _given(username, password)
@@ -107,9 +107,9 @@ def disable_account(
 ) -> None:
     """Let nobody log in with an account, or let them again."""
 
-    async def disable(accounts: Accounts) -> None:
-        account = await _found(accounts, department, username)
-        await accounts.disable(department, account.id, disabled=not enable)
+    async def disable(parts: Parts) -> None:
+        account = await _found(parts, department, username)
+        await parts.accounts.disable(department, account.id, disabled=not enable)
 
     _with(context, config, department, disable)
     typer.echo(say("gateway.enabled" if enable else "gateway.closed", username=username))
@@ -135,7 +135,7 @@ def add_token(
         context,
         config,
         department,
-        lambda accounts: accounts.create_token(department, "", title, scope, timedelta(days=days)),
+        lambda parts: parts.tokens.create(department, title, scope, timedelta(days=days)),
     )
     Console(highlight=False).print(
         facts([("token", secret), ("id", token.id), ("valid_until", moment(token.expires_at))])
@@ -147,7 +147,7 @@ def list_tokens(context: typer.Context, *, department: Department, config: Confi
     """The tokens of a department."""
     shown = table("id", "title", "scopes", "valid_until", "last_used", "state")
     now = SystemClock().now()
-    for each in _with(context, config, department, lambda accounts: accounts.tokens(department)):
+    for each in _with(context, config, department, lambda parts: parts.tokens.all_of(department)):
         state = "revoked" if each.revoked_at else "expired" if each.expires_at <= now else "active"
         scopes, until = " ".join(each.scopes), moment(each.expires_at)
         shown.add_row(each.id, each.title, scopes, until, moment(each.seen_at), say(f"gateway.{state}"))
@@ -163,25 +163,48 @@ def revoke_token(
     config: ConfigFile = None,
 ) -> None:
     """Revoke a token at once."""
-    _with(context, config, department, lambda accounts: accounts.revoke_token(department, token))
+    _with(context, config, department, lambda parts: parts.tokens.revoke(department, token))
     typer.echo(say("gateway.token_revoked", token=token))
 
 
+@app.command("audit")
+def show_audit(
+    context: typer.Context,
+    *,
+    department: Annotated[str, typer.Option(metavar="NAME")] = "",
+    refused: Annotated[bool, typer.Option("--refused")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    config: ConfigFile = None,
+) -> None:
+    """What was done and refused at the gateway, the newest first."""
+    shown = table("at", "department", "username", "action", "about", "result", "origin", "times")
+    chosen = department or None
+    for each in _with(
+        context, config, department, lambda parts: parts.audit.read(chosen, refused=refused, limit=limit)
+    ):
+        event = each.event
+        shown.add_row(
+            moment(each.at), event.department, event.who, event.action, event.about, event.result, event.origin,
+            str(each.times),
+        )  # fmt: skip
+    Console(highlight=False).print(shown)
+
+
 def _with(
-    context: typer.Context, config: Path | None, department: str, work: Callable[[Accounts], Awaitable[T]]
+    context: typer.Context, config: Path | None, department: str, work: Callable[[Parts], Awaitable[T]]
 ) -> T:
     """Work on the accounts of the gateway that the settings are of."""
     settings = load(GatewaySettings, config or context.obj)
     log.configure("WARNING")
     if not settings.database_url:
         raise ConfigurationError([say("gateway.no_store")])
-    if department not in {each.name for each in settings.departments}:
+    if department and department not in {each.name for each in settings.departments}:
         raise ConfigurationError([say("gateway.not_served", department=department)])
     prepare(settings)
     database = Database(settings.database_url)
 
     async def done() -> T:
-        return await work(Accounts(database, SystemClock()))
+        return await work(Parts.over(database, SystemClock(), timedelta(days=settings.audit_days)))
 
     try:
         return asyncio.run(done())
@@ -189,8 +212,8 @@ def _with(
         database.close()
 
 
-async def _found(accounts: Accounts, department: str, username: str) -> Account:
-    for each in await accounts.accounts(department):
+async def _found(parts: Parts, department: str, username: str) -> Account:
+    for each in await parts.accounts.accounts(department):
         if each.username == username.strip().lower():
             return each
     raise NotFound(say("gateway.no_account", username=username), field="username")

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from services.common.clock import Clock
 from services.gateway import problems
+from services.gateway.audit import Audit
 from services.gateway.headers import SecurityHeaders
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose, words
 from services.gateway.rest.api import Api
@@ -38,7 +39,11 @@ class Statuses(Protocol):
 
 
 def create_app(
-    statuses: Statuses, clock: Clock, language: Language = "zh", api: Api | None = None
+    statuses: Statuses,
+    clock: Clock,
+    language: Language = "zh",
+    api: Api | None = None,
+    audit: Audit | None = None,
 ) -> ASGIApp:
     """The application.
 
@@ -47,6 +52,7 @@ def create_app(
         clock: The time.
         language: Spoken to browsers that ask for none we have.
         api: The services over REST; without one only the status is shown.
+        audit: Where refusals are noted.
     """
 
     @asynccontextmanager
@@ -55,7 +61,7 @@ def create_app(
         await statuses.close()
 
     app = FastAPI(title="Liandong", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
-    problems.install(app)
+    problems.install(app, audit)
     app.mount("/static", StaticFiles(directory=_FOLDER / "static"), name="static")
     if api is not None:
         api.install(app)

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -18,11 +19,12 @@ from services.common.db import Database
 from services.common.migrations import migrate
 from services.exchange.keys import load_sign_key
 from services.gateway.accounts import tables
-from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import AccountCallers
+from services.gateway.accounts.parts import Parts
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.probes import Probe, Probes
+from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
@@ -64,18 +66,21 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
+        self._parts: Parts | None = None
         api = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            callers = AccountCallers(Accounts(self._database, time))
+            self._parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
+            callers = AccountCallers(self._parts.accounts, self._parts.tokens)
             api = Api(callers, upstreams, _issuers(settings, time), limit)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
-        app = create_app(probes, time, settings.language, api)
+        app = create_app(probes, time, settings.language, api, self._parts.audit if self._parts else None)
         self._server = _Calm(
             uvicorn.Config(
-                app,
+                Proxies(app, settings.proxies),
+                proxy_headers=False,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -108,6 +113,8 @@ class Gateway:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+        if self._parts is not None:
+            await self._parts.audit.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)

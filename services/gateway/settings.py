@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from services.common.config import Section, Settings
 from services.common.telemetry import TelemetrySettings
 from services.common.tls import TlsFiles
+
+
+def _loopback() -> list[IPv4Network | IPv6Network]:
+    return [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
 
 
 class DepartmentSettings(Section):
@@ -57,6 +62,11 @@ class GatewaySettings(Settings):
             only the status is shown.
         calls_per_second: How often one caller may call, on average.
         calls_at_once: How often in one moment.
+        public_url: Where browsers reach it, such as `https://liandong.health.example`; its origin is the only one
+            that forms are taken from.
+        proxies: Addresses and networks of the proxies before it; what they say of browsers is believed, and
+            nobody else's word. This machine's own if not given.
+        audit_days: How long it is kept who logged in, what was refused, what was changed.
         listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
         language: Spoken to browsers that ask for none we have.
         timeout_s: How long a node or the registry may take to say how it is.
@@ -68,6 +78,9 @@ class GatewaySettings(Settings):
     database_url: str = ""
     calls_per_second: float = Field(default=20.0, gt=0, le=10_000)
     calls_at_once: int = Field(default=100, ge=1, le=100_000)
+    public_url: str = Field(default="", pattern=r"^(https?://[^/\s?#]+)?$")
+    proxies: list[IPvAnyNetwork] = Field(default_factory=_loopback)
+    audit_days: int = Field(default=183, ge=1, le=36_600)
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     language: Literal["zh", "en"] = "zh"
     timeout_s: float = Field(default=2.0, gt=0, le=30)

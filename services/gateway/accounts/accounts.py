@@ -1,17 +1,17 @@
-"""Logging in and out, passwords and codes, sessions and tokens.
+"""Logging in and out, passwords and codes, sessions.
 
-What a browser or a system holds is 32 random bytes; the store knows their SHA-256, so that a copy of it
-opens nothing. A log-in always begins a session of its own: what a browser held before is worth nothing.
+What a browser holds is 32 random bytes; the store knows their SHA-256, so that a copy of it opens nothing. A
+log-in always begins a session of its own: what a browser held before is worth nothing. Everything that
+changes something is noted in the audit in its own transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from datetime import datetime
+from typing import Final, ParamSpec, TypeVar
 
 import pyotp
 import structlog
@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from services.common.clock import Clock, microseconds
 from services.common.db import Database
-from services.common.errors import InvalidField, NotFound, Unauthenticated
+from services.common.errors import InvalidField, NotFound, Unavailable
 from services.common.faults import ConstraintBroken
 from services.gateway.accounts import store
 from services.gateway.accounts.model import (
@@ -32,38 +32,51 @@ from services.gateway.accounts.model import (
     NotKnown,
     Session,
     SessionOver,
-    Token,
     UsernameTaken,
     is_over,
     lock_after,
 )
 from services.gateway.accounts.passwords import Passwords, check_password
+from services.gateway.accounts.stored import SECRET_BYTES, SEEN_EVERY, Stored, digest_of
+from services.gateway.audit import OPERATOR, Audit, By, Event
+from services.gateway.rest.limits import RateLimit
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-TOKEN_PREFIX: Final = "liandong_"  # noqa: S105 - so that scanners of leaked secrets know it
-LONGEST_TOKEN: Final = timedelta(days=366)
-_SECRET_BYTES: Final = 32
+GUESSES_AT_ONCE: Final = 60
+"""Wrong passwords from one address before it has to wait, whichever accounts they were for."""
+_GUESSES_PER_SECOND: Final = 0.1
+_HASHING_AT_ONCE: Final = 2
+_MOST_HASHING: Final = 50
 _STEP_S: Final = 30
-_SEEN_EVERY: Final = timedelta(minutes=1)
 _MOST_TEXT: Final = 200
 
 _log = structlog.get_logger(__name__)
 
 
-class Accounts:
+class Accounts(Stored):
     """The accounts of one gateway.
 
     Args:
         database: The gateway's own.
         clock: The time.
         passwords: How they are hashed.
+        audit: Where it is noted.
     """
 
-    def __init__(self, database: Database, clock: Clock, passwords: Passwords | None = None) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        passwords: Passwords | None = None,
+        audit: Audit | None = None,
+    ) -> None:
+        super().__init__(database, clock, audit)
         self._passwords = passwords or Passwords()
+        self._guesses = RateLimit(_GUESSES_PER_SECOND, GUESSES_AT_ONCE)
+        self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
+        self._to_hash = 0
 
     # -- log-in ---------------------------------------------------------------------------------
 
@@ -83,21 +96,30 @@ class Accounts:
             NotKnown: User name or password are not right, or the account is disabled; nothing says which.
             Locked: Too many wrong passwords; says until when.
             CodeWanted: The password is right, and the code is missing or not right.
+            TooManyCalls: Too many wrong ones came from this address.
         """
+        self._guesses.check(origin)
         now = self._clock.now()
         found = await self._read(lambda connection: store.find(connection, username.strip().lower()))
         account, known = found or (None, None)
         stored = known.password if known is not None else ""
-        right = await asyncio.to_thread(self._passwords.matches, stored, password)
+        right = await self._slowly(self._passwords.matches, stored, password)
         if account is None or known is None:
+            # what was typed is not noted: it may have been the password
+            self._guesses.count(origin)
+            self.audit.refused(Event(action="log-in", result="NOT_KNOWN", origin=origin))
             _log.warning("account.unknown", origin=origin)
             raise NotKnown
         if account.locked_until is not None and now < account.locked_until:
             # judged after the comparison, so that a lock says nothing about the password
             wait = account.locked_until - now
+            self._guesses.count(origin)
+            self.audit.refused(
+                By(account.username, origin).event("log-in", account.department, "", Locked.reason)
+            )
             raise Locked(retry_after_ms=int(wait.total_seconds() * 1000))
         if not right or account.disabled:
-            await self._failed(account, origin)
+            await self._failed(account, "log-in", "DISABLED" if right else "NOT_KNOWN", origin)
             raise NotKnown
         acr = PASSWORD_ACR
         if account.totp:
@@ -107,7 +129,7 @@ class Accounts:
             )
             if not taken:
                 if code:
-                    await self._failed(account, origin)
+                    await self._failed(account, "log-in", CodeWanted.reason, origin)
                 raise CodeWanted
             acr = TOTP_ACR
         return await self.begin(account, acr, origin=origin, agent=agent)
@@ -115,7 +137,7 @@ class Accounts:
     async def begin(self, account: Account, acr: str, *, origin: str, agent: str) -> tuple[Session, str]:
         """Begin a session of somebody who was authenticated; returns it and what the cookie holds."""
         now = self._clock.now()
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = secrets.token_urlsafe(SECRET_BYTES)
         session = Session(
             id=uuid_utils.uuid7().hex, account=account, acr=acr, origin=origin[:_MOST_TEXT],
             agent=agent[:_MOST_TEXT], began_at=now, seen_at=now,
@@ -123,16 +145,21 @@ class Accounts:
 
         def work(connection: Connection) -> None:
             store.change(connection, account.id, failures=0, locked_until_us=0)
-            store.open_session(connection, session, _digest(secret))
+            store.open_session(connection, session, digest_of(secret))
+            by = By(account.username, session.origin)
+            self.audit.note(connection, by.event("log-in", account.department, acr))
 
         await self._write(work)
         _log.info("account.session", account=account.username, acr=acr, origin=origin)
         return session, secret
 
-    async def _failed(self, account: Account, origin: str) -> None:
+    async def _failed(self, account: Account, action: str, result: str, origin: str) -> None:
         now = self._clock.now()
+        self._guesses.count(origin)
 
         def work(connection: Connection) -> int:
+            event = By(account.username, origin).event(action, account.department, "", result)
+            self.audit.note(connection, event)
             failures = store.count_failure(connection, account.id)
             lock = lock_after(failures)
             if lock is not None:
@@ -151,10 +178,10 @@ class Accounts:
             SessionOver: It is over, was ended, or never was.
         """
         now = self._clock.now()
-        session = await self._read(lambda connection: store.find_session(connection, _digest(secret)))
+        session = await self._read(lambda connection: store.find_session(connection, digest_of(secret)))
         if session is None or session.account.disabled or is_over(session.began_at, session.seen_at, now):
             raise SessionOver
-        if now - session.seen_at >= _SEEN_EVERY:
+        if now - session.seen_at >= SEEN_EVERY:
             await self._write(lambda connection: store.seen_session(connection, session.id, now))
         return session
 
@@ -164,14 +191,38 @@ class Accounts:
         found = await self._read(lambda connection: store.list_sessions(connection, account_id))
         return [each for each in found if not is_over(each.began_at, each.seen_at, now)]
 
-    async def end(self, account_id: str, only: Sequence[str] = (), but: str = "") -> int:
-        """End sessions of an account: these, or all, or all but one; returns how many."""
-        return await self._write(lambda connection: store.end_sessions(connection, account_id, only, but))
+    async def end(
+        self, account_id: str, only: Sequence[str] = (), but: str = "", *, by: By | None = None
+    ) -> int:
+        """End sessions of an account: these, or all, or all but one; returns how many.
+
+        Args:
+            account_id: Whose.
+            only: Ids; none for all.
+            but: An id that stays.
+            by: Who ends them; the account itself if not said.
+        """
+
+        def work(connection: Connection) -> int:
+            ended = store.end_sessions(connection, account_id, only, but)
+            found = store.get(connection, account_id)
+            if ended and found is not None:
+                account = found[0]
+                who = by or By(account.username)
+                self.audit.note(connection, who.event("session.end", account.department, account.username))
+            return ended
+
+        return await self._write(work)
 
     # -- accounts -------------------------------------------------------------------------------
 
-    async def create(self, account: Account, password: str) -> Account:
+    async def create(self, account: Account, password: str, by: By = OPERATOR) -> Account:
         """Add an account; its id is given here.
+
+        Args:
+            account: What it is to be.
+            password: The first one; empty if it is entered another way only.
+            by: Who adds it.
 
         Raises:
             UsernameTaken: There is one of this name.
@@ -189,10 +240,16 @@ class Accounts:
         hashed = ""
         if password:
             check_password(password, username, account.name)
-            hashed = await asyncio.to_thread(self._passwords.hashed, password)
+            hashed = await self._slowly(self._passwords.hashed, password)
         now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            store.add(connection, made, hashed, now)
+            about = f"{made.username} {' '.join(made.roles)}"
+            self.audit.note(connection, by.event("account.add", made.department, about))
+
         try:
-            await self._write(lambda connection: store.add(connection, made, hashed, now))
+            await self._write(work)
         except ConstraintBroken:
             raise UsernameTaken(field="username") from None
         return made
@@ -212,21 +269,24 @@ class Accounts:
         found = await self._read(lambda connection: store.get(connection, account.id))
         if found is None:
             raise SessionOver
-        if not await asyncio.to_thread(self._passwords.matches, found[1].password, old):
-            await self._failed(account, session.origin)
+        if not await self._slowly(self._passwords.matches, found[1].password, old):
+            await self._failed(account, "password.change", "NOT_KNOWN", session.origin)
             raise NotKnown("The old password is not right.", field="old")
         if old == new:
             raise InvalidField("The new password is the old one.", field="password")
         check_password(new, account.username, account.name)
-        hashed = await asyncio.to_thread(self._passwords.hashed, new)
+        hashed = await self._slowly(self._passwords.hashed, new)
 
         def work(connection: Connection) -> None:
             store.change(connection, account.id, password=hashed, must_change=False, failures=0)
             store.end_sessions(connection, account.id, but=session.id)
+            self.audit.note(connection, _of(session).event("password.change", account.department))
 
         await self._write(work)
 
-    async def reset_password(self, department: str, account_id: str, password: str) -> None:
+    async def reset_password(
+        self, department: str, account_id: str, password: str, by: By = OPERATOR
+    ) -> None:
         """Give an account a password that has to be changed at the next log-in; all its sessions end.
 
         Raises:
@@ -235,34 +295,31 @@ class Accounts:
         """
         account = await self._of(department, account_id)
         check_password(password, account.username, account.name)
-        hashed = await asyncio.to_thread(self._passwords.hashed, password)
+        hashed = await self._slowly(self._passwords.hashed, password)
 
         def work(connection: Connection) -> None:
             store.change(
-                connection,
-                account_id,
-                password=hashed,
-                must_change=True,
-                failures=0,
-                locked_until_us=0,
-                totp="",
-            )
+                connection, account_id, password=hashed, must_change=True, failures=0, locked_until_us=0, totp=""
+            )  # fmt: skip
             store.end_sessions(connection, account_id)
+            self.audit.note(connection, by.event("account.reset", department, account.username))
 
         await self._write(work)
 
-    async def disable(self, department: str, account_id: str, *, disabled: bool) -> None:
+    async def disable(self, department: str, account_id: str, *, disabled: bool, by: By = OPERATOR) -> None:
         """Let nobody log in with an account, or let them again; sessions that run end.
 
         Raises:
             NotFound: The department has no such account.
         """
-        await self._of(department, account_id)
+        account = await self._of(department, account_id)
 
         def work(connection: Connection) -> None:
             store.change(connection, account_id, disabled=disabled)
             if disabled:
                 store.end_sessions(connection, account_id)
+            action = "account.disable" if disabled else "account.enable"
+            self.audit.note(connection, by.event(action, department, account.username))
 
         await self._write(work)
 
@@ -290,88 +347,49 @@ class Accounts:
             key = pyotp.parse_uri(uri).secret
         except ValueError:
             raise InvalidField("This is no key of an authenticator.", field="uri") from None
+        account = session.account
         step = _step_of(key, code, self._clock.now())
         if step is None:
             raise InvalidField("The code does not belong to this key.", field="code")
 
         def work(connection: Connection) -> None:
-            store.change(connection, session.account.id, totp=key, totp_step=step)
-            store.end_sessions(connection, session.account.id, but=session.id)
+            store.change(connection, account.id, totp=key, totp_step=step)
+            store.end_sessions(connection, account.id, but=session.id)
+            self.audit.note(connection, _of(session).event("authenticator.set", account.department))
 
         await self._write(work)
 
-    # -- tokens ---------------------------------------------------------------------------------
-
-    async def create_token(
-        self, department: str, created_by: str, title: str, scopes: Sequence[str], lifetime: timedelta
-    ) -> tuple[Token, str]:
-        """A token for a system of a department; returns it and what its bearer shows, once.
-
-        Args:
-            department: Whose system.
-            created_by: User name; empty for the operator of the gateway.
-            title: Which system.
-            scopes: What it is good for.
-            lifetime: From now.
+    async def end_totp(self, session: Session, password: str) -> None:
+        """No code is wanted any more; every other session of the account ends.
 
         Raises:
-            InvalidField: No title, no scope, or it would live for more than a year.
+            NotKnown: The password is not right.
         """
-        if not title.strip() or len(title) > _MOST_TEXT:
-            raise InvalidField("A token says for which system it is.", field="title")
-        if not scopes:
-            raise InvalidField("A token is good for something.", field="scopes")
-        if not timedelta(0) < lifetime <= LONGEST_TOKEN:
-            raise InvalidField("A token lives for at most a year.", field="expires_at")
-        now = self._clock.now()
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-        token = Token(
-            id=uuid_utils.uuid7().hex, department=department, title=title.strip(),
-            scopes=tuple(sorted(set(scopes))), created_by=created_by, created_at=now,
-            expires_at=now + lifetime, revoked_at=None, seen_at=None,
-        )  # fmt: skip
-        await self._write(lambda connection: store.add_token(connection, token, _digest(secret)))
-        return token, secret
+        account = session.account
+        found = await self._read(lambda connection: store.get(connection, account.id))
+        if found is None:
+            raise SessionOver
+        if not await self._slowly(self._passwords.matches, found[1].password, password):
+            await self._failed(account, "authenticator.end", "NOT_KNOWN", session.origin)
+            raise NotKnown("The password is not right.", field="password")
 
-    async def token_of(self, secret: str) -> Token:
-        """The token that a bearer shows.
+        def work(connection: Connection) -> None:
+            store.change(connection, account.id, totp="")
+            store.end_sessions(connection, account.id, but=session.id)
+            self.audit.note(connection, _of(session).event("authenticator.end", account.department))
 
-        Raises:
-            Unauthenticated: It is not known, revoked or expired.
-        """
-        now = self._clock.now()
-        token = await self._read(lambda connection: store.find_token(connection, _digest(secret)))
-        if token is None or token.revoked_at is not None or now >= token.expires_at:
-            raise Unauthenticated("The token is not known, or no longer good.")
-        if token.seen_at is None or now - token.seen_at >= _SEEN_EVERY:
-            await self._write(lambda connection: store.seen_token(connection, token.id, now))
-        return token
+        await self._write(work)
 
-    async def tokens(self, department: str) -> list[Token]:
-        """A department's tokens."""
-        return await self._read(lambda connection: store.list_tokens(connection, department))
-
-    async def revoke_token(self, department: str, token_id: str) -> None:
-        """Revoke a token.
-
-        Raises:
-            NotFound: The department has no such token that was good.
-        """
-        now = self._clock.now()
-        if not await self._write(
-            lambda connection: store.revoke_token(connection, department, token_id, now)
-        ):
-            raise NotFound("There is no such token.", field="token")
-
-    async def _read(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.to_thread(self._database.read, work)
-
-    async def _write(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.to_thread(self._database.write, work)
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    async def _slowly(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Hash or compare: few at once, so that a flood of log-ins takes neither memory nor threads."""
+        if self._to_hash >= _MOST_HASHING:
+            raise Unavailable("Too many log in at once; try again.", retry_after_ms=1000)
+        self._to_hash += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(work, *args, **kwargs)
+        finally:
+            self._to_hash -= 1
 
 
 def _step_of(key: str, code: str, now: datetime) -> int | None:
@@ -382,3 +400,8 @@ def _step_of(key: str, code: str, now: datetime) -> int | None:
         if secrets.compare_digest(totp.at(step * _STEP_S), code.strip().replace(" ", "")):
             return step
     return None
+
+
+def _of(session: Session) -> By:
+    """Who changes something of their own."""
+    return By(session.account.username, session.origin)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from services.common.errors import LiandongError, Unauthenticated
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.model import TOKEN_ACR, Session
+from services.gateway.accounts.tokens import Tokens
 from services.gateway.callers import Caller
 from services.gateway.rest.scopes import SCOPES
 
@@ -45,10 +46,12 @@ class AccountCallers:
 
     Args:
         accounts: The gateway's.
+        tokens: Likewise.
     """
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, tokens: Tokens) -> None:
         self._accounts = accounts
+        self._tokens = tokens
 
     async def caller_of(self, request: Request) -> Caller:
         """Who calls.
@@ -60,10 +63,11 @@ class AccountCallers:
         """
         kind, _, secret = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and secret:
-            token = await self._accounts.token_of(secret.strip())
+            token = await self._tokens.token_of(secret.strip())
             return Caller(
                 department=token.department, subject=f"token-{token.id}", name=token.title, roles=("system",),
                 acr=TOKEN_ACR, service=True, scopes=frozenset(token.scopes), key=f"token/{token.id}",
+                who=token.id,
             )  # fmt: skip
         session = await self.session_of(request)
         if session.account.must_change:
@@ -94,6 +98,7 @@ def caller_of(session: Session) -> Caller:
     return Caller(
         department=account.department, subject=account.subject, name=account.name, roles=account.roles,
         acr=session.acr, certificate=account.certificate, scopes=_ALL, key=f"account/{account.id}",
+        who=account.username,
     )  # fmt: skip
 
 

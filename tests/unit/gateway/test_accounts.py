@@ -13,7 +13,7 @@ from services.common.clock import ManualClock
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound, Unauthenticated
 from services.gateway.accounts import tables
-from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.accounts import GUESSES_AT_ONCE, Accounts
 from services.gateway.accounts.model import (
     FREE_FAILURES,
     IDLE,
@@ -30,6 +30,8 @@ from services.gateway.accounts.model import (
     WeakPassword,
 )
 from services.gateway.accounts.passwords import Passwords, check_password
+from services.gateway.accounts.tokens import Tokens
+from services.gateway.rest.limits import TooManyCalls
 from tests.builders.ledger import MONDAY
 
 PASSWORD = "four words in a row"
@@ -61,6 +63,12 @@ async def accounts(database: Database, clock: ManualClock) -> Accounts:
     made = Accounts(database, clock, Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)))
     await made.create(CHEN, PASSWORD)
     return made
+
+
+@pytest.fixture
+def tokens(database: Database, clock: ManualClock) -> Tokens:
+    """Systems' tokens."""
+    return Tokens(database, clock)
 
 
 async def enter(accounts: Accounts, password: str = PASSWORD, code: str = "") -> tuple[Session, str]:
@@ -229,37 +237,35 @@ def test_what_is_easy_to_guess_is_no_password(password: str) -> None:
         check_password(password, "chen-hui@health.qinghe", "陈慧")
 
 
-async def test_a_token_is_good_until_it_is_revoked_or_expires(accounts: Accounts, clock: ManualClock) -> None:
+async def test_a_token_is_good_until_it_is_revoked_or_expires(tokens: Tokens, clock: ManualClock) -> None:
     """And belongs to one department."""
     day = timedelta(days=1)
-    token, secret = await accounts.create_token(
-        "health.qinghe", "chen-hui", "OA", ["cases:read", "cases:read"], day
-    )
-    assert (await accounts.token_of(secret)).scopes == ("cases:read",)
+    token, secret = await tokens.create("health.qinghe", "OA", ["cases:read", "cases:read"], day)
+    assert (await tokens.token_of(secret)).scopes == ("cases:read",)
     with pytest.raises(NotFound):
-        await accounts.revoke_token("market.qinghe", token.id)
+        await tokens.revoke("market.qinghe", token.id)
     clock.advance(day)
     with pytest.raises(Unauthenticated):
-        await accounts.token_of(secret)
-    token, secret = await accounts.create_token("health.qinghe", "chen-hui", "OA", ["cases:read"], day)
-    await accounts.revoke_token("health.qinghe", token.id)
+        await tokens.token_of(secret)
+    token, secret = await tokens.create("health.qinghe", "OA", ["cases:read"], day)
+    await tokens.revoke("health.qinghe", token.id)
     with pytest.raises(Unauthenticated):
-        await accounts.token_of(secret)
+        await tokens.token_of(secret)
     for title, scopes, lifetime in (
         ("", ["cases:read"], day),
         ("OA", [], day),
         ("OA", ["cases:read"], day * 400),
     ):
         with pytest.raises(InvalidField):
-            await accounts.create_token("health.qinghe", "chen-hui", title, scopes, lifetime)
+            await tokens.create("health.qinghe", title, scopes, lifetime)
 
 
-async def test_the_store_holds_nothing_that_opens(accounts: Accounts, database: Database) -> None:
+async def test_the_store_holds_nothing_that_opens(
+    accounts: Accounts, tokens: Tokens, database: Database
+) -> None:
     """Neither passwords nor what cookies and tokens are."""
     _, cookie = await enter(accounts)
-    _, bearer = await accounts.create_token(
-        "health.qinghe", "chen-hui", "OA", ["cases:read"], timedelta(days=1)
-    )
+    _, bearer = await tokens.create("health.qinghe", "OA", ["cases:read"], timedelta(days=1))
     rows = database.read(
         lambda connection: [
             str(value)
@@ -272,3 +278,50 @@ async def test_the_store_holds_nothing_that_opens(accounts: Accounts, database: 
     for secret in (PASSWORD, cookie, bearer):
         assert secret not in text
     assert "$argon2id$" in text
+
+
+async def test_who_came_in_and_who_did_not_is_noted(accounts: Accounts) -> None:
+    """With the account where there is one; what was typed for an unknown one might be a password."""
+    session, _ = await enter(accounts)
+    for username in ("chen-hui@health.qinghe", "my secret, typed into the wrong field"):
+        with pytest.raises(NotKnown):
+            await accounts.log_in(username, "guess", origin="192.0.2.9", agent="")
+    await accounts.change_password(session, PASSWORD, "another four words")
+    await accounts.end(session.account.id, [session.id])
+    rows = [each.event for each in await accounts.audit.read()]
+    assert [(each.action, each.who, each.result, each.origin) for each in reversed(rows)] == [
+        ("account.add", "operator", "ok", ""),
+        ("log-in", "chen-hui@health.qinghe", "ok", "192.0.2.7"),
+        ("log-in", "chen-hui@health.qinghe", "NOT_KNOWN", "192.0.2.9"),
+        ("password.change", "chen-hui@health.qinghe", "ok", "192.0.2.7"),
+        ("session.end", "chen-hui@health.qinghe", "ok", ""),
+        ("log-in", "", "NOT_KNOWN", "192.0.2.9"),
+    ]
+
+
+async def test_one_address_cannot_try_a_password_on_everybody(accounts: Accounts) -> None:
+    """After so many wrong ones it waits, whichever accounts they were for; other addresses do not."""
+    for number in range(GUESSES_AT_ONCE):
+        with pytest.raises(NotKnown):
+            await accounts.log_in(f"person-{number}", "Spring2026!", origin="192.0.2.9", agent="")
+    with pytest.raises(TooManyCalls) as caught:
+        await accounts.log_in("chen-hui@health.qinghe", PASSWORD, origin="192.0.2.9", agent="")
+    assert caught.value.retry_after_ms > 0
+    await enter(accounts)
+
+
+async def test_an_authenticator_is_taken_off_with_the_password(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    """Not by whoever found an open session."""
+    session, _ = await enter(accounts)
+    uri = await accounts.begin_totp(session)
+    totp = pyotp.parse_uri(uri)
+    assert isinstance(totp, pyotp.TOTP)
+    await accounts.confirm_totp(session, uri, totp.at(clock.now()))
+    with pytest.raises(NotKnown):
+        await accounts.end_totp(session, "guess")
+    with pytest.raises(CodeWanted):
+        await enter(accounts)
+    await accounts.end_totp(session, PASSWORD)
+    await enter(accounts)

@@ -24,6 +24,7 @@ from services.gateway import probes
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import CSRF_HEADER, csrf_of
 from services.gateway.accounts.model import Account, NotKnown
+from services.gateway.accounts.tokens import Tokens
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import DepartmentSettings, GatewaySettings
 
@@ -150,7 +151,7 @@ async def test_a_token_opens_the_interface(house: House, tmp_path: Path) -> None
     )  # fmt: skip
     await accounts.create(person, "four words in a row")
     _, cookie = await accounts.log_in("zhao", "four words in a row", origin="", agent="")
-    _, token = await accounts.create_token(NAME, "zhao", "OA", ["directory:read"], timedelta(days=1))
+    _, token = await Tokens(database, SystemClock()).create(NAME, "OA", ["directory:read"], timedelta(days=1))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=30) as client:
         path = "/api/v1/departments"
         assert (await client.get(path)).status_code == 401
@@ -196,14 +197,15 @@ async def test_the_operator_keeps_accounts_and_tokens(house: House, tmp_path: Pa
     accounts = Accounts(database, SystemClock())
     session, _ = await accounts.log_in("zhao@health", password, origin="", agent="")
     assert (session.account.name, session.account.must_change) == ("赵文博", True)
-    found = await accounts.token_of(token)
+    tokens = Tokens(database, SystemClock())
+    found = await tokens.token_of(token)
     assert found.scopes == ("directory:read",)
     assert "OA" in await asyncio.to_thread(run, "tokens")
     assert "zhao@health" in await asyncio.to_thread(run, "accounts")
     await asyncio.to_thread(run, "revoke-token", found.id)
     await asyncio.to_thread(run, "disable-account", "zhao@health")
     with pytest.raises(Unauthenticated):
-        await accounts.token_of(token)
+        await tokens.token_of(token)
     with pytest.raises(NotKnown):
         await accounts.log_in("zhao@health", password, origin="", agent="")
     database.close()

@@ -1,0 +1,61 @@
+"""Proxies before the gateway: which are believed, and what they say.
+
+TLS for browsers ends at a proxy, so the browser's address, its scheme and its certificate come as headers, which
+anybody can send. They are believed only from the addresses that the operator names, and who the peer of the
+connection is stays known beside what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+Network = IPv4Network | IPv6Network
+
+_PEER: Final = "liandong.peer"
+
+
+class Proxies:
+    """Notes who the peer is, then lets a believed one speak for the browser (X-Forwarded-For, X-Forwarded-Proto).
+
+    Args:
+        app: What answers.
+        networks: Whose word is taken.
+    """
+
+    def __init__(self, app: ASGIApp, networks: Sequence[Network]) -> None:
+        self._networks = tuple(networks)
+        # uvicorn has types of its own for the same protocol
+        own: Any = app
+        self._believing: Any = ProxyHeadersMiddleware(own, [str(each) for each in networks])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] in {"http", "websocket"}:
+            client = scope.get("client")
+            scope[_PEER] = client is not None and is_within(client[0], self._networks)
+        await self._believing(scope, receive, send)
+
+
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address is of one of the networks."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found.version == each.version and found in each for each in networks)
+
+
+def through_proxy(request: Request) -> bool:
+    """Whether the connection came from a proxy that is believed."""
+    return bool(request.scope.get(_PEER, False))
+
+
+def origin_of(request: Request) -> str:
+    """The browser's address, as far as it is known."""
+    return request.client.host if request.client is not None else ""
