@@ -14,6 +14,7 @@ from services.cases.entry import Entry
 from services.cases.queries import CaseRow, Link, Parties
 from services.common.clock import microseconds
 from services.common.errors import NotFound
+from services.common.title import Title
 from services.exchange import letters
 from services.exchange.department import Department
 from services.exchange.digests import sha256
@@ -23,7 +24,7 @@ from services.procedures.admit import permitted
 from services.procedures.calendar import NEVER, Calendar
 from services.procedures.deadlines import due_time, explain
 from services.procedures.law import Law
-from services.procedures.model import ObligationRule, Procedure, Title
+from services.procedures.model import ObligationRule, Procedure
 from services.procedures.obligation import Limit, Obligation, Unit
 
 _NEVER_US: Final = microseconds(NEVER)

@@ -14,12 +14,13 @@ from services.common import engines
 from services.common.bulk import Bulk
 from services.common.clock import microseconds
 from services.common.db import Database
+from services.common.title import Title
 from services.exchange.directory import Directory
 from services.procedures.calendar import Calendar
 from services.procedures.case import CaseState, dumps
 from services.procedures.facts import Urgency
 from services.procedures.law import Law
-from services.procedures.model import Act, Mark, ObligationRule, Procedure, Title
+from services.procedures.model import Act, Mark, ObligationRule, Procedure
 from services.procedures.obligation import Limit, Obligation, Outcome, Unit
 from services.registry import tables
 from services.registry.obligation_index import index_row

@@ -5,7 +5,8 @@ from importlib import resources
 from pathlib import Path
 
 from services import procedures as procedures_package
-from services.cases.titles import (
+from services.cli.texts import catalogue
+from services.common.titles import (
     body_messages,
     field_title,
     material_title,
@@ -13,7 +14,6 @@ from services.cases.titles import (
     short_name,
     value_title,
 )
-from services.cli.texts import catalogue
 from services.procedures.checker import PERSON_ROLES
 from services.procedures.loader import load
 
@@ -36,7 +36,7 @@ def test_no_field_and_no_choice_of_a_body_lacks_a_title() -> None:
 def test_no_title_is_left_of_what_is_gone() -> None:
     """Each entry of the catalogue names a field or a choice that there is."""
     entries_of = tomllib.loads(
-        resources.files("services.cases").joinpath("titles.toml").read_text(encoding="utf-8")
+        resources.files("services.common").joinpath("titles.toml").read_text(encoding="utf-8")
     )
     messages = {message.name: message for message in body_messages()}
     names = {field.name for message in messages.values() for field in message.fields}

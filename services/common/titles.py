@@ -11,14 +11,14 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor
 from liandong.cases.v1 import case_service_pb2
 
-from services.procedures.model import Title
+from services.common.title import Title
 
 _OWN: Final = "liandong."
 
 
 @cache
 def _catalogue() -> Mapping[str, Any]:
-    text = resources.files("services.cases").joinpath("titles.toml").read_text(encoding="utf-8")
+    text = resources.files("services.common").joinpath("titles.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
