@@ -19,7 +19,20 @@ _LONGEST_LOCK: Final = timedelta(minutes=30)
 
 PASSWORD_ACR: Final = "urn:liandong:acr:password"  # noqa: S105 - a name
 TOTP_ACR: Final = "urn:liandong:acr:password-totp"
+OPENID_ACR: Final = "urn:liandong:acr:openid"
+CERTIFICATE_ACR: Final = "urn:liandong:acr:certificate"
 TOKEN_ACR: Final = "urn:liandong:acr:token"  # noqa: S105 - a name
+
+
+ADMINISTRATOR: Final = "system-administrator"
+"""The role that keeps a department's accounts and tokens at the gateway; in cases it may do nothing."""
+AUDITOR: Final = "auditor"
+ROLES: Final = frozenset({
+    "clerk", "registry-clerk", "section-head", "legal-reviewer", "duty-officer", "leader-in-charge", "principal",
+    "liaison", "officer", "head", "deputy-head", "director", "coordinator", "monitor", "commander", AUDITOR,
+    ADMINISTRATOR,
+})  # fmt: skip
+"""Roles that an account can have."""
 
 
 class NotKnown(Unauthenticated):
