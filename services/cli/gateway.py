@@ -17,7 +17,9 @@ from services.common.clock import SystemClock
 from services.common.config import ConfigurationError, load
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound
-from services.gateway.accounts.model import Account
+from services.gateway.accounts.certificates import parse, shown
+from services.gateway.accounts.identity_store import Identity
+from services.gateway.accounts.model import ROLES, Account
 from services.gateway.accounts.parts import Parts
 from services.gateway.bootstrap import Gateway, prepare
 from services.gateway.rest.scopes import SCOPES
@@ -61,6 +63,10 @@ def add_account(
     config: ConfigFile = None,
 ) -> None:
     """Add an account; its first password is printed once."""
+    unknown = sorted(set(role) - ROLES)
+    if unknown:
+        known = ", ".join(sorted(ROLES))
+        raise InvalidField(say("gateway.roles", unknown=", ".join(unknown), known=known), field="role")
     password = secrets.token_urlsafe(_GIVEN_BYTES)
     asked = Account(
         id="", username=username, department=department, subject=subject, name=name, roles=tuple(role),
@@ -113,6 +119,65 @@ def disable_account(
 
     _with(context, config, department, disable)
     typer.echo(say("gateway.enabled" if enable else "gateway.closed", username=username))
+
+
+@app.command("add-identity")
+def add_identity(
+    context: typer.Context,
+    username: Username,
+    *,
+    department: Department,
+    certificate: Annotated[Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False)] = None,
+    openid: Annotated[str, typer.Option(metavar="SUBJECT")] = "",
+    config: ConfigFile = None,
+) -> None:
+    """Let a certificate, or somebody of the OpenID provider, open an account, too."""
+    identity = _identity(context, config, certificate, openid)
+
+    async def add(parts: Parts) -> None:
+        account = await _found(parts, department, username)
+        await parts.identities.add(department, account.id, *identity)
+
+    _with(context, config, department, add)
+    typer.echo(say("gateway.identity_added", username=username, identity=identity[2]))
+
+
+@app.command("identities")
+def list_identities(
+    context: typer.Context, username: Username, *, department: Department, config: ConfigFile = None
+) -> None:
+    """What opens an account beside its password."""
+
+    async def read(parts: Parts) -> list[Identity]:
+        return await parts.identities.of((await _found(parts, department, username)).id)
+
+    found = table("issuer", "id", "title", "at")
+    for each in _with(context, config, department, read):
+        found.add_row(each.issuer, each.subject, each.title, moment(each.added_at))
+    Console(highlight=False).print(found)
+
+
+@app.command("remove-identity")
+def remove_identity(
+    context: typer.Context,
+    username: Username,
+    subject: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    department: Department,
+    config: ConfigFile = None,
+) -> None:
+    """Let a certificate or a subject of the provider no longer open an account; its sessions end."""
+
+    async def remove(parts: Parts) -> None:
+        account = await _found(parts, department, username)
+        for each in await parts.identities.of(account.id):
+            if each.subject == subject:
+                await parts.identities.remove(department, account.id, each.issuer, each.subject)
+                return
+        raise NotFound(say("gateway.no_identity", username=username, identity=subject), field="id")
+
+    _with(context, config, department, remove)
+    typer.echo(say("gateway.identity_removed", username=username, identity=subject))
 
 
 @app.command("add-token")
@@ -210,6 +275,21 @@ def _with(
         return asyncio.run(done())
     finally:
         database.close()
+
+
+def _identity(
+    context: typer.Context, config: Path | None, certificate: Path | None, openid: str
+) -> tuple[str, str, str]:
+    """Issuer, subject and title of what the options name."""
+    if (certificate is None) == (not openid):
+        raise InvalidField(say("gateway.one_identity"), field="certificate")
+    if certificate is not None:
+        found = shown(parse(certificate.read_bytes()))
+        return found.issuer, found.serial, found.title
+    settings = load(GatewaySettings, config or context.obj)
+    if settings.oidc is None:
+        raise ConfigurationError([say("gateway.no_openid")])
+    return settings.oidc.issuer, openid, openid
 
 
 async def _found(parts: Parts, department: str, username: str) -> Account:

@@ -102,6 +102,21 @@ class OidcSettings(Section):
         )  # fmt: skip
 
 
+class CertificateSettings(Section):
+    """Log-ins by a certificate that the browser has shown to the proxy before the gateway.
+
+    Attributes:
+        ca_file: The authorities that persons' certificates are issued by, PEM; each directly.
+        crl_file: Their lists of revoked certificates, PEM; read again when it changes. Without one nothing is revoked.
+        header: In which the proxy sends the certificate, PEM and escaped as in URLs (nginx:
+            `$ssl_client_escaped_cert`). It is believed from `proxies` only.
+    """
+
+    ca_file: Path
+    crl_file: Path | None = None
+    header: str = Field(default="x-client-certificate", pattern=r"^[A-Za-z0-9-]{1,60}$")
+
+
 class GatewayTelemetry(TelemetrySettings):
     """Under the name of this role, unless another is given."""
 
@@ -122,6 +137,7 @@ class GatewaySettings(Settings):
         proxies: Addresses and networks of the proxies before it; what they say of browsers is believed, and
             nobody else's word. This machine's own if not given.
         oidc: An OpenID provider by which people log in, beside their passwords.
+        certificates: Log-ins by certificate, beside passwords.
         audit_days: How long it is kept who logged in, what was refused, what was changed.
         listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
         language: Spoken to browsers that ask for none we have.
@@ -137,6 +153,7 @@ class GatewaySettings(Settings):
     public_url: str = Field(default="", pattern=r"^(https?://[^/\s?#]+)?$")
     proxies: list[IPvAnyNetwork] = Field(default_factory=_loopback)
     oidc: OidcSettings | None = None
+    certificates: CertificateSettings | None = None
     audit_days: int = Field(default=183, ge=1, le=36_600)
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     language: Literal["zh", "en"] = "zh"

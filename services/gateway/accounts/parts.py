@@ -8,6 +8,7 @@ from datetime import timedelta
 from services.common.clock import Clock
 from services.common.db import Database
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.identities import Identities
 from services.gateway.accounts.tokens import Tokens
 from services.gateway.audit import KEPT, Audit
 
@@ -19,11 +20,13 @@ class Parts:
     Attributes:
         audit: What was done and refused.
         accounts: People, their passwords and sessions.
+        identities: Ways into accounts other than a password.
         tokens: What systems call with.
     """
 
     audit: Audit
     accounts: Accounts
+    identities: Identities
     tokens: Tokens
 
     @staticmethod
@@ -36,4 +39,9 @@ class Parts:
             kept: How long the audit is kept.
         """
         audit = Audit(database, clock, kept)
-        return Parts(audit, Accounts(database, clock, audit=audit), Tokens(database, clock, audit))
+        return Parts(
+            audit,
+            Accounts(database, clock, audit=audit),
+            Identities(database, clock, audit),
+            Tokens(database, clock, audit),
+        )

@@ -24,9 +24,11 @@ from services.gateway import probes
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import CSRF_HEADER, csrf_of
 from services.gateway.accounts.model import Account, NotKnown
+from services.gateway.accounts.parts import Parts
 from services.gateway.accounts.tokens import Tokens
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import DepartmentSettings, GatewaySettings
+from tests.builders.authority import Authority
 
 from .conftest import NAME, House, identity
 
@@ -202,10 +204,19 @@ async def test_the_operator_keeps_accounts_and_tokens(house: House, tmp_path: Pa
     assert found.scopes == ("directory:read",)
     assert "OA" in await asyncio.to_thread(run, "tokens")
     assert "zhao@health" in await asyncio.to_thread(run, "accounts")
+    certificate, _ = Authority().person("赵文博").write(tmp_path, "zhao")
+    await asyncio.to_thread(run, "add-identity", "zhao@health", "--certificate", str(certificate))
+    identities = await asyncio.to_thread(run, "identities", "zhao@health")
+    assert "赵文博" in identities
+    (identity,) = await Parts.over(database, SystemClock()).identities.of(session.account.id)
+    await asyncio.to_thread(run, "remove-identity", "zhao@health", identity.subject)
     await asyncio.to_thread(run, "revoke-token", found.id)
     await asyncio.to_thread(run, "disable-account", "zhao@health")
     with pytest.raises(Unauthenticated):
         await tokens.token_of(token)
     with pytest.raises(NotKnown):
         await accounts.log_in("zhao@health", password, origin="", agent="")
+    noted = await asyncio.to_thread(run, "audit")
+    for action in ("account.add", "log-in", "identity.remove", "token.revoke", "account.disable"):
+        assert action in noted
     database.close()
