@@ -20,15 +20,22 @@ from services.common.migrations import migrate
 from services.exchange.keys import load_sign_key
 from services.gateway.accounts import tables
 from services.gateway.accounts.callers import AccountCallers
+from services.gateway.accounts.certificates import Certificates
+from services.gateway.accounts.openid import OpenId
 from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
+from services.gateway.calls import Calls
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
+from services.gateway.web.directory import Directory
+from services.gateway.web.live import Live
+from services.gateway.web.site import Site, environment
 
 _DRAIN_S = 10
 _log = structlog.get_logger(__name__)
@@ -66,20 +73,37 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
+        calls = Calls(upstreams, _issuers(settings, time))
         self._parts: Parts | None = None
         api = None
+        ways = Ways()
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             self._parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
-            callers = AccountCallers(self._parts.accounts, self._parts.tokens)
-            api = Api(callers, upstreams, _issuers(settings, time), limit)
+            ways = _ways(settings, self._database, time, self._parts)
+            callers = AccountCallers(self._parts.accounts, self._parts.tokens, settings.public_url)
+            api = Api(callers, calls, limit)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
-        app = create_app(probes, time, settings.language, api, self._parts.audit if self._parts else None)
+        site = Site(
+            statuses=probes,
+            clock=time,
+            language=settings.language,
+            accounts=self._parts.accounts if self._parts is not None else None,
+            calls=calls,
+            directory=Directory(calls, time),
+            live=Live(calls),
+            templates=environment(),
+            parts=self._parts,
+            ways=ways,
+            public_url=settings.public_url,
+            served=frozenset(upstreams),
+        )
+        app = create_app(site, api)
         self._server = _Calm(
             uvicorn.Config(
-                Proxies(app, settings.proxies),
+                Proxies(app, settings.proxies, settings.public_url),
                 proxy_headers=False,
                 log_config=None,
                 access_log=False,
@@ -133,6 +157,21 @@ class Gateway:
 def prepare(settings: GatewaySettings) -> None:
     """Bring the gateway's tables to this version."""
     migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+
+
+def _ways(settings: GatewaySettings, database: Database, clock: Clock, parts: Parts) -> Ways:
+    openid = certificates = None
+    if settings.oidc is not None:
+        try:
+            openid = OpenId(settings.oidc, settings.public_url, database, clock, parts.audit)
+        except OSError as error:
+            raise ConfigurationError([f"oidc: {error}"]) from None
+    if settings.certificates is not None:
+        try:
+            certificates = Certificates(settings.certificates, clock)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"certificates: {error}"]) from None
+    return Ways(openid, certificates)
 
 
 def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from services.common.errors import LiandongError, LimitExceeded
@@ -50,9 +50,9 @@ def install(app: FastAPI, audit: Audit | None = None) -> None:
         audit: Where refusals are noted.
     """
     app.state.audit = audit
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(LiandongError, _said)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(LiandongError, said)
+    app.add_exception_handler(Exception, failed)
 
 
 def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONResponse:
@@ -88,7 +88,10 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
 
 
 def note_refusal(request: Request, error: LiandongError) -> None:
-    """Note in the audit that somebody was refused; a mere mistake in what was sent is none."""
+    """Note in the audit that somebody was refused; a mere mistake in what was sent is none.
+
+    To be called on the event loop.
+    """
     audit: Audit | None = request.app.state.audit
     if audit is None or not (error.code in _REFUSALS or isinstance(error, LimitExceeded)):
         return
@@ -106,18 +109,21 @@ def note_refusal(request: Request, error: LiandongError) -> None:
     )
 
 
-async def _said(request: Request, error: Exception) -> JSONResponse:
+async def said(request: Request, error: Exception) -> Response:
+    """The answer to a service's refusal."""
     assert isinstance(error, LiandongError)
     note_refusal(request, error)
     return answer(error, getattr(request.state, "request_id", ""), getattr(error, "status", 0))
 
 
-def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def refused(_request: Request, error: Exception) -> Response:
+    """The answer where there is no such path or method."""
     assert isinstance(error, HTTPException)
     return _problem(error.status_code, headers=dict(error.headers or {}))
 
 
-def _failed(request: Request, error: Exception) -> JSONResponse:
+async def failed(request: Request, error: Exception) -> Response:
+    """The answer to a fault of ours."""
     _log.error("gateway.failed", path=request.url.path, exc_info=error)
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 

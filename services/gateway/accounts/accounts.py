@@ -177,12 +177,22 @@ class Accounts(Stored):
         Raises:
             SessionOver: It is over, was ended, or never was.
         """
+        session = await self.peek(secret)
+        now = self._clock.now()
+        if now - session.seen_at >= SEEN_EVERY:
+            await self._write(lambda connection: store.seen_session(connection, session.id, now))
+        return session
+
+    async def peek(self, secret: str) -> Session:
+        """The same without counting as use.
+
+        Raises:
+            SessionOver: It is over, was ended, or never was.
+        """
         now = self._clock.now()
         session = await self._read(lambda connection: store.find_session(connection, digest_of(secret)))
         if session is None or session.account.disabled or is_over(session.began_at, session.seen_at, now):
             raise SessionOver
-        if now - session.seen_at >= SEEN_EVERY:
-            await self._write(lambda connection: store.seen_session(connection, session.id, now))
         return session
 
     async def sessions(self, account_id: str) -> list[Session]:

@@ -18,6 +18,7 @@ from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.model import TOKEN_ACR, Session
 from services.gateway.accounts.tokens import Tokens
 from services.gateway.callers import Caller
+from services.gateway.proxies import Forged, check_origin
 from services.gateway.rest.scopes import SCOPES
 
 COOKIE: Final = "liandong"
@@ -25,13 +26,6 @@ SECURE_COOKIE: Final = "__Host-liandong"
 CSRF_HEADER: Final = "x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALL: Final = frozenset(SCOPES)
-
-
-class Forged(LiandongError):
-    """The request does not come from a page of this gateway."""
-
-    reason = "CALLER_NOT_PERMITTED"
-    code = "PERMISSION_DENIED"
 
 
 class PasswordGiven(LiandongError):
@@ -47,9 +41,11 @@ class AccountCallers:
     Args:
         accounts: The gateway's.
         tokens: Likewise.
+        public_url: Where browsers reach this gateway; what they ask for if it is empty.
     """
 
-    def __init__(self, accounts: Accounts, tokens: Tokens) -> None:
+    def __init__(self, accounts: Accounts, tokens: Tokens, public_url: str = "") -> None:
+        self._public_url = public_url
         self._accounts = accounts
         self._tokens = tokens
 
@@ -81,15 +77,25 @@ class AccountCallers:
             Unauthenticated: None that is good.
             Forged: Without its word.
         """
-        secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+        secret = secret_of(request)
         if not secret:
             raise Unauthenticated("Show a token, or log in.")
         session = await self._accounts.session_of(secret)
         if request.method not in _SAFE:
+            request.state.caller = caller_of(session)
+            check_origin(request, self._public_url)
             shown = request.headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(shown.encode(), csrf_of(secret).encode()):
                 raise Forged
         return session
+
+
+def secret_of(request: Request) -> str:
+    """What the cookie of a session holds; empty for none.
+
+    Over TLS only the name counts that no other host of the domain and no page without TLS can set.
+    """
+    return request.cookies.get(SECURE_COOKIE if request.url.scheme == "https" else COOKIE, "")
 
 
 def caller_of(session: Session) -> Caller:

@@ -20,14 +20,14 @@ from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from services.common.errors import LiandongError, LimitExceeded, Stale, Unavailable
-from services.gateway.callers import Caller, Issuer
+from services.common.errors import LiandongError, LimitExceeded, Stale
+from services.gateway.callers import Caller
+from services.gateway.calls import Calls
 from services.gateway.rest.limits import RateLimit
 from services.gateway.rest.openapi import DOCUMENT
 from services.gateway.rest.routes import PREFIX, Kind, Route, pieces, routes
 from services.gateway.rest.scopes import check_scope
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of, request_of
-from services.gateway.upstream import Metadata, Upstream
 
 BODY_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a JSON body; evidence goes another way."""
@@ -55,22 +55,19 @@ class Api:
     """The services of all departments that the gateway stands in front of.
 
     Args:
-        callers: Who calls; the caller's department decides where a call goes.
-        upstreams: By department.
-        issuers: By department.
+        callers: Who calls.
+        calls: The services.
         limit: How often one caller may call.
     """
 
     def __init__(
         self,
         callers: Callers,
-        upstreams: Mapping[str, Upstream],
-        issuers: Mapping[str, Issuer],
+        calls: Calls,
         limit: RateLimit,
     ) -> None:
         self._callers = callers
-        self._upstreams = upstreams
-        self._issuers = issuers
+        self._calls = calls
         self._limit = limit
 
     def install(self, app: FastAPI) -> None:
@@ -107,7 +104,9 @@ class Api:
             if wanted is not None and resource is not None and route.verb != "GET":
                 await self._unchanged(resource, request, caller, wanted)
             if route.kind is Kind.MESSAGE:
-                found = await self._call(route, message, caller, request_id)
+                found = await self._calls.call(
+                    caller, message, route.response, request_id=request_id, route=route
+                )
                 response = _answer(route, found, request.headers.get("if-none-match", ""))
             elif route.kind is Kind.EVENTS:
                 response = await self._events(route, message, caller, request_id)
@@ -118,58 +117,25 @@ class Api:
 
         return endpoint
 
-    def _upstream(self, caller: Caller) -> Upstream:
-        found = self._upstreams.get(caller.department)
-        if found is None:
-            raise Unavailable("This gateway does not stand before the department any more.")
-        return found
-
-    def _metadata(self, route: Route, message: Message, caller: Caller, request_id: str) -> Metadata:
-        found: Metadata = (("liandong-request-id", request_id),)
-        if route.at_registry:
-            # the registry knows departments, not people
-            return found
-        issuer = self._issuers.get(caller.department)
-        if issuer is None:
-            raise Unavailable("This gateway has no issuer of assertions for the department.")
-        return (*found, ("liandong-actor", issuer.assertion(caller, route.operation, message)))
-
-    async def _call(self, route: Route, message: Message, caller: Caller, request_id: str) -> Message:
-        return await self._upstream(caller).call(
-            route.full_method,
-            message,
-            route.response.FromString,
-            registry=route.at_registry,
-            metadata=self._metadata(route, message, caller, request_id),
-        )
-
-    def _stream(
-        self, route: Route, message: Message, caller: Caller, request_id: str, timeout_s: float | None
-    ) -> AsyncGenerator[Message]:
-        return self._upstream(caller).stream(
-            route.full_method,
-            message,
-            route.response.FromString,
-            registry=route.at_registry,
-            metadata=self._metadata(route, message, caller, request_id),
-            timeout_s=timeout_s,
-        )
-
     async def _unchanged(self, resource: Route, request: Request, caller: Caller, wanted: str) -> None:
         """The object that is acted on is the one that the caller saw."""
         message = request_of(resource, request.path_params, (), b"")
-        found = await self._call(resource, message, caller, request.state.request_id)
+        found = await self._calls.call(
+            caller, message, resource.response, request_id=request.state.request_id, route=resource
+        )
         if wanted != "*" and _etag(json_of(found)) not in _tags(wanted):
             raise Changed
 
     async def _events(self, route: Route, message: Message, caller: Caller, request_id: str) -> Response:
-        stream = self._stream(route, message, caller, request_id, None)
+        stream = self._calls.stream(caller, message, route.response, request_id=request_id, route=route)
         return StreamingResponse(_events(stream), media_type="text/event-stream")
 
     async def _file(self, route: Route, message: Message, caller: Caller, request_id: str) -> Response:
         field = pieces(route.method.output_type)
         assert field is not None
-        stream = self._stream(route, message, caller, request_id, FILE_TIMEOUT_S)
+        stream = self._calls.stream(
+            caller, message, route.response, request_id=request_id, route=route, timeout_s=FILE_TIMEOUT_S
+        )
         # what is refused is refused before anything is sent
         first = await anext(stream, None)
 

@@ -43,7 +43,7 @@ async def test_node_and_link_are_told_apart(house: House) -> None:
     assert await house.department() == {
         "name": NAME, "node": "serving", "link": "disconnected", "status": "200",
     }  # fmt: skip
-    assert "Qinghe District Health Commission" in (await house.browser.get("/?lang=en")).text
+    assert "Qinghe District Health Commission" in (await house.browser.get("/status?lang=en")).text
 
 
 async def test_a_node_that_ends_makes_the_gateway_not_ready(house: House) -> None:
@@ -51,7 +51,7 @@ async def test_a_node_that_ends_makes_the_gateway_not_ready(house: House) -> Non
     await house.node.stop(0)
     assert (await house.department())["node"] == "unreachable"
     assert (await house.department())["status"] == "503"
-    assert (await house.browser.get("/")).status_code == 200
+    assert (await house.browser.get("/status")).status_code == 200
 
 
 async def test_a_registry_that_ends_leaves_the_gateway_ready(house: House) -> None:
@@ -181,6 +181,7 @@ async def test_the_operator_keeps_accounts_and_tokens(house: House, tmp_path: Pa
         "LIANDONG_DEPARTMENTS": json.dumps([department.model_dump(mode="json")]),
         "LIANDONG_DATABASE_URL": url,
         "LIANDONG_LANG": "en",
+        "COLUMNS": "240",
     }
 
     def run(*arguments: str) -> str:

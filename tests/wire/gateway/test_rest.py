@@ -16,6 +16,7 @@ from starlette.requests import Request
 from services.common.errors import Unauthenticated
 from services.gateway import problems
 from services.gateway.callers import Caller, Issuer
+from services.gateway.calls import Calls
 from services.gateway.rest.api import BODY_LIMIT, Api
 from services.gateway.rest.limits import RateLimit
 from services.gateway.rest.scopes import SCOPES
@@ -80,7 +81,7 @@ async def web(port: Port) -> AsyncIterator[Web]:
     )  # fmt: skip
     app = FastAPI(openapi_url=None)
     problems.install(app)
-    Api(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(100, 50)).install(app)
+    Api(Tokens(caller), Calls({name: upstream}, {name: issuer}), RateLimit(100, 50)).install(app)
     config = uvicorn.Config(app, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     # it listens already: who comes before it serves waits
