@@ -1,4 +1,4 @@
-"""Logging in and out, passwords and codes, sessions.
+"""Logging in and out, passwords, sessions.
 
 What a browser holds is 32 random bytes; the store knows their SHA-256, so that a copy of it opens nothing. A
 log-in always begins a session of its own: what a browser held before is worth nothing. Everything that
@@ -7,23 +7,22 @@ changes something is noted in the audit in its own transaction.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Final, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
-import pyotp
 import structlog
 import uuid_utils
 from sqlalchemy import Connection
 
 from services.common.clock import Clock, microseconds
 from services.common.db import Database
-from services.common.errors import InvalidField, NotFound, Unavailable
+from services.common.errors import InvalidField, NotFound
 from services.common.faults import ConstraintBroken
 from services.gateway.accounts import store
+from services.gateway.accounts.codes import step_of
 from services.gateway.accounts.model import (
+    MOST_NAME,
     PASSWORD_ACR,
     TOTP_ACR,
     Account,
@@ -33,23 +32,18 @@ from services.gateway.accounts.model import (
     Session,
     SessionOver,
     UsernameTaken,
+    check_person,
     is_over,
     lock_after,
 )
-from services.gateway.accounts.passwords import Passwords, check_password
+from services.gateway.accounts.passwords import Passwords, Turns, check_password
 from services.gateway.accounts.stored import SECRET_BYTES, SEEN_EVERY, Stored, digest_of
 from services.gateway.audit import OPERATOR, Audit, By, Event
 from services.gateway.rest.limits import RateLimit
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 GUESSES_AT_ONCE: Final = 60
 """Wrong passwords from one address before it has to wait, whichever accounts they were for."""
 _GUESSES_PER_SECOND: Final = 0.1
-_HASHING_AT_ONCE: Final = 2
-_MOST_HASHING: Final = 50
-_STEP_S: Final = 30
 _MOST_TEXT: Final = 200
 
 _log = structlog.get_logger(__name__)
@@ -75,8 +69,7 @@ class Accounts(Stored):
         super().__init__(database, clock, audit)
         self._passwords = passwords or Passwords()
         self._guesses = RateLimit(_GUESSES_PER_SECOND, GUESSES_AT_ONCE)
-        self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
-        self._to_hash = 0
+        self._turns = Turns()
 
     # -- log-in ---------------------------------------------------------------------------------
 
@@ -103,7 +96,7 @@ class Accounts(Stored):
         found = await self._read(lambda connection: store.find(connection, username.strip().lower()))
         account, known = found or (None, None)
         stored = known.password if known is not None else ""
-        right = await self._slowly(self._passwords.matches, stored, password)
+        right = await self._turns.run(self._passwords.matches, stored, password)
         if account is None or known is None:
             # what was typed is not noted: it may have been the password
             self._guesses.count(origin)
@@ -123,7 +116,7 @@ class Accounts(Stored):
             raise NotKnown
         acr = PASSWORD_ACR
         if account.totp:
-            step = _step_of(known.totp, code, now)
+            step = step_of(known.totp, code, now)
             taken = step is not None and await self._write(
                 lambda connection: store.take_step(connection, account.id, step)
             )
@@ -239,8 +232,11 @@ class Accounts(Stored):
             WeakPassword: The password is too easy to guess.
         """
         username = account.username.strip().lower()
-        if not username or any(each.isspace() for each in username):
+        if not 0 < len(username) <= MOST_NAME or not username.isprintable() or " " in username:
             raise InvalidField("A user name has no spaces.", field="username")
+        if not 0 < len(account.subject) <= MOST_NAME:
+            raise InvalidField("A person has an id.", field="subject")
+        check_person(account.name, account.roles)
         made = Account(
             id=uuid_utils.uuid7().hex, username=username, department=account.department,
             subject=account.subject, name=account.name, roles=account.roles, certificate=account.certificate,
@@ -250,7 +246,7 @@ class Accounts(Stored):
         hashed = ""
         if password:
             check_password(password, username, account.name)
-            hashed = await self._slowly(self._passwords.hashed, password)
+            hashed = await self._turns.run(self._passwords.hashed, password)
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
@@ -273,19 +269,15 @@ class Accounts(Stored):
 
         Raises:
             NotKnown: The old one is not right.
+            Locked: It was not, too often.
             WeakPassword: The new one is too easy to guess, or is the old one.
         """
         account = session.account
-        found = await self._read(lambda connection: store.get(connection, account.id))
-        if found is None:
-            raise SessionOver
-        if not await self._slowly(self._passwords.matches, found[1].password, old):
-            await self._failed(account, "password.change", "NOT_KNOWN", session.origin)
-            raise NotKnown("The old password is not right.", field="old")
+        await self.prove(session, old, "password.change")
         if old == new:
             raise InvalidField("The new password is the old one.", field="password")
         check_password(new, account.username, account.name)
-        hashed = await self._slowly(self._passwords.hashed, new)
+        hashed = await self._turns.run(self._passwords.hashed, new)
 
         def work(connection: Connection) -> None:
             store.change(connection, account.id, password=hashed, must_change=False, failures=0)
@@ -303,9 +295,9 @@ class Accounts(Stored):
             NotFound: The department has no such account.
             WeakPassword: It is too easy to guess.
         """
-        account = await self._of(department, account_id)
+        account = await self.account(department, account_id)
         check_password(password, account.username, account.name)
-        hashed = await self._slowly(self._passwords.hashed, password)
+        hashed = await self._turns.run(self._passwords.hashed, password)
 
         def work(connection: Connection) -> None:
             store.change(
@@ -316,13 +308,42 @@ class Accounts(Stored):
 
         await self._write(work)
 
+    async def change(
+        self, department: str, account_id: str, *, name: str, roles: Sequence[str], certificate: str, by: By
+    ) -> None:
+        """Change what an account is; it holds at once, in sessions that run, too.
+
+        Args:
+            department: Whose.
+            account_id: Which.
+            name: As others read it.
+            roles: All that it has from now on.
+            certificate: Number of an officer's; empty for none.
+            by: Who says so.
+
+        Raises:
+            NotFound: The department has no such account.
+            InvalidField: No name, or a role that is not known.
+        """
+        account = await self.account(department, account_id)
+        check_person(name, roles)
+
+        def work(connection: Connection) -> None:
+            store.change(
+                connection, account_id, name=name.strip(), roles=" ".join(roles), certificate=certificate
+            )
+            about = f"{account.username} {' '.join(roles)}"
+            self.audit.note(connection, by.event("account.change", department, about))
+
+        await self._write(work)
+
     async def disable(self, department: str, account_id: str, *, disabled: bool, by: By = OPERATOR) -> None:
         """Let nobody log in with an account, or let them again; sessions that run end.
 
         Raises:
             NotFound: The department has no such account.
         """
-        account = await self._of(department, account_id)
+        account = await self.account(department, account_id)
 
         def work(connection: Connection) -> None:
             store.change(connection, account_id, disabled=disabled)
@@ -333,83 +354,40 @@ class Accounts(Stored):
 
         await self._write(work)
 
-    async def _of(self, department: str, account_id: str) -> Account:
+    async def account(self, department: str, account_id: str) -> Account:
+        """An account of a department.
+
+        Raises:
+            NotFound: The department has no such account.
+        """
         found = await self._read(lambda connection: store.get(connection, account_id))
         if found is None or found[0].department != department:
             raise NotFound("There is no such account.", field="account")
         return found[0]
 
-    # -- codes ----------------------------------------------------------------------------------
+    async def prove(self, session: Session, password: str, action: str) -> None:
+        """Check that it is still the person, before something is changed that matters.
 
-    async def begin_totp(self, session: Session) -> str:
-        """A new key for an authenticator, as `otpauth://`; nothing changes until a code was shown."""
-        return pyotp.TOTP(pyotp.random_base32()).provisioning_uri(
-            name=session.account.username, issuer_name="Liandong"
-        )
-
-    async def confirm_totp(self, session: Session, uri: str, code: str) -> None:
-        """From now on a code is wanted; every other session of the account ends.
+        Args:
+            session: Whose.
+            password: As typed.
+            action: What is to be done, for the audit.
 
         Raises:
-            InvalidField: The code does not belong to the key.
-        """
-        try:
-            key = pyotp.parse_uri(uri).secret
-        except ValueError:
-            raise InvalidField("This is no key of an authenticator.", field="uri") from None
-        account = session.account
-        step = _step_of(key, code, self._clock.now())
-        if step is None:
-            raise InvalidField("The code does not belong to this key.", field="code")
-
-        def work(connection: Connection) -> None:
-            store.change(connection, account.id, totp=key, totp_step=step)
-            store.end_sessions(connection, account.id, but=session.id)
-            self.audit.note(connection, _of(session).event("authenticator.set", account.department))
-
-        await self._write(work)
-
-    async def end_totp(self, session: Session, password: str) -> None:
-        """No code is wanted any more; every other session of the account ends.
-
-        Raises:
-            NotKnown: The password is not right.
+            NotKnown: It is not the password.
+            Locked: It was not, too often.
         """
         account = session.account
         found = await self._read(lambda connection: store.get(connection, account.id))
         if found is None:
             raise SessionOver
-        if not await self._slowly(self._passwords.matches, found[1].password, password):
-            await self._failed(account, "authenticator.end", "NOT_KNOWN", session.origin)
-            raise NotKnown("The password is not right.", field="password")
-
-        def work(connection: Connection) -> None:
-            store.change(connection, account.id, totp="")
-            store.end_sessions(connection, account.id, but=session.id)
-            self.audit.note(connection, _of(session).event("authenticator.end", account.department))
-
-        await self._write(work)
-
-    async def _slowly(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Hash or compare: few at once, so that a flood of log-ins takes neither memory nor threads."""
-        if self._to_hash >= _MOST_HASHING:
-            raise Unavailable("Too many log in at once; try again.", retry_after_ms=1000)
-        self._to_hash += 1
-        try:
-            async with self._hashing:
-                return await asyncio.to_thread(work, *args, **kwargs)
-        finally:
-            self._to_hash -= 1
-
-
-def _step_of(key: str, code: str, now: datetime) -> int | None:
-    """The time step (RFC 6238) that a code belongs to, of now or one beside it; None for none."""
-    totp = pyotp.TOTP(key)
-    current = int(now.timestamp()) // _STEP_S
-    for step in (current, current - 1, current + 1):
-        if secrets.compare_digest(totp.at(step * _STEP_S), code.strip().replace(" ", "")):
-            return step
-    return None
+        now = self._clock.now()
+        until = found[0].locked_until
+        if until is not None and now < until:
+            raise Locked(retry_after_ms=int((until - now).total_seconds() * 1000))
+        if not await self._turns.run(self._passwords.matches, found[1].password, password):
+            await self._failed(account, action, "NOT_KNOWN", session.origin)
+            raise NotKnown("The password is not right.", field="old")
 
 
 def _of(session: Session) -> By:

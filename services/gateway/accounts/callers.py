@@ -66,7 +66,7 @@ class AccountCallers:
                 who=token.id,
             )  # fmt: skip
         session = await self.session_of(request)
-        if session.account.must_change:
+        if session.must_change:
             raise PasswordGiven
         return caller_of(session)
 

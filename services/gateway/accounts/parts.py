@@ -8,6 +8,7 @@ from datetime import timedelta
 from services.common.clock import Clock
 from services.common.db import Database
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.codes import Codes
 from services.gateway.accounts.identities import Identities
 from services.gateway.accounts.tokens import Tokens
 from services.gateway.audit import KEPT, Audit
@@ -20,12 +21,14 @@ class Parts:
     Attributes:
         audit: What was done and refused.
         accounts: People, their passwords and sessions.
+        codes: Their authenticators.
         identities: Ways into accounts other than a password.
         tokens: What systems call with.
     """
 
     audit: Audit
     accounts: Accounts
+    codes: Codes
     identities: Identities
     tokens: Tokens
 
@@ -42,6 +45,7 @@ class Parts:
         return Parts(
             audit,
             Accounts(database, clock, audit=audit),
+            Codes(database, clock, audit),
             Identities(database, clock, audit),
             Tokens(database, clock, audit),
         )

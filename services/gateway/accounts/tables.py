@@ -32,6 +32,7 @@ accounts = sa.Table(
     sa.Column("language", sa.Text, nullable=False, comment="empty: the browser's"),
     sa.Column("created_at_us", sa.BigInteger, nullable=False),
     sa.Index("accounts_department", "department", "username"),
+    sa.Index("accounts_subject", "department", "subject", unique=True),
 )
 
 sessions = sa.Table(

@@ -276,7 +276,7 @@ async def signed_in(request: Request) -> Page:
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
-    if page.caller and cast("Session", page.session).account.must_change:
+    if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
     return page
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
@@ -14,6 +15,7 @@ from services.common.db import Database
 from services.common.errors import InvalidField, NotFound, Unauthenticated
 from services.gateway.accounts import tables
 from services.gateway.accounts.accounts import GUESSES_AT_ONCE, Accounts
+from services.gateway.accounts.codes import Codes
 from services.gateway.accounts.model import (
     FREE_FAILURES,
     IDLE,
@@ -31,6 +33,7 @@ from services.gateway.accounts.model import (
 )
 from services.gateway.accounts.passwords import Passwords, check_password
 from services.gateway.accounts.tokens import Tokens
+from services.gateway.audit import By
 from services.gateway.rest.limits import TooManyCalls
 from tests.builders.ledger import MONDAY
 
@@ -69,6 +72,12 @@ async def accounts(database: Database, clock: ManualClock) -> Accounts:
 def tokens(database: Database, clock: ManualClock) -> Tokens:
     """Systems' tokens."""
     return Tokens(database, clock)
+
+
+@pytest.fixture
+def codes(database: Database, clock: ManualClock) -> Codes:
+    """Authenticators."""
+    return Codes(database, clock)
 
 
 async def enter(accounts: Accounts, password: str = PASSWORD, code: str = "") -> tuple[Session, str]:
@@ -202,15 +211,15 @@ async def test_a_disabled_account_is_out_at_once(accounts: Accounts) -> None:
     await enter(accounts)
 
 
-async def test_a_code_is_wanted_and_good_once(accounts: Accounts, clock: ManualClock) -> None:
+async def test_a_code_is_wanted_and_good_once(accounts: Accounts, codes: Codes, clock: ManualClock) -> None:
     """Of now or one step beside; the same again is refused."""
     session, _ = await enter(accounts)
-    uri = await accounts.begin_totp(session)
+    uri = codes.begin(session)
     totp = pyotp.parse_uri(uri)
     assert isinstance(totp, pyotp.TOTP)
     with pytest.raises(InvalidField):
-        await accounts.confirm_totp(session, uri, "000000")
-    await accounts.confirm_totp(session, uri, totp.at(clock.now()))
+        await codes.confirm(session, uri, "000000")
+    await codes.confirm(session, uri, totp.at(clock.now()))
     with pytest.raises(CodeWanted):
         await enter(accounts)
     with pytest.raises(CodeWanted):
@@ -311,17 +320,54 @@ async def test_one_address_cannot_try_a_password_on_everybody(accounts: Accounts
 
 
 async def test_an_authenticator_is_taken_off_with_the_password(
-    accounts: Accounts, clock: ManualClock
+    accounts: Accounts, codes: Codes, clock: ManualClock
 ) -> None:
     """Not by whoever found an open session."""
     session, _ = await enter(accounts)
-    uri = await accounts.begin_totp(session)
+    uri = codes.begin(session)
     totp = pyotp.parse_uri(uri)
     assert isinstance(totp, pyotp.TOTP)
-    await accounts.confirm_totp(session, uri, totp.at(clock.now()))
+    await codes.confirm(session, uri, totp.at(clock.now()))
     with pytest.raises(NotKnown):
-        await accounts.end_totp(session, "guess")
+        await accounts.prove(session, "guess", "authenticator.end")
     with pytest.raises(CodeWanted):
         await enter(accounts)
-    await accounts.end_totp(session, PASSWORD)
+    await accounts.prove(session, PASSWORD, "authenticator.end")
+    await codes.end(session)
     await enter(accounts)
+
+
+async def test_guessing_in_an_open_session_locks_too(accounts: Accounts) -> None:
+    """Who found one open cannot try the old password without end."""
+    session, _ = await enter(accounts)
+    for _ in range(FREE_FAILURES):
+        with pytest.raises(NotKnown):
+            await accounts.change_password(session, "guess", "another four words")
+    with pytest.raises(Locked):
+        await accounts.change_password(session, PASSWORD, "another four words")
+
+
+async def test_roles_hold_at_once_and_only_known_ones(accounts: Accounts) -> None:
+    """In sessions that run; another department's account is not there."""
+    session, secret = await enter(accounts)
+    by, account = By("admin"), session.account
+    with pytest.raises(InvalidField):
+        await accounts.change(
+            "health.qinghe", account.id, name="陈慧", roles=["emperor"], certificate="", by=by
+        )
+    with pytest.raises(NotFound):
+        await accounts.change(
+            "market.qinghe", account.id, name="陈慧", roles=["clerk"], certificate="", by=by
+        )
+    await accounts.change(
+        "health.qinghe", account.id, name="陈小慧", roles=["clerk"], certificate="C-1", by=by
+    )
+    found = (await accounts.session_of(secret)).account
+    assert (found.name, found.roles, found.certificate) == ("陈小慧", ("clerk",), "C-1")
+
+
+async def test_a_person_has_one_account(accounts: Accounts) -> None:
+    """Under whatever user name: a second one could act as the first."""
+    with pytest.raises(UsernameTaken):
+        await accounts.create(replace(CHEN, username="chen-2"), PASSWORD)
+    await accounts.create(replace(CHEN, username="chen-3", department="market.qinghe"), PASSWORD)
