@@ -119,6 +119,7 @@ class Entrance:
             request_id = given if _REQUEST_ID.fullmatch(given) else uuid_utils.uuid7().hex
             request.state.request_id = request_id
             caller = await self._callers.caller_of(request)
+            request.state.caller = caller
             self._limit.take(caller.key)
             check_scope(scope, caller)
             upstream = self._upstreams.get(caller.department)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
@@ -40,13 +40,14 @@ def install(app: FastAPI) -> None:
 
 Handler = Callable[[Request, Exception], Response]
 PageHandler = Callable[[Request, Exception], Awaitable[Response]]
+Answer = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 
-def _for_people(page: PageHandler, otherwise: Handler) -> PageHandler:
+def _for_people(page: PageHandler, otherwise: Answer) -> Answer:
     async def handler(request: Request, error: Exception) -> Response:
         wants_page = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
         if request.url.path.startswith(PREFIX) or not wants_page:
-            return otherwise(request, error)
+            return await otherwise(request, error)
         return await page(request, error)
 
     return handler
@@ -67,6 +68,7 @@ def _change_password(_request: Request, _error: Exception) -> Response:
 
 async def _said(request: Request, error: Exception) -> Response:
     assert isinstance(error, LiandongError)
+    problems.note_refusal(request, error)
     status = HTTPStatus(
         getattr(error, "status", 0) or problems.STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     )

@@ -19,16 +19,15 @@ from starlette.datastructures import FormData
 
 from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
 from services.gateway.accounts.callers import (
-    COOKIE,
     CSRF_HEADER,
-    SECURE_COOKIE,
-    Forged,
     caller_of,
     csrf_of,
+    secret_of,
 )
 from services.gateway.accounts.model import Session
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
+from services.gateway.proxies import Forged, check_origin
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
@@ -103,7 +102,9 @@ class Page:
     @cached_property
     def request_id(self) -> str:
         """Of this request, in the node's audit."""
-        return uuid_utils.uuid7().hex
+        made = uuid_utils.uuid7().hex
+        self.request.state.request_id = made
+        return made
 
     @property
     def caller(self) -> Caller:
@@ -238,7 +239,7 @@ class Page:
     @property
     def secret(self) -> str:
         """What the session's cookie holds; empty for none."""
-        return self.request.cookies.get(SECURE_COOKIE) or self.request.cookies.get(COOKIE) or ""
+        return secret_of(self.request)
 
     @property
     def csrf(self) -> str:
@@ -275,7 +276,7 @@ async def signed_in(request: Request) -> Page:
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
-    if page.caller and cast("Session", page.session).account.must_change:
+    if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
     return page
 
@@ -299,13 +300,16 @@ async def of(request: Request) -> Page:
     """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
-    secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+    secret = secret_of(request)
     if secret and site.accounts is not None:
         try:
             session = await site.accounts.session_of(secret)
         except Unauthenticated:
             session = None
+    if request.method not in _SAFE:
+        check_origin(request, site.public_url)
     if session is not None:
+        request.state.caller = caller_of(session)
         await site.directory.refresh(caller_of(session))
     return Page(request, site, session, FormData())
 

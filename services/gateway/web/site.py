@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastapi import APIRouter
@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.common.clock import Clock
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
 from services.gateway.languages import Language
 from services.gateway.status import DepartmentStatus
@@ -42,6 +44,10 @@ class Site:
         directory: Titles and calendars, kept for a while.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
+        parts: What keeps the accounts; None where only the status is shown.
+        ways: To log in beside a password.
+        public_url: Where browsers reach this gateway; empty: wherever they say.
+        served: The departments.
     """
 
     statuses: Statuses
@@ -52,6 +58,10 @@ class Site:
     directory: Directory
     live: Live
     templates: Environment
+    parts: Parts | None = None
+    ways: Ways = field(default_factory=Ways)
+    public_url: str = ""
+    served: frozenset[str] = frozenset()
 
 
 def environment() -> Environment:
