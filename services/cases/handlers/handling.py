@@ -100,12 +100,15 @@ class DocumentHandlers(HandlingCommands):
         key = page_tokens.decode(request.page_token, _PLACE)
         after = Place(*key) if key else None
         kinds = _KINDS.get(request.list, ())
+        due_from = moment(request.due_from) if request.HasField("due_from") else None
+        due_before = moment(request.due_before) if request.HasField("due_before") else None
 
         def read(connection: Connection) -> pb.ListWorkResponse:
             standing = self._standing(connection, actor)
             found = work.waiting_for(
-                connection, standing, kinds, after, size + 1, now, overdue=request.overdue
-            )
+                connection, standing, kinds, after, size + 1, now, overdue=request.overdue,
+                due_from=due_from, due_before=due_before,
+            )  # fmt: skip
             shown = found[:size]
             documents = work.by_ids(connection, [each.place.document_id for each in shown])
             by_id = {view.document_id: view for view in self._documents(connection, list(documents.values()))}

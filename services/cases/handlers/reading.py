@@ -16,7 +16,7 @@ from services.cases import bodies, parked, queries, views
 from services.cases.desk import Desk
 from services.cases.dossier import Dossier, Prove
 from services.cases.handlers.audited import AuditedReads
-from services.cases.queries import CaseRow, Place, Wanted
+from services.cases.queries import CaseRow, Doing, Place, Wanted
 from services.cases.search import Found, search
 from services.cases.watch import CaseWatch, Change, write
 from services.common import page_tokens
@@ -128,7 +128,20 @@ class ReadingHandlers(AuditedReads):
         if request.state and not procedures:
             known = self._department.directory.law.procedures.values()
             procedures = tuple(sorted({each.name for each in known if request.state in each.states}))
-        return Wanted(procedures, request.state, request.department, due_before, request.include_closed)
+        due_from = microseconds(moment(request.due_from)) if request.HasField("due_from") else None
+        return Wanted(
+            procedures, request.state, request.department, due_before, request.include_closed, due_from,
+            self._doings(request.act) if request.act else None, self._department.name,
+        )  # fmt: skip
+
+    def _doings(self, act: str) -> tuple[Doing, ...]:
+        """In which states of which procedures an act may be done, and in which roles."""
+        roles: dict[tuple[str, str], set[str]] = {}
+        for procedure in self._department.directory.law.procedures.values():
+            rule = procedure.acts.get(act)
+            for state in rule.in_states if rule else ():
+                roles.setdefault((procedure.name, state), set()).update(rule.by if rule else ())
+        return tuple(Doing(*place, tuple(sorted(names))) for place, names in sorted(roles.items()))
 
     async def SearchCases(self, request: pb.SearchCasesRequest, _context: object) -> pb.SearchCasesResponse:
         """Cases by any word."""

@@ -49,6 +49,8 @@ def waiting_for(
     now: datetime,
     *,
     overdue: bool = False,
+    due_from: datetime | None = None,
+    due_before: datetime | None = None,
     document_id: str = "",
 ) -> list[Waiting]:
     """Open tasks that somebody may do, in their own right or for an absent person; what is due first is first.
@@ -61,6 +63,8 @@ def waiting_for(
         limit: At most so many.
         now: The time.
         overdue: Only what is overdue.
+        due_from: Only what is due then or later.
+        due_before: Only what is due earlier.
         document_id: Only of this document.
     """
     queue = tables.queue.c
@@ -79,6 +83,10 @@ def waiting_for(
             query = query.where(queue.kind.in_(kinds))
         if overdue:
             query = query.where(queue.due_at_us <= microseconds(now))
+        if due_from is not None:
+            query = query.where(queue.due_at_us >= microseconds(due_from))
+        if due_before is not None:
+            query = query.where(queue.due_at_us < microseconds(due_before))
         if document_id:
             query = query.where(queue.document_id == document_id)
         if after is not None:

@@ -259,3 +259,18 @@ async def test_a_watch_tells_what_comes(office: Office) -> None:
     assert isinstance(gone, pb.WatchWorkResponse)
     assert (gone.document.step, len(gone.tasks)) == ("review", 0)
     watch.cancel()
+
+
+async def test_a_list_of_work_is_narrowed_by_due_time(office: Office) -> None:
+    """From a time until a time, the end exclusive."""
+    await office.state()
+    await office.draft()
+    (item,) = await office.work("duty-officer")
+    due = item.task.due_at
+    for asked, found in (
+        ({"due_from": due}, 1),
+        ({"due_before": due}, 0),
+        ({"due_from": item.task.started_at, "due_before": due}, 0),
+    ):
+        answer = await office.call("duty-officer", "ListWork", pb.ListWorkRequest(**asked))
+        assert len(answer.items) == found

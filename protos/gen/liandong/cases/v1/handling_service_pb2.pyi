@@ -705,6 +705,8 @@ class DocumentView(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     CHAIN_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    LETTER_NUMBER_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """Stays when the content changes and the letter gets another id."""
     letter_id: _builtins.str
@@ -741,6 +743,8 @@ class DocumentView(_message.Message):
     """The chain; 0 where the department stated none."""
     title: _builtins.str
     """What it is about: the title of its body, else of its case."""
+    letter_number: _builtins.str
+    """Of what arrived, the author's number."""
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp:
         """When its most urgent open task is due, exclusive."""
@@ -756,6 +760,10 @@ class DocumentView(_message.Message):
     @_builtins.property
     def ended_at(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
+
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The other side: who wrote what arrived; to whom goes what is sent."""
 
     def __init__(
         self,
@@ -782,10 +790,12 @@ class DocumentView(_message.Message):
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         chain_id: _builtins.int = ...,
         title: _builtins.str = ...,
+        departments: _abc.Iterable[_builtins.str] | None = ...,
+        letter_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["drafter", b"drafter", "due_at", b"due_at", "ended_at", b"ended_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_title_en", b"act_title_en", "act_title_zh", b"act_title_zh", "case_id", b"case_id", "chain_id", b"chain_id", "content_digest", b"content_digest", "direction", b"direction", "document_id", b"document_id", "drafter", b"drafter", "due_at", b"due_at", "ended_at", b"ended_at", "letter_id", b"letter_id", "number", b"number", "overdue", b"overdue", "procedure", b"procedure", "section", b"section", "started_at", b"started_at", "state", b"state", "step", b"step", "step_title_en", b"step_title_en", "step_title_zh", b"step_title_zh", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_title_en", b"act_title_en", "act_title_zh", b"act_title_zh", "case_id", b"case_id", "chain_id", b"chain_id", "content_digest", b"content_digest", "departments", b"departments", "direction", b"direction", "document_id", b"document_id", "drafter", b"drafter", "due_at", b"due_at", "ended_at", b"ended_at", "letter_id", b"letter_id", "letter_number", b"letter_number", "number", b"number", "overdue", b"overdue", "procedure", b"procedure", "section", b"section", "started_at", b"started_at", "state", b"state", "step", b"step", "step_title_en", b"step_title_en", "step_title_zh", b"step_title_zh", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1109,6 +1119,8 @@ class ListWorkRequest(_message.Message):
     OVERDUE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DUE_FROM_FIELD_NUMBER: _builtins.int
+    DUE_BEFORE_FIELD_NUMBER: _builtins.int
     list: Global___WorkList.ValueType
     """What."""
     overdue: _builtins.bool
@@ -1117,6 +1129,14 @@ class ListWorkRequest(_message.Message):
     """At most so many; 0 means 50."""
     page_token: _builtins.str
     """From the previous answer."""
+    @_builtins.property
+    def due_from(self) -> _timestamp_pb2.Timestamp:
+        """Of what the person may do, only tasks due at or after this time."""
+
+    @_builtins.property
+    def due_before(self) -> _timestamp_pb2.Timestamp:
+        """Of what the person may do, only tasks due before this time."""
+
     def __init__(
         self,
         *,
@@ -1124,10 +1144,12 @@ class ListWorkRequest(_message.Message):
         overdue: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        due_from: _timestamp_pb2.Timestamp | None = ...,
+        due_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "due_from", b"due_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "due_from", b"due_from", "list", b"list", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
