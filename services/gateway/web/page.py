@@ -128,7 +128,7 @@ class Page:
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
         moment = at(due_at)
-        if moment is None:
+        if moment is None and not suspended:
             return None
         working = self.site.directory.is_working_day
         return say(moment, self.now, working, self.language, suspended=suspended)

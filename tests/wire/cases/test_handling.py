@@ -268,9 +268,8 @@ async def test_a_list_of_work_is_narrowed_by_due_time(office: Office) -> None:
     (item,) = await office.work("duty-officer")
     due = item.task.due_at
     for asked, found in (
-        ({"due_from": due}, 1),
-        ({"due_before": due}, 0),
-        ({"due_from": item.task.started_at, "due_before": due}, 0),
+        (pb.ListWorkRequest(due_from=due), 1),
+        (pb.ListWorkRequest(due_before=due), 0),
+        (pb.ListWorkRequest(due_from=item.task.started_at, due_before=due), 0),
     ):
-        answer = await office.call("duty-officer", "ListWork", pb.ListWorkRequest(**asked))
-        assert len(answer.items) == found
+        assert len((await office.call("duty-officer", "ListWork", asked)).items) == found
