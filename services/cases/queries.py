@@ -95,6 +95,16 @@ class Wanted:
     doer: str = ""
 
 
+def doings(law: Law, act: str) -> tuple[Doing, ...]:
+    """In which states of which procedures an act may be done, and in which roles."""
+    roles: dict[tuple[str, str], set[str]] = {}
+    for procedure in law.procedures.values():
+        rule = procedure.acts.get(act)
+        for state in rule.in_states if rule else ():
+            roles.setdefault((procedure.name, state), set()).update(rule.by if rule else ())
+    return tuple(Doing(*place, tuple(sorted(names))) for place, names in sorted(roles.items()))
+
+
 def list_cases(connection: Connection, wanted: Wanted, after: Place | None, limit: int) -> list[CaseRow]:
     """A page of cases, by next due time, then newest."""
     found: list[CaseRow] = []
@@ -174,6 +184,19 @@ def _beyond(after: Place) -> sa.ColumnElement[bool]:
         cases.next_due_at_us >= after.next_due_at_us,
         sa.or_(later, sa.and_(cases.next_due_at_us == after.next_due_at_us, older)),
     )
+
+
+def count_due(connection: Connection, since_us: int | None, before_us: int | None, limit: int) -> int:
+    """Open cases in which the department owes something due from one time to before another, at most so many."""
+    cases = tables.cases.c
+    some = sa.select(cases.case_id).where(cases.closed.is_(False), cases.next_due_at_us.is_not(None))
+    if before_us is not None:
+        some = some.where(cases.next_due_at_us < before_us)
+    if since_us is not None:
+        some = some.where(cases.next_due_at_us >= since_us)
+    return connection.execute(
+        sa.select(sa.func.count()).select_from(some.limit(limit).subquery())
+    ).scalar_one()
 
 
 class Link(NamedTuple):

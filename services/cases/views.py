@@ -11,6 +11,7 @@ from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2, exchange_service_pb2, reason_pb2
 
 from services.cases.entry import Entry
+from services.cases.fragments import Fragment
 from services.cases.queries import CaseRow, Link, Parties
 from services.common.clock import microseconds
 from services.common.errors import NotFound
@@ -174,6 +175,11 @@ def summary(
     if row.next_due_at_us is not None and row.next_due_at_us < _NEVER_US:
         view.next_due_at.CopyFrom(timestamp_us(row.next_due_at_us))
     return view
+
+
+def matched_text(fragment: Fragment) -> pb.MatchedText:
+    """What of a case matched a search."""
+    return pb.MatchedText(text=fragment.text, begin=fragment.begin, length=fragment.length)
 
 
 def state_title(law: Law, procedure: str, state: str) -> Title:

@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 from services.cases import bodies, parked, queries, views
 from services.cases.desk import Desk
 from services.cases.dossier import Dossier, Prove
+from services.cases.fragments import fragments
 from services.cases.handlers.audited import AuditedReads
-from services.cases.queries import CaseRow, Doing, Place, Wanted
+from services.cases.queries import CaseRow, Place, Wanted
 from services.cases.search import Found, search
 from services.cases.watch import CaseWatch, Change, write
 from services.common import page_tokens
@@ -131,17 +132,8 @@ class ReadingHandlers(AuditedReads):
         due_from = microseconds(moment(request.due_from)) if request.HasField("due_from") else None
         return Wanted(
             procedures, request.state, request.department, due_before, request.include_closed, due_from,
-            self._doings(request.act) if request.act else None, self._department.name,
+            queries.doings(self._department.directory.law, request.act) if request.act else None, self._department.name,
         )  # fmt: skip
-
-    def _doings(self, act: str) -> tuple[Doing, ...]:
-        """In which states of which procedures an act may be done, and in which roles."""
-        roles: dict[tuple[str, str], set[str]] = {}
-        for procedure in self._department.directory.law.procedures.values():
-            rule = procedure.acts.get(act)
-            for state in rule.in_states if rule else ():
-                roles.setdefault((procedure.name, state), set()).update(rule.by if rule else ())
-        return tuple(Doing(*place, tuple(sorted(names))) for place, names in sorted(roles.items()))
 
     async def SearchCases(self, request: pb.SearchCasesRequest, _context: object) -> pb.SearchCasesResponse:
         """Cases by any word."""
@@ -149,7 +141,11 @@ class ReadingHandlers(AuditedReads):
 
         def work(connection: Connection) -> pb.SearchCasesResponse:
             found: list[Found] = search(connection, request.query, size)
-            return pb.SearchCasesResponse(cases=self._summaries(connection, found))
+            cases = self._summaries(connection, found)
+            matches = fragments(connection, found, request.query)
+            for each in cases:
+                each.match.CopyFrom(views.matched_text(matches[each.case_id]))
+            return pb.SearchCasesResponse(cases=cases)
 
         return await self._read("SearchCases", work, "", request.query)
 

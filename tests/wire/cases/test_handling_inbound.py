@@ -59,6 +59,10 @@ async def test_what_arrived_is_handled_to_its_end(office: Office) -> None:
     (item,) = await office.work("registry-clerk", pb.WORK_LIST_TO_SIGN_FOR)
     assert item.document.document_id == document.document_id
     assert item.task.due_at.seconds - item.task.started_at.seconds == 4 * 3600
+    counted = await office.call("registry-clerk", "CountWork", pb.CountWorkRequest())
+    assert (counted.to_sign_for, counted.cases_to_sign_for, counted.cases_due) == (1, 0, 1)
+    counted = await office.call("officer", "CountWork", pb.CountWorkRequest())
+    assert (counted.to_sign_for, counted.cases_to_sign_for) == (0, 1)
     with pytest.raises(StepOpen, match="sign-for"):
         await office.do("registry-clerk", document.document_id)  # it is signed for by a letter
     await sign_for(office, document.case_id)

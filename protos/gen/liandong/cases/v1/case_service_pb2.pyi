@@ -2065,6 +2065,7 @@ class CaseSummary(_message.Message):
     MATCHED_FIELD_NUMBER: _builtins.int
     NEXT_TITLE_ZH_FIELD_NUMBER: _builtins.int
     NEXT_TITLE_EN_FIELD_NUMBER: _builtins.int
+    MATCH_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Its id."""
     procedure: _builtins.str
@@ -2082,7 +2083,9 @@ class CaseSummary(_message.Message):
     pending: _builtins.int
     """Own letters not yet admitted."""
     matched: _builtins.str
-    """Where a search matched: `title`, `body`, `subject`, `identifier`, `number`, `case-id`."""
+    """Where a search matched: `title`, `body`, `subject`, `person`, `identifier`, `telephone`, `number`, `pinyin` (the
+    initials of a name), `case-id`.
+    """
     next_title_zh: _builtins.str
     """What the next thing that this department owes is called, Chinese."""
     next_title_en: _builtins.str
@@ -2098,6 +2101,10 @@ class CaseSummary(_message.Message):
     @_builtins.property
     def changed_at(self) -> _timestamp_pb2.Timestamp:
         """Last change."""
+
+    @_builtins.property
+    def match(self) -> Global___MatchedText:
+        """What matched; only in the answer to a search."""
 
     def __init__(
         self,
@@ -2116,14 +2123,45 @@ class CaseSummary(_message.Message):
         matched: _builtins.str = ...,
         next_title_zh: _builtins.str = ...,
         next_title_en: _builtins.str = ...,
+        match: Global___MatchedText | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "next_due_at", b"next_due_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "match", b"match", "next_due_at", b"next_due_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "matched", b"matched", "next_due_at", b"next_due_at", "next_rule", b"next_rule", "next_title_en", b"next_title_en", "next_title_zh", b"next_title_zh", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "state", b"state", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "match", b"match", "matched", b"matched", "next_due_at", b"next_due_at", "next_rule", b"next_rule", "next_title_en", b"next_title_en", "next_title_zh", b"next_title_zh", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "state", b"state", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseSummary: _TypeAlias = CaseSummary  # noqa: Y015
+
+@_typing.final
+class MatchedText(_message.Message):
+    """A piece of what a case says, and what of it a search matched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    BEGIN_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The piece."""
+    begin: _builtins.int
+    """Where in it what matched begins, in characters (Unicode code points) from 0."""
+    length: _builtins.int
+    """How many characters; 0 where no one piece of the text can be marked."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        begin: _builtins.int = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "length", b"length", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchedText: _TypeAlias = MatchedText  # noqa: Y015
 
 @_typing.final
 class SearchCasesRequest(_message.Message):
