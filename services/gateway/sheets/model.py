@@ -279,7 +279,7 @@ def unsaved(before: Fields, mine: Fields, theirs: Fields) -> tuple[Difference, .
 
 def differing(mine: Fields, theirs: Fields) -> tuple[Difference, ...]:
     """Every field in which two differ, where what both began with is not known any more."""
-    return merge({name: ("\0",) for name in (*mine, *theirs)}, mine, theirs).differences
+    return merge(dict.fromkeys((*mine, *theirs), ("\x00",)), mine, theirs).differences
 
 
 def checked(fields: Mapping[str, tuple[str, ...]]) -> Fields:
