@@ -154,6 +154,7 @@ def summary(
 ) -> pb.CaseSummary:
     """A case as a list shows it."""
     title = state_title(law, row.procedure, row.state)
+    owed = rule_title(law, row.procedure, row.next_rule)
     view = pb.CaseSummary(
         case_id=row.case_id,
         procedure=row.procedure,
@@ -165,6 +166,8 @@ def summary(
             envelope_pb2.Party(role=role, department=name) for role, name in parties.get(row.case_id, ())
         ],
         next_rule=row.next_rule,
+        next_title_zh=owed.zh,
+        next_title_en=owed.en,
         changed_at=timestamp_us(row.changed_at_us),
         pending=pending.get(row.case_id, 0),
         matched=matched,
@@ -181,12 +184,19 @@ def matched_text(fragment: Fragment) -> pb.MatchedText:
 
 def state_title(law: Law, procedure: str, state: str) -> Title:
     """What a state is called, by the newest version of the procedure that has it."""
+    found = (each.states[state] for each in _newest(law, procedure) if state in each.states)
+    return next(found, _NO_TITLE)
+
+
+def rule_title(law: Law, procedure: str, rule: str) -> Title:
+    """What an obligation is called, likewise."""
+    found = (each.obligations[rule].title for each in _newest(law, procedure) if rule in each.obligations)
+    return next(found, _NO_TITLE)
+
+
+def _newest(law: Law, procedure: str) -> list[Procedure]:
     versions = sorted((version for name, version in law.procedures if name == procedure), reverse=True)
-    for version in versions:
-        titles = law.procedures[procedure, version].states
-        if state in titles:
-            return titles[state]
-    return _NO_TITLE
+    return [law.procedures[procedure, version] for version in versions]
 
 
 def letter_view(row: Any, department: Department, received: Mapping[str, int]) -> pb.LetterView:

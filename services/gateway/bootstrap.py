@@ -18,7 +18,7 @@ from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.migrations import migrate
 from services.exchange.keys import load_sign_key
-from services.gateway.accounts import tables
+from services.gateway import schema
 from services.gateway.accounts.callers import AccountCallers
 from services.gateway.accounts.certificates import Certificates
 from services.gateway.accounts.openid import OpenId
@@ -38,6 +38,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
 
 _DRAIN_S = 10
@@ -99,6 +100,7 @@ class Gateway:
             accounts=self._parts.accounts if self._parts is not None else None,
             calls=calls,
             directory=Directory(calls, time),
+            procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
             parts=self._parts,
@@ -162,7 +164,7 @@ class Gateway:
 
 def prepare(settings: GatewaySettings) -> None:
     """Bring the gateway's tables to this version."""
-    migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(settings.database_url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
 
 
 def _ways(settings: GatewaySettings, database: Database, clock: Clock, parts: Parts) -> Ways:

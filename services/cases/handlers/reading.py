@@ -129,7 +129,11 @@ class ReadingHandlers(AuditedReads):
         if request.state and not procedures:
             known = self._department.directory.law.procedures.values()
             procedures = tuple(sorted({each.name for each in known if request.state in each.states}))
-        return Wanted(procedures, request.state, request.department, due_before, request.include_closed)
+        due_from = microseconds(moment(request.due_from)) if request.HasField("due_from") else None
+        return Wanted(
+            procedures, request.state, request.department, due_before, request.include_closed, due_from,
+            queries.doings(self._department.directory.law, request.act) if request.act else None, self._department.name,
+        )  # fmt: skip
 
     async def SearchCases(self, request: pb.SearchCasesRequest, _context: object) -> pb.SearchCasesResponse:
         """Cases by any word."""

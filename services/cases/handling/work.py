@@ -49,6 +49,8 @@ def waiting_for(
     now: datetime,
     *,
     overdue: bool = False,
+    due_from: datetime | None = None,
+    due_before: datetime | None = None,
     document_id: str = "",
 ) -> list[Waiting]:
     """Open tasks that somebody may do, in their own right or for an absent person; what is due first is first.
@@ -61,6 +63,8 @@ def waiting_for(
         limit: At most so many.
         now: The time.
         overdue: Only what is overdue.
+        due_from: Only what is due then or later.
+        due_before: Only what is due earlier.
         document_id: Only of this document.
     """
     queue = tables.queue.c
@@ -79,6 +83,10 @@ def waiting_for(
             query = query.where(queue.kind.in_(kinds))
         if overdue:
             query = query.where(queue.due_at_us <= microseconds(now))
+        if due_from is not None:
+            query = query.where(queue.due_at_us >= microseconds(due_from))
+        if due_before is not None:
+            query = query.where(queue.due_at_us < microseconds(due_before))
         if document_id:
             query = query.where(queue.document_id == document_id)
         if after is not None:
@@ -101,6 +109,13 @@ def _scope(delegation: Delegation) -> list[sa.ColumnElement[bool]]:
     whole = [each for each in delegation.scope if "/" not in each]
     acts = [each for each in delegation.scope if "/" in each]
     return [sa.or_(queue.procedure.in_(whole), (queue.procedure + "/" + queue.act).in_(acts))]
+
+
+def cases_of(connection: Connection, waiting: Sequence[Waiting]) -> set[str]:
+    """The cases of what waits."""
+    ids = [each.place.document_id for each in waiting]
+    columns = tables.documents.c
+    return set(connection.execute(sa.select(columns.case_id).where(columns.document_id.in_(ids))).scalars())
 
 
 def waits_for_others(standing: Standing, now: datetime, *, overdue: bool = False) -> sa.Select[Any]:

@@ -72,7 +72,7 @@ async def _said(request: Request, error: Exception) -> Response:
     status = HTTPStatus(
         getattr(error, "status", 0) or problems.STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     )
-    return await _shown(request, status, error.message, error.reason, error.request_id)
+    return await _shown(request, status, error)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -90,9 +90,7 @@ async def _failed(request: Request, error: Exception) -> Response:
     return await _shown(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-async def _shown(
-    request: Request, status: HTTPStatus, message: str = "", reason: str = "", request_id: str = ""
-) -> Response:
+async def _shown(request: Request, status: HTTPStatus, error: LiandongError | None = None) -> Response:
     page = await of(request)
     title, text = _TEXTS.get(status, ("", ""))
     return page.render(
@@ -100,7 +98,7 @@ async def _shown(
         status=status,
         heading=page.t(title) if title else status.phrase,
         explanation=page.t(text) if text else "",
-        message=message,
-        reason=reason,
-        request_id=request_id,
+        message=page.why(error) if error else "",
+        reason=error.reason if error else "",
+        request_id=error.request_id if error else "",
     )

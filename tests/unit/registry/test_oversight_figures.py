@@ -101,7 +101,9 @@ async def test_a_period_is_counted_alike_from_rows_and_from_what_is_kept(
     scope = Scope(caller, frozenset({PROCEDURE.name} if caller == OFFICE else ()))
     begin, end = (NOW + timedelta(minutes=each) for each in (first, last))
     counted = database.read(
-        lambda connection: oversight.count_obligations(connection, scope, {PROCEDURE.name, "x"}, begin, end, NOW)
+        lambda connection: oversight.count_obligations(
+            connection, scope, {PROCEDURE.name, "x"}, begin, end, NOW
+        )
     )
     expected: Counter[tuple[str, str]] = Counter()
     for each in duties:

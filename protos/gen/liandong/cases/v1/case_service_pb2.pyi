@@ -1969,6 +1969,8 @@ class ListCasesRequest(_message.Message):
     INCLUDE_CLOSED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    DUE_FROM_FIELD_NUMBER: _builtins.int
     procedure: _builtins.str
     """Only of this procedure."""
     state: _builtins.str
@@ -1983,9 +1985,15 @@ class ListCasesRequest(_message.Message):
     """At most so many; 0 means 50."""
     page_token: _builtins.str
     """From the previous answer."""
+    act: _builtins.str
+    """Only where this department, in its role and by the state of the case, may do this act now, such as `sign-for`."""
     @_builtins.property
     def due_before(self) -> _timestamp_pb2.Timestamp:
         """Only where this department owes something due before this time."""
+
+    @_builtins.property
+    def due_from(self) -> _timestamp_pb2.Timestamp:
+        """Only where it owes something due at or after this time."""
 
     def __init__(
         self,
@@ -1998,10 +2006,12 @@ class ListCasesRequest(_message.Message):
         include_closed: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        act: _builtins.str = ...,
+        due_from: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "due_from", b"due_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "due_before", b"due_before", "include_closed", b"include_closed", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "procedure", b"procedure", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "department", b"department", "due_before", b"due_before", "due_from", b"due_from", "include_closed", b"include_closed", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "procedure", b"procedure", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2053,6 +2063,8 @@ class CaseSummary(_message.Message):
     CHANGED_AT_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     MATCHED_FIELD_NUMBER: _builtins.int
+    NEXT_TITLE_ZH_FIELD_NUMBER: _builtins.int
+    NEXT_TITLE_EN_FIELD_NUMBER: _builtins.int
     MATCH_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Its id."""
@@ -2074,6 +2086,10 @@ class CaseSummary(_message.Message):
     """Where a search matched: `title`, `body`, `subject`, `person`, `identifier`, `telephone`, `number`, `pinyin` (the
     initials of a name), `case-id`.
     """
+    next_title_zh: _builtins.str
+    """What the next thing that this department owes is called, Chinese."""
+    next_title_en: _builtins.str
+    """What the next thing that this department owes is called, English."""
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Party]:
         """Departments by role."""
@@ -2105,11 +2121,13 @@ class CaseSummary(_message.Message):
         changed_at: _timestamp_pb2.Timestamp | None = ...,
         pending: _builtins.int = ...,
         matched: _builtins.str = ...,
+        next_title_zh: _builtins.str = ...,
+        next_title_en: _builtins.str = ...,
         match: Global___MatchedText | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "match", b"match", "next_due_at", b"next_due_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "match", b"match", "matched", b"matched", "next_due_at", b"next_due_at", "next_rule", b"next_rule", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "state", b"state", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "match", b"match", "matched", b"matched", "next_due_at", b"next_due_at", "next_rule", b"next_rule", "next_title_en", b"next_title_en", "next_title_zh", b"next_title_zh", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "state", b"state", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
