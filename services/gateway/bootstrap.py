@@ -30,6 +30,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
 
 _DRAIN_S = 10
@@ -84,6 +85,7 @@ class Gateway:
             accounts=accounts,
             calls=calls,
             directory=Directory(calls, time),
+            procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
         )

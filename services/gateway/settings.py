@@ -57,6 +57,9 @@ class GatewaySettings(Settings):
             only the status is shown.
         calls_per_second: How often one caller may call, on average.
         calls_at_once: How often in one moment.
+        upload_limit: Bytes of a file of evidence that comes in one request.
+        uploads_at_once: How many such files at a time; `upload_folder` must hold so many of that size.
+        upload_folder: Where they lie until the node has them; none: the system's for temporary files.
         listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
         language: Spoken to browsers that ask for none we have.
         timeout_s: How long a node or the registry may take to say how it is.
@@ -68,6 +71,9 @@ class GatewaySettings(Settings):
     database_url: str = ""
     calls_per_second: float = Field(default=20.0, gt=0, le=10_000)
     calls_at_once: int = Field(default=100, ge=1, le=100_000)
+    upload_limit: int = Field(default=4 * 1024**3, ge=1, le=64 * 1024**3)
+    uploads_at_once: int = Field(default=4, ge=1, le=1000)
+    upload_folder: Path | None = None
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     language: Literal["zh", "en"] = "zh"
     timeout_s: float = Field(default=2.0, gt=0, le=30)

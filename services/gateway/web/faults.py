@@ -70,7 +70,7 @@ def _said(request: Request, error: Exception) -> Response:
     status = HTTPStatus(
         getattr(error, "status", 0) or problems.STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     )
-    return _shown(request, status, error.message, error.reason, error.request_id)
+    return _shown(request, status, error)
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -88,9 +88,7 @@ def _failed(request: Request, error: Exception) -> Response:
     return _shown(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _shown(
-    request: Request, status: HTTPStatus, message: str = "", reason: str = "", request_id: str = ""
-) -> Response:
+def _shown(request: Request, status: HTTPStatus, error: LiandongError | None = None) -> Response:
     site: Site = request.app.state.site
     page = Page(request, site, None, FormData())
     title, text = _TEXTS.get(status, ("", ""))
@@ -99,7 +97,7 @@ def _shown(
         status=status,
         heading=page.t(title) if title else status.phrase,
         explanation=page.t(text) if text else "",
-        message=message,
-        reason=reason,
-        request_id=request_id,
+        message=page.why(error) if error else "",
+        reason=error.reason if error else "",
+        request_id=error.request_id if error else "",
     )

@@ -32,7 +32,7 @@ from services.gateway.languages import LANGUAGES, TAGS, Language, choose
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
-from services.gateway.web.texts import text
+from services.gateway.web.texts import catalogue, text
 
 M = TypeVar("M", bound=Message)
 
@@ -166,6 +166,14 @@ class Page:
     def t(self, name: str, **values: object) -> str:
         """One text in the page's language."""
         return text(name, self.language, **values)
+
+    def why(self, refused: LiandongError | str) -> str:
+        """Why something was refused, in words: of an error, or of a reason without its prefix."""
+        reason = refused if isinstance(refused, str) else refused.reason
+        name = f"reasons.{reason}"
+        if name in catalogue():
+            return self.t(name)
+        return reason if isinstance(refused, str) else refused.message
 
     def title(self, thing: Any, name: str = "title") -> str:
         """One of the two titles of a message, `title_zh` or `title_en`; the other if it is empty."""

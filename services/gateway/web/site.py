@@ -17,6 +17,7 @@ from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 
 
 class Statuses(Protocol):
@@ -40,6 +41,7 @@ class Site:
         accounts: None where only the status is shown.
         calls: The services; of no use without accounts.
         directory: Titles and calendars, kept for a while.
+        procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
     """
@@ -50,6 +52,7 @@ class Site:
     accounts: Accounts | None
     calls: Calls
     directory: Directory
+    procedures: Procedures
     live: Live
     templates: Environment
 

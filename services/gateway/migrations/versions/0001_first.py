@@ -1,8 +1,9 @@
-"""Accounts, sessions, tokens."""
+"""Accounts, sessions, tokens; sheets with their files."""
 
 from alembic import op
 
 from services.gateway.accounts import tables
+from services.gateway.sheets import tables as sheets
 
 revision = "0001"
 down_revision = None
@@ -12,4 +13,6 @@ depends_on = None
 
 def upgrade() -> None:
     """Create them."""
+    # one store, one list of tables
+    assert sheets.metadata is tables.metadata
     tables.metadata.create_all(op.get_bind())
