@@ -75,8 +75,19 @@ def routers() -> Iterable[APIRouter]:
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
         live_events,
+        picture,
+        picture_register,
+        picture_wall,
         status,
         work,
     )
 
-    return (status.router, account.router, live_events.router, work.router)
+    return (
+        status.router,
+        account.router,
+        live_events.router,
+        picture_wall.router,
+        picture_register.router,
+        picture.router,
+        work.router,
+    )
