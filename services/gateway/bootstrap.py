@@ -30,6 +30,10 @@ from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
+from services.gateway.webhooks.running import Running
+from services.gateway.webhooks.targets import Targets
+from services.gateway.webhooks.webhook_handlers import WebhookHandlers
+from services.gateway.webhooks.webhooks import Webhooks
 
 _DRAIN_S = 10
 _log = structlog.get_logger(__name__)
@@ -67,15 +71,21 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
+        self._running: Running | None = None
         api = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             callers = AccountCallers(Accounts(self._database, time))
-            entrance = Entrance(callers, upstreams, _issuers(settings, time), limit)
+            issuers = _issuers(settings, time)
+            entrance = Entrance(callers, upstreams, issuers, limit)
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
-            api = Api(entrance, EvidenceRoutes(entrance, uploads))
+            targets = _targets(settings)
+            self._running = Running(self._database, time, upstreams, issuers, targets)
+            webhooks = Webhooks(self._database, time, targets, self._running.begin)
+            own = {"WebhookService": WebhookHandlers(webhooks)}
+            api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         app = create_app(probes, time, settings.language, api)
         self._server = _Calm(
@@ -105,11 +115,15 @@ class Gateway:
                 await self._serving
                 raise OSError("The web server did not start.")
             await asyncio.sleep(0.01)
+        if self._running is not None:
+            self._running.start()
         _log.info("gateway.started", listen=self.settings.listen, port=self.port)
         return self.port
 
     async def stop(self) -> None:
         """Take no new requests, let open ones end."""
+        if self._running is not None:
+            await self._running.stop()
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
@@ -143,6 +157,13 @@ def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:
                 raise ConfigurationError([f"departments: {each.name}: issuer_key: {error}"]) from None
             found[each.name] = Issuer(each.issuer, key, clock)
     return found
+
+
+def _targets(settings: GatewaySettings) -> Targets:
+    try:
+        return Targets(settings.webhook_networks, settings.webhook_ca_file)
+    except OSError as error:
+        raise ConfigurationError([f"webhook_ca_file: {error}"]) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

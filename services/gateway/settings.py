@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from services.common.config import Section, Settings
 from services.common.telemetry import TelemetrySettings
@@ -60,6 +60,9 @@ class GatewaySettings(Settings):
         upload_limit: Bytes of a file of evidence that comes in one request.
         uploads_at_once: How many such files at a time; `upload_folder` must hold so many of that size.
         upload_folder: Where they lie until the node has them; none: the system's for temporary files.
+        webhook_networks: Inner networks, such as `10.20.0.0/16`, into which events may be posted, also by `http`;
+            none: only to the internet.
+        webhook_ca_file: Further authorities of the certificates of those who are told of events.
         listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
         language: Spoken to browsers that ask for none we have.
         timeout_s: How long a node or the registry may take to say how it is.
@@ -74,6 +77,8 @@ class GatewaySettings(Settings):
     upload_limit: int = Field(default=4 * 1024**3, ge=1, le=64 * 1024**3)
     uploads_at_once: int = Field(default=4, ge=1, le=1000)
     upload_folder: Path | None = None
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    webhook_ca_file: Path | None = None
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     language: Literal["zh", "en"] = "zh"
     timeout_s: float = Field(default=2.0, gt=0, le=30)

@@ -1,8 +1,9 @@
-"""Accounts, sessions, tokens."""
+"""Accounts, sessions, tokens; webhooks, their events and deliveries."""
 
 from alembic import op
 
 from services.gateway.accounts import tables
+from services.gateway.webhooks import tables as webhooks
 
 revision = "0001"
 down_revision = None
@@ -12,4 +13,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Create them."""
+    assert webhooks.webhooks.metadata is tables.metadata
     tables.metadata.create_all(op.get_bind())

@@ -63,6 +63,10 @@ class CaseServiceStub:
     """Cases by any word: text, subject, identifier, letter number, case id; says where it matched."""
     GetTimeline: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.GetTimelineRequest, _case_service_pb2.GetTimelineResponse]
     """The letters of a case in order, pending ones last."""
+    ListLetters: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListLettersRequest, _case_service_pb2.ListLettersResponse]
+    """Admitted letters of all cases in ledger order from a position on: for who has to miss none. A letter that was parked
+    keeps its position, and comes late: it is told by `WatchCases` only.
+    """
     GetLetter: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.GetLetterRequest, _case_service_pb2.GetLetterResponse]
     """One letter with its body and proof."""
     ExplainDueTime: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ExplainDueTimeRequest, _case_service_pb2.ExplainDueTimeResponse]
@@ -115,6 +119,10 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """Cases by any word: text, subject, identifier, letter number, case id; says where it matched."""
     GetTimeline: _aio.UnaryUnaryMultiCallable[_case_service_pb2.GetTimelineRequest, _case_service_pb2.GetTimelineResponse]  # type: ignore[assignment]
     """The letters of a case in order, pending ones last."""
+    ListLetters: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListLettersRequest, _case_service_pb2.ListLettersResponse]  # type: ignore[assignment]
+    """Admitted letters of all cases in ledger order from a position on: for who has to miss none. A letter that was parked
+    keeps its position, and comes late: it is told by `WatchCases` only.
+    """
     GetLetter: _aio.UnaryUnaryMultiCallable[_case_service_pb2.GetLetterRequest, _case_service_pb2.GetLetterResponse]  # type: ignore[assignment]
     """One letter with its body and proof."""
     ExplainDueTime: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ExplainDueTimeRequest, _case_service_pb2.ExplainDueTimeResponse]  # type: ignore[assignment]
@@ -236,6 +244,16 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.GetTimelineResponse, _abc.Awaitable[_case_service_pb2.GetTimelineResponse]]:
         """The letters of a case in order, pending ones last."""
+
+    @_abc_1.abstractmethod
+    def ListLetters(
+        self,
+        request: _case_service_pb2.ListLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.ListLettersResponse, _abc.Awaitable[_case_service_pb2.ListLettersResponse]]:
+        """Admitted letters of all cases in ledger order from a position on: for who has to miss none. A letter that was parked
+        keeps its position, and comes late: it is told by `WatchCases` only.
+        """
 
     @_abc_1.abstractmethod
     def GetLetter(
