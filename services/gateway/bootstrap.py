@@ -40,6 +40,10 @@ from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
+from services.gateway.webhooks.running import Running
+from services.gateway.webhooks.targets import Targets
+from services.gateway.webhooks.webhook_handlers import WebhookHandlers
+from services.gateway.webhooks.webhooks import Webhooks
 
 _DRAIN_S = 10
 _log = structlog.get_logger(__name__)
@@ -80,6 +84,7 @@ class Gateway:
         issuers = _issuers(settings, time)
         calls = Calls(upstreams, issuers)
         self._parts: Parts | None = None
+        self._running: Running | None = None
         api = None
         ways = Ways()
         if settings.database_url:
@@ -91,7 +96,11 @@ class Gateway:
             callers = AccountCallers(self._parts.accounts, self._parts.tokens, settings.public_url)
             entrance = Entrance(callers, upstreams, issuers, limit)
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
-            api = Api(entrance, EvidenceRoutes(entrance, uploads))
+            targets = _targets(settings)
+            self._running = Running(self._database, time, upstreams, issuers, targets)
+            webhooks = Webhooks(self._database, time, targets, self._running.begin)
+            own = {"WebhookService": WebhookHandlers(webhooks)}
+            api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
@@ -137,11 +146,15 @@ class Gateway:
                 await self._serving
                 raise OSError("The web server did not start.")
             await asyncio.sleep(0.01)
+        if self._running is not None:
+            self._running.start()
         _log.info("gateway.started", listen=self.settings.listen, port=self.port)
         return self.port
 
     async def stop(self) -> None:
         """Take no new requests, let open ones end."""
+        if self._running is not None:
+            await self._running.stop()
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
@@ -192,6 +205,13 @@ def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:
                 raise ConfigurationError([f"departments: {each.name}: issuer_key: {error}"]) from None
             found[each.name] = Issuer(each.issuer, key, clock)
     return found
+
+
+def _targets(settings: GatewaySettings) -> Targets:
+    try:
+        return Targets(settings.webhook_networks, settings.webhook_ca_file)
+    except OSError as error:
+        raise ConfigurationError([f"webhook_ca_file: {error}"]) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
