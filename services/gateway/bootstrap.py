@@ -59,6 +59,7 @@ class Gateway:
 
     Attributes:
         port: The one listened on; once started.
+        parts: What keeps the accounts; None where only the status is shown.
 
     Raises:
         ConfigurationError: A certificate is missing or not usable.
@@ -74,28 +75,28 @@ class Gateway:
         time = clock or SystemClock()
         self._database: Database | None = None
         calls = Calls(upstreams, _issuers(settings, time))
-        self._parts: Parts | None = None
+        self.parts: Parts | None = None
         api = None
         ways = Ways()
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            self._parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
-            ways = _ways(settings, self._database, time, self._parts)
-            callers = AccountCallers(self._parts.accounts, self._parts.tokens, settings.public_url)
+            self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
+            ways = _ways(settings, self._database, time, self.parts)
+            callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
             api = Api(callers, calls, limit)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
             clock=time,
             language=settings.language,
-            accounts=self._parts.accounts if self._parts is not None else None,
+            accounts=self.parts.accounts if self.parts is not None else None,
             calls=calls,
             directory=Directory(calls, time),
             live=Live(calls),
             templates=environment(),
-            parts=self._parts,
+            parts=self.parts,
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
@@ -137,8 +138,8 @@ class Gateway:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
-        if self._parts is not None:
-            await self._parts.audit.close()
+        if self.parts is not None:
+            await self.parts.audit.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)

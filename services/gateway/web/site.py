@@ -81,9 +81,11 @@ def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
+        admin,
         live_events,
+        login,
         status,
         work,
     )
 
-    return (status.router, account.router, live_events.router, work.router)
+    return (status.router, login.router, account.router, admin.router, live_events.router, work.router)
