@@ -91,7 +91,7 @@ class Api:
         async def endpoint(request: Request) -> Response:
             given = request.headers.get("x-request-id", "")
             request_id = given if _REQUEST_ID.fullmatch(given) else uuid_utils.uuid7().hex
-            request.state.request_id = request_id
+            request.state.request_id, request.state.action = request_id, route.operation
             caller = await self._callers.caller_of(request)
             request.state.caller = caller
             self._limit.take(caller.key)
