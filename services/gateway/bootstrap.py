@@ -18,7 +18,7 @@ from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.migrations import migrate
 from services.exchange.keys import load_sign_key
-from services.gateway.accounts import tables
+from services.gateway import schema
 from services.gateway.accounts.callers import AccountCallers
 from services.gateway.accounts.certificates import Certificates
 from services.gateway.accounts.openid import OpenId
@@ -27,14 +27,18 @@ from services.gateway.accounts.ways import Ways
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
+from services.gateway.evidence.bringing import Uploads
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
+from services.gateway.rest.entrance import Entrance
+from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
 
 _DRAIN_S = 10
@@ -74,7 +78,8 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
-        calls = Calls(upstreams, _issuers(settings, time))
+        issuers = _issuers(settings, time)
+        calls = Calls(upstreams, issuers)
         self.parts: Parts | None = None
         api = None
         ways = Ways()
@@ -85,7 +90,9 @@ class Gateway:
             self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
             ways = _ways(settings, self._database, time, self.parts)
             callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
-            api = Api(callers, calls, limit)
+            entrance = Entrance(callers, upstreams, issuers, limit)
+            uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
+            api = Api(entrance, EvidenceRoutes(entrance, uploads))
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
@@ -94,6 +101,7 @@ class Gateway:
             accounts=self.parts.accounts if self.parts is not None else None,
             calls=calls,
             directory=Directory(calls, time),
+            procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
             parts=self.parts,
@@ -157,7 +165,7 @@ class Gateway:
 
 def prepare(settings: GatewaySettings) -> None:
     """Bring the gateway's tables to this version."""
-    migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(settings.database_url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
 
 
 def _ways(settings: GatewaySettings, database: Database, clock: Clock, parts: Parts) -> Ways:

@@ -71,12 +71,12 @@ class Issuer:
     key: Ed25519PrivateKey
     clock: Clock
 
-    def assertion(self, caller: Caller, operation: str, request: Message) -> str:
+    def assertion(self, caller: Caller, operation: str = "", request: Message | None = None) -> str:
         """What is said of a caller for one call.
 
         Args:
             caller: Who calls.
-            operation: Which RPC, as `Service.Method`.
+            operation: Which RPC, as `Service.Method`; of no matter where nothing is approved or sent.
             request: What it is called with.
 
         Raises:

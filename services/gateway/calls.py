@@ -5,7 +5,7 @@ Which RPC is meant is read off the request: every RPC of the contracts has a req
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -105,10 +105,25 @@ class Calls:
         if route.at_registry:
             # the registry knows departments, not people
             return found
-        issuer = self._issuers.get(caller.department)
-        if issuer is None:
+        return (*found, ("liandong-actor", self._issuer(caller).assertion(caller, route.operation, request)))
+
+    def acting(self, caller: Caller, request_id: str) -> tuple[Upstream, Callable[[], Metadata]]:
+        """The node of a caller's department, and what is said of the caller anew for each call: for files.
+
+        Raises:
+            Unavailable: This gateway is not the department's issuer.
+        """
+        upstream, issuer = self._upstream(caller), self._issuer(caller)
+        return upstream, lambda: (
+            ("liandong-request-id", request_id),
+            ("liandong-actor", issuer.assertion(caller)),
+        )
+
+    def _issuer(self, caller: Caller) -> Issuer:
+        found = self._issuers.get(caller.department)
+        if found is None:
             raise Unavailable("This gateway has no issuer of assertions for the department.")
-        return (*found, ("liandong-actor", issuer.assertion(caller, route.operation, request)))
+        return found
 
     def _upstream(self, caller: Caller) -> Upstream:
         found = self._upstreams.get(caller.department)

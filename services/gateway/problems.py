@@ -78,7 +78,7 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
         content["violations"] = [
             {"field": each.field, "rule": each.rule, "message": each.message} for each in error.violations
         ]
-    headers = {"X-Request-Id": str(content["request_id"])}
+    headers = {"X-Request-Id": str(content["request_id"]), **getattr(error, "headers", {})}
     if error.retry_after_ms:
         content["retry_after_ms"] = error.retry_after_ms
         headers["Retry-After"] = str(max(1, -(-error.retry_after_ms // 1000)))

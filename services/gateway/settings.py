@@ -132,6 +132,9 @@ class GatewaySettings(Settings):
             only the status is shown.
         calls_per_second: How often one caller may call, on average.
         calls_at_once: How often in one moment.
+        upload_limit: Bytes of a file of evidence that comes in one request.
+        uploads_at_once: How many such files at a time; `upload_folder` must hold so many of that size.
+        upload_folder: Where they lie until the node has them; none: the system's for temporary files.
         public_url: Where browsers reach it, such as `https://liandong.health.example`; its origin is the only one
             that forms are taken from.
         proxies: Addresses and networks of the proxies before it; what they say of browsers is believed, and
@@ -150,6 +153,9 @@ class GatewaySettings(Settings):
     database_url: str = ""
     calls_per_second: float = Field(default=20.0, gt=0, le=10_000)
     calls_at_once: int = Field(default=100, ge=1, le=100_000)
+    upload_limit: int = Field(default=4 * 1024**3, ge=1, le=64 * 1024**3)
+    uploads_at_once: int = Field(default=4, ge=1, le=1000)
+    upload_folder: Path | None = None
     public_url: str = Field(default="", pattern=r"^(https?://[^/\s?#]+)?$")
     proxies: list[IPvAnyNetwork] = Field(default_factory=_loopback)
     oidc: OidcSettings | None = None

@@ -7,7 +7,8 @@ it was opened with; after a renewal new ones are opened, and the old ones end wi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Final
 
 import grpc.aio
@@ -83,6 +84,40 @@ class Upstream:
         )
         with remote_errors():
             return await callable_(request, metadata=metadata, timeout=timeout_s)
+
+    async def send(
+        self,
+        method: str,
+        requests: AsyncIterator[Message],
+        answer: Callable[[bytes], Message],
+        *,
+        registry: bool = False,
+        metadata: Metadata = (),
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> Message:
+        """One call of a stream of requests.
+
+        Raises:
+            LiandongError: What the service said, what the requests' source raised, or `Unavailable`.
+        """
+        callable_ = self.channel(registry=registry).stream_unary(
+            method, request_serializer=_serialized, response_deserializer=answer
+        )
+        call: Any = callable_(metadata=metadata, timeout=timeout_s)
+        try:
+            with remote_errors():
+                async for each in requests:
+                    try:
+                        await call.write(each)
+                    except asyncio.InvalidStateError:
+                        break  # answered before the end: the answer says why
+                else:
+                    with contextlib.suppress(asyncio.InvalidStateError):
+                        await call.done_writing()
+                found: Message = await call
+                return found
+        finally:
+            call.cancel()
 
     async def stream(
         self,

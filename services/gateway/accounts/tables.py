@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
-
 import sqlalchemy as sa
 
-MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
-VERSION_TABLE: Final = "gateway_version"
-
-metadata = sa.MetaData()
+from services.gateway.schema import metadata
 
 accounts = sa.Table(
     "accounts",

@@ -32,7 +32,7 @@ from services.gateway.proxies import Forged, check_origin, origin_of
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
-from services.gateway.web.texts import text
+from services.gateway.web.texts import catalogue, text
 
 M = TypeVar("M", bound=Message)
 
@@ -130,7 +130,7 @@ class Page:
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
         moment = at(due_at)
-        if moment is None:
+        if moment is None and not suspended:
             return None
         working = self.site.directory.is_working_day
         return say(moment, self.now, working, self.language, suspended=suspended)
@@ -168,6 +168,14 @@ class Page:
     def t(self, name: str, **values: object) -> str:
         """One text in the page's language."""
         return text(name, self.language, **values)
+
+    def why(self, refused: LiandongError | str) -> str:
+        """Why something was refused, in words: of an error, or of a reason without its prefix."""
+        reason = refused if isinstance(refused, str) else refused.reason
+        name = f"reasons.{reason}"
+        if name in catalogue():
+            return self.t(name)
+        return reason if isinstance(refused, str) else refused.message
 
     def title(self, thing: Any, name: str = "title") -> str:
         """One of the two titles of a message, `title_zh` or `title_en`; the other if it is empty."""
@@ -316,7 +324,8 @@ SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
 
 
-async def _page(request: Request) -> Page:
+async def of(request: Request) -> Page:
+    """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
     secret = secret_of(request)
@@ -330,11 +339,15 @@ async def _page(request: Request) -> Page:
     if session is not None:
         request.state.caller = caller_of(session)
         await site.directory.refresh(caller_of(session))
-    form = FormData()
+    return Page(request, site, session, FormData())
+
+
+async def _page(request: Request) -> Page:
+    page = await of(request)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
-        form = await request.form()
-    return Page(request, site, session, form)
+        page.form = await request.form()
+    return page
 
 
 def _own_form(page: Page) -> None:

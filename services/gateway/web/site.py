@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from importlib import import_module
+from typing import Final, Protocol
 
 from fastapi import APIRouter
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,6 +20,7 @@ from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 
 
 class Statuses(Protocol):
@@ -42,6 +44,7 @@ class Site:
         accounts: None where only the status is shown.
         calls: The services; of no use without accounts.
         directory: Titles and calendars, kept for a while.
+        procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
         parts: What keeps the accounts; None where only the status is shown.
@@ -56,6 +59,7 @@ class Site:
     accounts: Accounts | None
     calls: Calls
     directory: Directory
+    procedures: Procedures
     live: Live
     templates: Environment
     parts: Parts | None = None
@@ -77,15 +81,27 @@ def environment() -> Environment:
     return made
 
 
+AREAS: Final = (
+    "status",
+    "login",
+    "account",
+    "accounts",
+    "live_events",
+    "work",
+    "sharing",
+    "subjects",
+    "registers",
+    "picture_wall",
+    "picture_register",
+    "picture",
+    "administration",
+    "directory_pages",
+    "handling_rules",
+)
+"""Modules of pages; where two have a path that fits, the first serves it."""
+
+
 def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
-    from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
-        account,
-        admin,
-        live_events,
-        login,
-        status,
-        work,
-    )
-
-    return (status.router, login.router, account.router, admin.router, live_events.router, work.router)
+    # at this time, not above: the areas know the site
+    return tuple(import_module(f"services.gateway.web.{each}").router for each in AREAS)

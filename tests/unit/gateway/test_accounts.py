@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from services.common.clock import ManualClock
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound, Unauthenticated
-from services.gateway.accounts import tables
+from services.gateway import schema
 from services.gateway.accounts.accounts import GUESSES_AT_ONCE, Accounts
 from services.gateway.accounts.codes import Codes
 from services.gateway.accounts.model import (
@@ -55,7 +55,7 @@ def clock() -> ManualClock:
 def database(database_url: str) -> Iterator[Database]:
     """The gateway's store."""
     made = Database(database_url)
-    made.write(tables.metadata.create_all)
+    made.write(schema.metadata.create_all)
     yield made
     made.close()
 
@@ -278,7 +278,7 @@ async def test_the_store_holds_nothing_that_opens(
     rows = database.read(
         lambda connection: [
             str(value)
-            for table in tables.metadata.tables.values()
+            for table in schema.metadata.tables.values()
             for row in connection.execute(sa.select(table))
             for value in row
         ]

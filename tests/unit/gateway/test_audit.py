@@ -9,7 +9,7 @@ import pytest
 from services.common.clock import ManualClock
 from services.common.db import Database
 from services.gateway import audit as module
-from services.gateway.accounts import tables
+from services.gateway import schema
 from services.gateway.audit import KEPT, MOST_WAITING, Audit, Event
 from tests.builders.ledger import MONDAY
 
@@ -26,7 +26,7 @@ def clock() -> ManualClock:
 def database(database_url: str) -> Iterator[Database]:
     """The gateway's store."""
     made = Database(database_url)
-    made.write(tables.metadata.create_all)
+    made.write(schema.metadata.create_all)
     yield made
     made.close()
 

@@ -1,30 +1,31 @@
-"""A whole gateway with accounts, before the real ports of two departments."""
+"""A real gateway before a real node that has joined a real registry, all over TLS, and who asks it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from services.common.clock import Clock, ManualClock
-from services.exchange import keys
+from services.cli.demo.party import Party
+from services.common.clock import SystemClock
+from services.common.db import Database
+from services.exchange.enrolment_client import EnrolmentClient
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.callers import CSRF_HEADER, csrf_of
 from services.gateway.accounts.model import Account
-from services.gateway.accounts.parts import Parts
-from services.gateway.audit import Event
+from services.gateway.accounts.tokens import Tokens
 from services.gateway.bootstrap import Gateway
+from services.gateway.rest.scopes import SCOPES
 from services.gateway.settings import DepartmentSettings, GatewaySettings
-from tests.builders.departments import HEALTH, MARKET
-from tests.builders.ledger import MONDAY, Ledger
-from tests.wire.cases.conftest import Port, open_port
-from tests.wire.exchange.evidence_world import Identities
+from tests.federation.district import HEALTH
+from tests.federation.house import House, living
 
-PASSWORD = "four words in a row"
-_CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+_PASSWORD = "four words in a row"
 
 
 @dataclass
@@ -32,111 +33,88 @@ class Front:
     """What runs.
 
     Attributes:
-        gateway: Before both departments.
-        ports: The departments' nodes.
-        parts: The gateway's accounts.
-        folder: For files.
+        house: Registry and nodes.
+        gateway: Before the node of HEALTH.
+        base: Its address.
+        token: Of a system with all scopes.
+        accounts: Of the gateway.
+        tokens: Of the gateway.
     """
 
+    house: House
     gateway: Gateway
-    ports: dict[str, Port]
-    parts: Parts
-    folder: Path
+    base: str
+    token: str
+    accounts: Accounts
+    tokens: Tokens
 
     @property
-    def url(self) -> str:
-        """Of the gateway."""
-        return f"http://127.0.0.1:{self.gateway.port}"
+    def party(self) -> Party:
+        """The department's own clients, past the gateway."""
+        return self.house.parties[HEALTH]
 
-    def browser(self, **more: Any) -> httpx.AsyncClient:
-        """A browser that knows nothing yet."""
-        headers = {"Accept": "text/html", **more.pop("headers", {})}
-        return httpx.AsyncClient(**{"base_url": self.url, "timeout": 20, "headers": headers, **more})
+    def system(self, token: str = "") -> httpx.AsyncClient:
+        """A client with a token, that of the system with all scopes if none is given."""
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=60)
 
-    async def person(self, username: str, *roles: str, department: str = HEALTH, **changes: Any) -> Account:
-        """Somebody with an account."""
-        values: dict[str, Any] = {
-            "id": "", "username": username, "department": department, "subject": f"{username}-1",
-            "name": f"人员{username}", "roles": roles or ("clerk",), "certificate": "", "must_change": False,
-            "totp": False, "locked_until": None, "disabled": False, "language": "en", **changes,
-        }  # fmt: skip
-        return await self.parts.accounts.create(Account(**values), PASSWORD)
+    async def person(self, *roles: str) -> httpx.AsyncClient:
+        """A client with the session of somebody in these roles."""
+        name = f"{roles[0]}@{HEALTH}"
+        if not any(each.username == name for each in await self.accounts.accounts(HEALTH)):
+            made = Account(
+                id="", username=name, department=HEALTH, subject=name, name="赵文博", roles=roles,
+                certificate="", must_change=False, totp=False, locked_until=None, disabled=False, language="",
+            )  # fmt: skip
+            await self.accounts.create(made, _PASSWORD)
+        _, cookie = await self.accounts.log_in(name, _PASSWORD, origin="", agent="")
+        headers = {CSRF_HEADER: csrf_of(cookie)}
+        return httpx.AsyncClient(
+            base_url=self.base, headers=headers, cookies={"liandong": cookie}, timeout=60
+        )
 
-    @asynccontextmanager
-    async def entered(self, username: str) -> AsyncIterator[httpx.AsyncClient]:
-        """A browser in which somebody is logged in."""
-        async with self.browser() as browser:
-            answer = await browser.post("/login", data={"username": username, "password": PASSWORD})
-            assert answer.status_code == 303, answer.text
-            yield browser
-
-    async def refused(self, **like: str) -> list[Event]:
-        """What the audit has of refusals like this."""
-        rows = [each.event for each in await self.parts.audit.read(refused=True)]
-        return [each for each in rows if all(getattr(each, name) == value for name, value in like.items())]
-
-
-async def word(browser: httpx.AsyncClient, path: str = "/account") -> str:
-    """The word of a session, as its pages show it."""
-    page = await browser.get(path)
-    found = _CSRF.search(page.text)
-    assert found is not None, page.text
-    return found.group(1)
-
-
-async def send(browser: httpx.AsyncClient, path: str, **fields: Any) -> httpx.Response:
-    """Send a form of a page."""
-    return await browser.post(path, data={"csrf": await word(browser), **fields})
+    async def scoped(self, *scopes: str) -> httpx.AsyncClient:
+        """A client with a token of its own that has these scopes."""
+        _, token = await self.tokens.create(HEALTH, "scoped", scopes, timedelta(days=1))
+        return self.system(token)
 
 
 @asynccontextmanager
-async def front(folder: Path, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Front]:
-    """A gateway before two departments.
+async def standing(folder: Path, **settings: Any) -> AsyncIterator[Front]:
+    """Start all of it.
 
     Args:
-        folder: For files.
-        clock: The gateway's; the departments' is the same where it is set by hand.
-        settings: More of the gateway's.
+        folder: For its data.
+        settings: Of the gateway, beside those that are needed.
     """
-    ledger = Ledger(clock if isinstance(clock, ManualClock) else ManualClock(MONDAY))
-    identities = Identities(folder)
-    async with AsyncExitStack() as stack:
-        ports, departments = {}, []
-        for name in (HEALTH, MARKET):
-            port = await stack.enter_async_context(open_port(folder, ledger, identities, name))
-            ports[name] = port
-            departments.append(before(folder, port, name))
+    async with living(folder, (HEALTH,)) as house:
+        party = house.parties[HEALTH]
+        own = folder / "gateway"
+        await EnrolmentClient(party.folder).client_certificate("gateway", own)
         url = f"sqlite:///{folder / 'gateway.sqlite'}"
-        values = {"departments": departments, "listen": "127.0.0.1:0", "database_url": url, **settings}
-        gateway = Gateway(GatewaySettings(**values), clock or ledger.clock)
-        await gateway.start()
-        parts = gateway.parts
-        assert parts is not None
-        yield Front(gateway, ports, parts, folder)
-        await gateway.stop()
-
-
-def before(
-    folder: Path, port: Port, name: str, *, holder: str = "", issuer: str = "", key: Any = None
-) -> DepartmentSettings:
-    """What a gateway has of a department.
-
-    Args:
-        folder: For files.
-        port: The department's node.
-        name: The department.
-        holder: Of the gateway's certificate, if it is another's.
-        issuer: The issuer it says it is, if not the department's.
-        key: The issuer's key, likewise.
-    """
-    signer = port.node.signer
-    own = folder / f"gateway-{len(list(folder.glob('gateway-*')))}"
-    own.mkdir()
-    tls = port._identities.files(holder or name, f"gateway/{own.name}")
-    for file, called in ((tls.ca, "ca.crt"), (tls.cert, "tls.crt"), (tls.key, "tls.key")):
-        (own / called).write_bytes(file.read_bytes())
-    keys.save_private_key(own / "issuer.key", key or signer.issuer_key)
-    return DepartmentSettings(
-        name=name, address=f"127.0.0.1:{port._server.port}", folder=own, issuer=issuer or signer.issuer,
-        issuer_key=own / "issuer.key",
-    )  # fmt: skip
+        department = DepartmentSettings(
+            name=HEALTH,
+            address=party.address,
+            folder=own,
+            registry=house.settings.listen,
+            issuer=party.issuer,
+            issuer_key=party.folder / "issuer.key",
+        )
+        chosen: Mapping[str, Any] = {
+            "departments": [department],
+            "database_url": url,
+            "listen": "127.0.0.1:0",
+            "calls_per_second": 5000,
+            "calls_at_once": 5000,
+            **settings,
+        }
+        gateway = Gateway(GatewaySettings(**chosen))
+        port = await gateway.start()
+        database = Database(url)
+        accounts, tokens = Accounts(database, SystemClock()), Tokens(database, SystemClock())
+        _, token = await tokens.create(HEALTH, "业务系统", SCOPES, timedelta(days=1))
+        try:
+            yield Front(house, gateway, f"http://127.0.0.1:{port}", token, accounts, tokens)
+        finally:
+            database.close()
+            await gateway.stop()

@@ -16,7 +16,7 @@ from tests.builders.authority import Authority
 from tests.builders.departments import HEALTH, MARKET
 from tests.builders.hostile import MARK, TEXTS, runs
 
-from .front import PASSWORD, Front, front, send, word
+from .guarded import PASSWORD, Front, front, send, word
 
 
 @pytest.fixture
@@ -154,10 +154,10 @@ async def test_an_administrator_keeps_the_accounts(house: Front) -> None:
         assert (await person.post("/login", data={"username": "qian", "password": given})).status_code == 303
         assert (await send(admin, f"{path}/sessions")).status_code == 303
         assert (await person.get("/account/password")).status_code == 303
-        audit = (await admin.get("/admin/audit")).text
+        audit = (await admin.get("/admin/logins")).text
         for action in ("account.add", "account.change", "account.reset", "account.disable", "session.end"):
             assert action in audit
-        assert "DISABLED" in (await admin.get("/admin/audit?refused=true")).text
+        assert "DISABLED" in (await admin.get("/admin/logins?refused=true")).text
 
 
 async def test_a_certificate_is_added_to_an_account_and_taken_away(house: Front) -> None:
@@ -197,7 +197,7 @@ async def test_tokens_are_made_shown_once_and_revoked(house: Front) -> None:
         assert (await send(admin, f"/admin/tokens/{token.id}/revoke")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/admin/accounts", "/admin/accounts/new", "/admin/tokens", "/admin/audit"])
+@pytest.mark.parametrize("path", ["/admin/accounts", "/admin/accounts/new", "/admin/tokens", "/admin/logins"])
 async def test_others_do_not_enter(house: Front, path: str) -> None:
     """Neither people of other roles nor those who are not logged in; it is noted who tried."""
     async with house.entered("zhao") as clerk, house.browser() as nobody:
@@ -212,7 +212,7 @@ async def test_an_auditor_reads_the_audit_and_nothing_more(house: Front) -> None
     await house.person("sun", "auditor")
     await house.person("li", "clerk", department=MARKET)
     async with house.entered("sun") as auditor:
-        page = await auditor.get("/admin/audit")
+        page = await auditor.get("/admin/logins")
         assert page.status_code == 200
         assert "zhao" in page.text
         assert "li clerk" not in page.text
@@ -236,7 +236,7 @@ async def test_what_is_typed_stays_text(house: Front) -> None:
             login = {"username": text, "password": "x", "next": text}
             pages.append(await nobody.post("/login", data=login))
             pages.append(await nobody.get("/login", params={"next": text, "lang": text}))
-        pages += [await admin.get(each) for each in ("/admin/accounts", "/admin/tokens", "/admin/audit")]
+        pages += [await admin.get(each) for each in ("/admin/accounts", "/admin/tokens", "/admin/logins")]
         pages += [
             await admin.get(f"/admin/accounts/{each.id}")
             for each in await house.parts.accounts.accounts(HEALTH)

@@ -23,7 +23,7 @@ from services.gateway.web.page import FORM_LIMIT
 from tests.builders.departments import HEALTH, MARKET
 from tests.builders.hostile import PLACES
 
-from .front import PASSWORD, Front, before, front, send, word
+from .guarded import PASSWORD, Front, before, front, send, word
 
 DISCOVERY = {"title": "无证行医", "facts": "检查发现。"}
 REGISTER = {"draft": {"procedure": "case-transfer", "act": "register", "discovery": DISCOVERY}}
@@ -180,7 +180,7 @@ async def test_an_administrator_does_not_go_beyond_the_own_department(house: Fro
         made = await send(browser, "/admin/accounts", **account, role="clerk")
         assert made.status_code == 200
         assert "zhao" not in (await browser.get("/admin/accounts")).text
-        assert "zhao" not in (await browser.get("/admin/audit")).text
+        assert "zhao" not in (await browser.get("/admin/logins")).text
     assert {each.username for each in await house.parts.accounts.accounts(HEALTH)} == {"zhao", "sun"}
     assert len(await house.refused(who="admin", result="NOT_FOUND")) == 8
     assert len(await house.refused(who="admin", result="ROLE_NOT_PERMITTED")) == 6
@@ -418,8 +418,8 @@ async def test_strange_requests_are_answered_and_nothing_more(house: Front) -> N
     """Paths that climb, methods that nobody has, bytes that are no text: never a fault of ours."""
     paths = (
         "/static/../../../../etc/passwd", "/static/..%2f..%2fetc%2fpasswd", "/static//etc/passwd", "/%00", "/%ff%fe",
-        "/admin/accounts/%2e%2e%2f", "/api/v1/cases/%00", "/admin/audit?before=x", "/admin/audit?before=-9e99",
-        f"/admin/audit?before={'9' * 400}", "/login?next=%00%ff", f"/{'a' * 20_000}",
+        "/admin/accounts/%2e%2e%2f", "/api/v1/cases/%00", "/admin/logins?before=x", "/admin/logins?before=-9e99",
+        f"/admin/logins?before={'9' * 400}", "/login?next=%00%ff", f"/{'a' * 20_000}",
     )  # fmt: skip
     async with house.entered("admin") as browser:
         for path in paths:

@@ -14,7 +14,7 @@ import pytest
 from services.common.clock import ManualClock, SystemClock
 from services.common.db import Database
 from services.common.errors import Unavailable
-from services.gateway.accounts import tables
+from services.gateway import schema
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.claims import IdentityRefused, person_of
 from services.gateway.accounts.identities import Identities, IdentityTaken
@@ -77,7 +77,7 @@ def gate(provider: RunningProvider, tmp_path: Path) -> Iterator[Gate]:
         ca_file=provider.ca_file, roles=ROLES,
     )  # fmt: skip
     database = Database(f"sqlite:///{tmp_path / 'gateway.sqlite'}")
-    database.write(tables.metadata.create_all)
+    database.write(schema.metadata.create_all)
     clock = ManualClock(SystemClock().now())
     audit = Audit(database, clock)
     yield Gate(

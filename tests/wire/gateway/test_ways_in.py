@@ -26,7 +26,7 @@ from tests.builders.openid_provider import CLIENT_ID
 from tests.builders.provider_process import RunningProvider, running_provider
 from tests.builders.tls_proxy import free_port, tls_proxy
 
-from .front import PASSWORD, Front, front, word
+from .guarded import PASSWORD, Front, front, word
 
 CLAIMS = {"name": "陈慧", "department": HEALTH, "roles": ["经办"]}
 HEADER = "X-Client-Certificate"

@@ -1,8 +1,10 @@
-"""Accounts, sessions, tokens."""
+"""Accounts, sessions, tokens; sheets with their files."""
 
 from alembic import op
 
-from services.gateway.accounts import tables
+from services.gateway import schema
+from services.gateway.accounts import tables as _accounts  # noqa: F401 - declares them
+from services.gateway.sheets import tables as _sheets  # noqa: F401
 
 revision = "0001"
 down_revision = None
@@ -12,4 +14,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Create them."""
-    tables.metadata.create_all(op.get_bind())
+    schema.metadata.create_all(op.get_bind())
