@@ -67,6 +67,7 @@ class Gateway:
 
     Attributes:
         port: The one listened on; once started.
+        parts: What keeps the accounts; None where only the status is shown.
 
     Raises:
         ConfigurationError: A certificate is missing or not usable.
@@ -83,7 +84,7 @@ class Gateway:
         self._database: Database | None = None
         issuers = _issuers(settings, time)
         calls = Calls(upstreams, issuers)
-        self._parts: Parts | None = None
+        self.parts: Parts | None = None
         self._running: Running | None = None
         api = None
         ways = Ways()
@@ -91,9 +92,9 @@ class Gateway:
             prepare(settings)
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            self._parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
-            ways = _ways(settings, self._database, time, self._parts)
-            callers = AccountCallers(self._parts.accounts, self._parts.tokens, settings.public_url)
+            self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
+            ways = _ways(settings, self._database, time, self.parts)
+            callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
             entrance = Entrance(callers, upstreams, issuers, limit)
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
             targets = _targets(settings)
@@ -106,13 +107,13 @@ class Gateway:
             statuses=probes,
             clock=time,
             language=settings.language,
-            accounts=self._parts.accounts if self._parts is not None else None,
+            accounts=self.parts.accounts if self.parts is not None else None,
             calls=calls,
             directory=Directory(calls, time),
             procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
-            parts=self._parts,
+            parts=self.parts,
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
@@ -158,8 +159,8 @@ class Gateway:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
-        if self._parts is not None:
-            await self._parts.audit.close()
+        if self.parts is not None:
+            await self.parts.audit.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)

@@ -106,7 +106,7 @@ def note_refusal(request: Request, error: LiandongError) -> None:
     caller: Caller | None = getattr(request.state, "caller", None)
     audit.refused(
         Event(
-            action=getattr(request.scope.get("route"), "name", ""),
+            action=getattr(request.state, "action", "") or getattr(request.scope.get("route"), "name", ""),
             result=error.reason,
             department=caller.department if caller is not None else "",
             who=caller.who if caller is not None else "",

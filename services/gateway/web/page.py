@@ -25,9 +25,10 @@ from services.gateway.accounts.callers import (
     secret_of,
 )
 from services.gateway.accounts.model import Session
+from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
-from services.gateway.proxies import Forged, check_origin
+from services.gateway.proxies import Forged, check_origin, origin_of
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
@@ -243,6 +244,25 @@ class Page:
     def secure(self) -> bool:
         """The browser came over TLS, as far as the proxy says."""
         return self.request.url.scheme == "https"
+
+    def own_cookie(self, name: str) -> str:
+        """A cookie's name; over TLS one that no other host of the domain can set."""
+        return f"__Host-{name}" if self.secure else name
+
+    @property
+    def origin(self) -> str:
+        """The browser's address."""
+        return origin_of(self.request)
+
+    @property
+    def agent(self) -> str:
+        """What the browser says it is."""
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def by(self) -> By:
+        """Who looks at it, for the audit of what is done."""
+        return By(self.caller.who, self.origin, self.request_id)
 
     @property
     def secret(self) -> str:

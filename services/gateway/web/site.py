@@ -83,7 +83,9 @@ def environment() -> Environment:
 
 AREAS: Final = (
     "status",
+    "login",
     "account",
+    "accounts",
     "live_events",
     "work",
     "sharing",
