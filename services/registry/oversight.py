@@ -24,6 +24,7 @@ from services.procedures.calendar import ZONE
 from services.procedures.model import OFFICE
 from services.procedures.obligation import Outcome
 from services.registry import tables
+from services.registry.matrix import is_dispute
 from services.registry.obligation_index import LAPSED, OPEN, STANDING
 from services.registry.oversight_scope import Scope
 from services.registry.tallies import BUCKET
@@ -44,7 +45,8 @@ ObligationKey = tuple[int, str, str, int]
 class ObligationFilter:
     """Which obligations are asked for; empty means any.
 
-    `states` are states of the table. Due times are microseconds, `due_before_us` exclusive.
+    `states` are states of the table. Due times are microseconds, `due_before_us` exclusive. `party` takes part in the
+    case. `rules` are names of obligations with their mechanisms; None for all.
     """
 
     procedure: str = ""
@@ -52,6 +54,8 @@ class ObligationFilter:
     states: tuple[str, ...] = STATES
     due_from_us: int | None = None
     due_before_us: int | None = None
+    party: str = ""
+    rules: Collection[tuple[str, str]] | None = None
 
 
 class Count(NamedTuple):
@@ -269,6 +273,15 @@ def _range(wanted: ObligationFilter, after: ObligationKey | None) -> list[sa.Col
         conditions.append(_obligations.due_at_us >= wanted.due_from_us)
     if wanted.due_before_us is not None:
         conditions.append(_obligations.due_at_us < wanted.due_before_us)
+    if wanted.party:
+        takes_part = tables.case_parties.alias("takes_part")
+        conditions.append(
+            sa.exists().where(
+                takes_part.c.case_id == _obligations.case_id, takes_part.c.department == wanted.party
+            )
+        )
+    if wanted.rules is not None:
+        conditions.append(is_dispute(wanted.rules))
     if after is not None:
         conditions.append(sa.tuple_(*_KEY) > sa.tuple_(*map(sa.literal, after)))
     return conditions

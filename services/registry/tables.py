@@ -322,7 +322,7 @@ alerts = sa.Table(
     "alerts",
     metadata,
     _serial(),
-    sa.Column("kind", sa.Text, nullable=False, comment="of `marks`, `links` and `certificates`"),
+    sa.Column("kind", sa.Text, nullable=False, comment="of `marks`, `links`, `certificates` and `reminders`"),
     sa.Column("addressee", sa.Text, nullable=False),
     sa.Column("subject_department", sa.Text, nullable=False),
     sa.Column(
@@ -334,6 +334,9 @@ alerts = sa.Table(
     sa.Column("mark", sa.Text, nullable=False),
     sa.Column("fires_at_us", sa.BigInteger, nullable=False),
     sa.Column("fired_at_us", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False, server_default="", comment="of an office's reminder"),
+    sa.Column("sender", sa.Text, nullable=False, server_default="", comment="the office's department"),
+    sa.Column("person", sa.Text, nullable=False, server_default="", comment="who, as the office said"),
     sa.UniqueConstraint("case_id", "rule", "ordinal", "mark", "kind", "addressee", name="alerts_once"),
     sa.Index("alerts_addressee", "addressee", "id"),
     sa.Index("alerts_subject", "subject_department", "id"),

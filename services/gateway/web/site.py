@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from importlib import import_module
+from typing import Final, Protocol
 
 from fastapi import APIRouter
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -80,23 +81,25 @@ def environment() -> Environment:
     return made
 
 
+AREAS: Final = (
+    "status",
+    "account",
+    "live_events",
+    "work",
+    "sharing",
+    "subjects",
+    "registers",
+    "picture_wall",
+    "picture_register",
+    "picture",
+    "administration",
+    "directory_pages",
+    "handling_rules",
+)
+"""Modules of pages; where two have a path that fits, the first serves it."""
+
+
 def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
-    from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
-        account,
-        administration,
-        directory_pages,
-        handling_rules,
-        live_events,
-        registers,
-        sharing,
-        status,
-        subjects,
-        work,
-    )
-
-    areas = (
-        status, account, live_events, work, sharing, subjects, registers, administration, directory_pages,
-        handling_rules,
-    )  # fmt: skip
-    return tuple(each.router for each in areas)
+    # at this time, not above: the areas know the site
+    return tuple(import_module(f"services.gateway.web.{each}").router for each in AREAS)
