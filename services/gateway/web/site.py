@@ -74,9 +74,10 @@ def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
+        case,
         live_events,
         status,
         work,
     )
 
-    return (status.router, account.router, live_events.router, work.router)
+    return (status.router, account.router, case.router, live_events.router, work.router)
