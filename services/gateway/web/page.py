@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -44,6 +44,7 @@ _DONE_COOKIE: Final = "liandong-done"
 CSRF_FIELD: Final = "csrf"
 FORM_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a form; files go another way."""
+_ON_A_BUTTON: Final = 2
 AREAS: Final = (
     ("work", "/"),
     ("cases", "/cases"),
@@ -128,6 +129,12 @@ class Page:
         """What a department is called; its dotted name where the directory does not know it."""
         return self.site.directory.title(department, self.language)
 
+    def names(self, titles: Sequence[str]) -> str:
+        """Titles of departments on a button: of many the first, and how many."""
+        if len(titles) > _ON_A_BUTTON:
+            return self.t("act.several", first=titles[0], count=len(titles), others=len(titles) - 1)
+        return ("、" if self.language == "zh" else ", ").join(titles)
+
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
         moment = at(due_at)
@@ -166,7 +173,7 @@ class Page:
         """What was done just now, on the page after it."""
         return unquote(self.request.cookies.get(_DONE_COOKIE, ""))[:500]
 
-    def t(self, name: str, **values: object) -> str:
+    def t(self, name: str, /, **values: object) -> str:
         """One text in the page's language."""
         return text(name, self.language, **values)
 
@@ -178,7 +185,7 @@ class Page:
             return self.t(name)
         return reason if isinstance(refused, str) else refused.message
 
-    def why_not(self, reason: int) -> str:
+    def why_not(self, reason: Reason.ValueType) -> str:
         """The same of a number of the reasons' enum; empty for none."""
         return self.why(Reason.Name(reason).removeprefix("REASON_")) if reason in Reason.values() else ""
 

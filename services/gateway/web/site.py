@@ -74,10 +74,26 @@ def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
+        acts,
         case,
+        case_evidence,
+        drafts,
+        due_times,
+        letters,
         live_events,
         status,
         work,
     )
 
-    return (status.router, account.router, case.router, live_events.router, work.router)
+    return (
+        status.router,
+        account.router,
+        case.router,
+        acts.router,
+        drafts.router,
+        letters.router,
+        due_times.router,
+        case_evidence.router,
+        live_events.router,
+        work.router,
+    )
