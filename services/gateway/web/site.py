@@ -97,6 +97,12 @@ AREAS: Final = (
     "administration",
     "directory_pages",
     "handling_rules",
+    "case",
+    "acts",
+    "drafts",
+    "letters",
+    "due_times",
+    "case_evidence",
 )
 """Modules of pages; where two have a path that fits, the first serves it."""
 
