@@ -23,6 +23,7 @@ from services.gateway.accounts.callers import AccountCallers
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
+from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
 from services.gateway.rest.api import Api
 from services.gateway.rest.limits import RateLimit
@@ -70,11 +71,12 @@ class Gateway:
         time = clock or SystemClock()
         self._database: Database | None = None
         calls = Calls(upstreams, _issuers(settings, time))
-        api = accounts = None
+        api = accounts = phrases = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             accounts = Accounts(self._database, time)
+            phrases = Phrases(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             api = Api(AccountCallers(accounts), calls, limit)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
@@ -88,6 +90,7 @@ class Gateway:
             procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
+            phrases=phrases,
         )
         app = create_app(site, api)
         self._server = _Calm(

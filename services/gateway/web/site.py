@@ -13,6 +13,7 @@ from services.common.clock import Clock
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.calls import Calls
 from services.gateway.languages import Language
+from services.gateway.phrases import Phrases
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
@@ -44,6 +45,7 @@ class Site:
         procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
+        phrases: What people say again and again; None without accounts.
     """
 
     statuses: Statuses
@@ -55,6 +57,7 @@ class Site:
     procedures: Procedures
     live: Live
     templates: Environment
+    phrases: Phrases | None = None
 
 
 def environment() -> Environment:
@@ -74,9 +77,23 @@ def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
+        case_list,
+        delegations,
+        document_batch,
+        document_steps,
+        documents,
+        guide,
         live_events,
+        messages,
+        phrases,
+        search,
+        sign_for,
         status,
         work,
     )
 
-    return (status.router, account.router, live_events.router, work.router)
+    return (
+        status.router, account.router, live_events.router, work.router, search.router, case_list.router,
+        messages.router, document_batch.router, documents.router, document_steps.router, sign_for.router,
+        delegations.router, phrases.router, guide.router,
+    )  # fmt: skip

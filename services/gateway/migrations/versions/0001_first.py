@@ -1,7 +1,8 @@
-"""Accounts, sessions, tokens; sheets with their files."""
+"""Accounts, sessions, tokens; sheets with their files; phrases."""
 
 from alembic import op
 
+from services.gateway import phrases
 from services.gateway.accounts import tables
 from services.gateway.sheets import tables as sheets
 
@@ -14,5 +15,5 @@ depends_on = None
 def upgrade() -> None:
     """Create them."""
     # one store, one list of tables
-    assert sheets.metadata is tables.metadata
+    assert sheets.sheets.metadata is phrases.table.metadata is tables.metadata
     tables.metadata.create_all(op.get_bind())
