@@ -15,9 +15,12 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
 from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.title import Title
+from services.common.titles import field_title
 from services.gateway.accounts.callers import (
     COOKIE,
     CSRF_HEADER,
@@ -174,6 +177,18 @@ class Page:
         if name in catalogue():
             return self.t(name)
         return reason if isinstance(refused, str) else refused.message
+
+    def why_not(self, reason: int) -> str:
+        """The same of a number of the reasons' enum; empty for none."""
+        return self.why(Reason.Name(reason).removeprefix("REASON_")) if reason in Reason.values() else ""
+
+    def field_title(self, message: Message, name: str) -> str:
+        """What a field of a message is called."""
+        return self.say(field_title(message.DESCRIPTOR.fields_by_name[name]))
+
+    def say(self, title: Title) -> str:
+        """A title in the page's language."""
+        return title.zh if self.language == "zh" else title.en
 
     def title(self, thing: Any, name: str = "title") -> str:
         """One of the two titles of a message, `title_zh` or `title_en`; the other if it is empty."""

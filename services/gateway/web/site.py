@@ -77,6 +77,7 @@ def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
+        case,
         case_list,
         delegations,
         document_batch,
@@ -92,8 +93,22 @@ def routers() -> Iterable[APIRouter]:
         work,
     )
 
-    return (
-        status.router, account.router, live_events.router, work.router, search.router, case_list.router,
-        messages.router, document_batch.router, documents.router, document_steps.router, sign_for.router,
-        delegations.router, phrases.router, guide.router,
-    )  # fmt: skip
+    areas = (
+        status,
+        account,
+        live_events,
+        work,
+        search,
+        case_list,
+        case,
+        sign_for,
+        messages,
+        # `/documents/batch` before `/documents/{document_id}`
+        document_batch,
+        documents,
+        document_steps,
+        delegations,
+        phrases,
+        guide,
+    )
+    return [each.router for each in areas]
