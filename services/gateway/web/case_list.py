@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
 
-from services.common.title import Title
 from services.gateway.web.filters import ZONE
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.procedures import Procedure
@@ -53,7 +52,7 @@ async def list_cases(
     query = {name: value for name, value in chosen.items() if value}
     token = found.next_page_token
     named = {each: page.name_of(each) for each in page.site.directory.departments}
-    titles = {each.name: _say(page, each.title) for each in known}
+    titles = {each.name: page.say(each.title) for each in known}
     return page.render(
         "case_list.html",
         rows=[(case_row(page, each), titles.get(each.procedure, each.procedure)) for each in found.cases],
@@ -81,9 +80,5 @@ def _states(page: Page, known: list[Procedure], procedure: str) -> list[tuple[st
     found: dict[str, str] = {}
     for each in known:
         if procedure in ("", each.name):
-            found.update({name: _say(page, title) for name, title in each.states.items()})
+            found.update({name: page.say(title) for name, title in each.states.items()})
     return sorted(found.items(), key=lambda each: each[1])
-
-
-def _say(page: Page, title: Title) -> str:
-    return title.zh if page.language == "zh" else title.en

@@ -111,7 +111,7 @@ async def _show(
         staff_of(page),
         page.site.procedures.all(page.caller),
     )
-    titles = {each.name: each.title.zh if page.language == "zh" else each.title.en for each in procedures}
+    titles = {each.name: page.say(each.title) for each in procedures}
     return page.render(
         "delegations.html",
         status=400 if wrong or failed else 200,

@@ -12,15 +12,13 @@ from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import document_service_pb2 as printed
 from liandong.cases.v1 import handling_service_pb2 as handling
-from liandong.exchange.v1 import reason_pb2
 
 from services.common.errors import LiandongError, LimitExceeded, NotFound
-from services.common.title import Title
 from services.common.titles import material_title, role_title
 from services.gateway.evidence.names import disposition
 from services.gateway.evidence.reading import name_of, open_range, root_of
-from services.gateway.web import letter_text, worklist
-from services.gateway.web.letter_text import Line
+from services.gateway.web import masking, worklist
+from services.gateway.web.bodies import Part, body_in, parts
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.people import Staff, role_name, roles_name, staff_of
 from services.gateway.web.phrases import phrases_of
@@ -35,6 +33,8 @@ _STATES: Final = {
     "discarded": handling.DOCUMENT_STATE_DISCARDED,
 }
 _FRAMED: Final = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
+_CLAUSES: Final = ("provisions", "basis")
+"""Fields that name the clause of law that a letter rests on."""
 _PSEUDO: Final = frozenset({"drafter", "assigned"})
 AGREEING: Final = frozenset(
     {
@@ -52,14 +52,14 @@ class Letter:
     """What a document's letter says.
 
     Attributes:
-        lines: Of its body.
+        parts: What its body says, personal data masked: the print has it whole.
         materials: Kind, size in bytes, and where each is opened.
         clause: Of law, as its author wrote it.
         findings: What would refuse it if it were sent now, in words.
         returned: With which reason it came back to its drafter.
     """
 
-    lines: tuple[Line, ...]
+    parts: tuple[Part, ...]
     materials: tuple[tuple[str, int, str], ...]
     clause: str = ""
     findings: tuple[str, ...] = ()
@@ -180,7 +180,7 @@ async def letter_of(page: Page, found: handling.DocumentView) -> Letter:
             if each.letter_id == found.letter_id:
                 return _letter(
                     page, each.draft,
-                    tuple(_finding(page, one) for one in each.findings), each.returned_reason,
+                    tuple(page.why_not(one.reason) or one.message for one in each.findings), each.returned_reason,
                 )  # fmt: skip
     try:
         sent = await page.ask(cases.GetLetterRequest(letter_id=found.letter_id), cases.GetLetterResponse)
@@ -199,36 +199,33 @@ def _letter(
 ) -> Letter:
     listed = draft.materials if materials is None else materials
     return Letter(
-        lines=tuple(letter_text.lines(letter_text.body_of(draft), page.language)),
+        parts=said_in(page, draft),
         materials=tuple(
-            (_say(page, material_title(each.kind)), each.size, name_of(each.manifest_root)) for each in listed
+            (page.say(material_title(each.kind)), each.size, name_of(each.manifest_root)) for each in listed
         ),
-        clause=letter_text.clause_of(draft),
+        clause=clause_of(draft),
         findings=findings,
         returned=returned,
     )
 
 
-def _finding(page: Page, finding: cases.Finding) -> str:
-    name = envelope_reason(finding.reason)
-    said = page.why(name)
-    return said if said != name else finding.message
+def said_in(page: Page, draft: cases.ActDraft) -> tuple[Part, ...]:
+    """What an act says, personal data masked."""
+    body = body_in(draft)
+    return parts(masking.masked(body), page.language) if body is not None else ()
 
 
-def envelope_reason(number: int) -> str:
-    """The name of a reason, without its prefix."""
-    known = reason_pb2.Reason.DESCRIPTOR.values_by_number.get(number)
-    return known.name.removeprefix("REASON_") if known else str(number)
-
-
-def _say(page: Page, title: Title) -> str:
-    return title.zh if page.language == "zh" else title.en
+def clause_of(draft: cases.ActDraft) -> str:
+    """The clause of law that an act rests on, as its author wrote it; empty for none."""
+    body = body_in(draft)
+    written = (getattr(body, name, "") for name in _CLAUSES)
+    return next((each.strip() for each in written if each), "")
 
 
 def who_title(page: Page, who: handling.Who) -> str:
     """Who may do something, in words."""
     section = page.site.directory.section(page.caller.department, who.section, page.language)
-    role = _say(page, role_title(who.role)) if who.role else ""
+    role = page.say(role_title(who.role)) if who.role else ""
     return " ".join(each for each in (who.subject, section if who.section else "", role) if each)
 
 

@@ -82,8 +82,7 @@ async def staff_of(page: Page) -> Staff:
 
 def role_name(page: Page, role: str) -> str:
     """What a role is called."""
-    title = role_title(role)
-    return title.zh if page.language == "zh" else title.en
+    return page.say(role_title(role))
 
 
 def roles_name(page: Page, roles: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ from liandong.cases.v1 import case_service_pb2 as cases
 
 from services.common.errors import LiandongError
 from services.common.titles import material_title
-from services.gateway.web import letter_text
+from services.gateway.web.bodies import Part
+from services.gateway.web.documents import said_in
 from services.gateway.web.page import Page, SignedIn
 
 router = APIRouter()
@@ -63,10 +64,10 @@ async def _show(page: Page, case_id: str, failed: str = "") -> Response:
     case = found.case
     arrived = [each for each in timeline.letters if each.author != page.caller.department]
     letter = arrived[-1] if arrived else None
-    lines: list[letter_text.Line] = []
+    said: tuple[Part, ...] = ()
     if letter is not None:
         whole = await page.ask(cases.GetLetterRequest(letter_id=letter.letter_id), cases.GetLetterResponse)
-        lines = list(letter_text.lines(letter_text.body_of(whole.body), page.language))
+        said = said_in(page, whole.body)
     due = next(
         (
             each
@@ -80,8 +81,8 @@ async def _show(page: Page, case_id: str, failed: str = "") -> Response:
         status=409 if failed else 200,
         case=case,
         letter=letter,
-        lines=lines,
-        materials=[material_title(each.kind) for each in letter.materials] if letter else [],
+        said=said,
+        materials=[page.say(material_title(each.kind)) for each in letter.materials] if letter else [],
         due=due,
         permitted=may_sign(case),
         key=uuid_utils.uuid7().hex,
