@@ -28,6 +28,7 @@ from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
+from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
@@ -86,11 +87,12 @@ class Gateway:
         calls = Calls(upstreams, issuers)
         self.parts: Parts | None = None
         self._running: Running | None = None
-        api = None
+        api = phrases = None
         ways = Ways()
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
+            phrases = Phrases(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
             ways = _ways(settings, self._database, time, self.parts)
@@ -117,6 +119,7 @@ class Gateway:
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
+            phrases=phrases,
         )
         app = create_app(site, api)
         self._server = _Calm(

@@ -16,6 +16,7 @@ from services.gateway.accounts.parts import Parts
 from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
 from services.gateway.languages import Language
+from services.gateway.phrases import Phrases
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
@@ -51,6 +52,7 @@ class Site:
         ways: To log in beside a password.
         public_url: Where browsers reach this gateway; empty: wherever they say.
         served: The departments.
+        phrases: What people say again and again; None without accounts.
     """
 
     statuses: Statuses
@@ -66,6 +68,7 @@ class Site:
     ways: Ways = field(default_factory=Ways)
     public_url: str = ""
     served: frozenset[str] = frozenset()
+    phrases: Phrases | None = None
 
 
 def environment() -> Environment:
@@ -88,6 +91,17 @@ AREAS: Final = (
     "accounts",
     "live_events",
     "work",
+    "search",
+    "case_list",
+    "sign_for",
+    "messages",
+    # `/documents/batch` before `/documents/{document_id}`
+    "document_batch",
+    "documents",
+    "document_steps",
+    "delegations",
+    "phrases",
+    "guide",
     "sharing",
     "subjects",
     "registers",
