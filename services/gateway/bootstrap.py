@@ -23,13 +23,16 @@ from services.gateway.accounts.callers import AccountCallers
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
+from services.gateway.evidence.parts import Parts
 from services.gateway.probes import Probe, Probes
 from services.gateway.rest.api import Api
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
+from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
 
 _DRAIN_S = 10
@@ -69,13 +72,15 @@ class Gateway:
         time = clock or SystemClock()
         self._database: Database | None = None
         calls = Calls(upstreams, _issuers(settings, time))
-        api = accounts = None
+        api = accounts = sheets = parts = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             accounts = Accounts(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             api = Api(AccountCallers(accounts), calls, limit)
+            sheets = Sheets(self._database, time)
+            parts = Parts(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
@@ -86,6 +91,9 @@ class Gateway:
             directory=Directory(calls, time),
             live=Live(calls),
             templates=environment(),
+            procedures=Procedures(calls),
+            sheets=sheets,
+            parts=parts,
         )
         app = create_app(site, api)
         self._server = _Calm(

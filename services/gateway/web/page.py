@@ -262,7 +262,7 @@ async def anybody(request: Request) -> Page:
     """A page for everybody; who is logged in is known all the same."""
     page = await _page(request)
     if request.method not in _SAFE and page.session is not None:
-        _own_form(page)
+        own_form(page)
     return page
 
 
@@ -286,22 +286,31 @@ async def changing(request: Request) -> Page:
     if page.session is None:
         raise LoginWanted
     if request.method not in _SAFE:
-        _own_form(page)
+        own_form(page)
+    return page
+
+
+async def glancing(request: Request) -> Page:
+    """The same for what a page asks by itself, again and again: it does not count as use of the session."""
+    page = await _page(request, counts=False)
+    if page.session is None or page.session.account.must_change:
+        raise LoginWanted
     return page
 
 
 Anybody = Annotated[Page, Depends(anybody)]
 SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
+Glancing = Annotated[Page, Depends(glancing)]
 
 
-async def _page(request: Request) -> Page:
+async def _page(request: Request, *, counts: bool = True) -> Page:
     site: Site = request.app.state.site
     session = None
     secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
     if secret and site.accounts is not None:
         try:
-            session = await site.accounts.session_of(secret)
+            session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
     if session is not None:
@@ -313,8 +322,12 @@ async def _page(request: Request) -> Page:
     return Page(request, site, session, form)
 
 
-def _own_form(page: Page) -> None:
-    """The form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets."""
+def own_form(page: Page) -> None:
+    """Check that a form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets.
+
+    Raises:
+        Forged: It is not.
+    """
     shown = page.request.headers.get(CSRF_HEADER) or page.form.get(CSRF_FIELD) or ""
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), page.csrf.encode()):
         raise Forged

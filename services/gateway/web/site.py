@@ -12,11 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from services.common.clock import Clock
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.calls import Calls
+from services.gateway.evidence.parts import Parts
 from services.gateway.languages import Language
+from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 
 
 class Statuses(Protocol):
@@ -42,6 +45,9 @@ class Site:
         directory: Titles and calendars, kept for a while.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
+        procedures: Kept, since a version never changes.
+        sheets: What people are still writing; None where only the status is shown.
+        parts: Files on their way from browsers, likewise.
     """
 
     statuses: Statuses
@@ -52,6 +58,9 @@ class Site:
     directory: Directory
     live: Live
     templates: Environment
+    procedures: Procedures
+    sheets: Sheets | None = None
+    parts: Parts | None = None
 
 
 def environment() -> Environment:
@@ -71,9 +80,24 @@ def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
     from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
         account,
+        capture,
         live_events,
+        new,
+        sheet,
+        sheet_check,
+        sheet_files,
         status,
         work,
     )
 
-    return (status.router, account.router, live_events.router, work.router)
+    return (
+        status.router,
+        account.router,
+        live_events.router,
+        work.router,
+        sheet.router,
+        sheet_files.router,
+        sheet_check.router,
+        capture.router,
+        new.router,
+    )

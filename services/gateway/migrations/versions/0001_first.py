@@ -13,6 +13,6 @@ depends_on = None
 
 def upgrade() -> None:
     """Create them."""
-    # one store, one list of tables
-    assert sheets.metadata is tables.metadata
+    # one store: both modules state their tables in one list
+    assert sheets.sheets.metadata is tables.metadata
     tables.metadata.create_all(op.get_bind())
