@@ -216,6 +216,20 @@ obligations = sa.Table(
     sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
     sa.Index("obligations_opened", "opened_position"),
     sa.Index("obligations_standing", "rule", **_only("procedure_version = 0 AND state = 'OPEN'")),
+    sa.Index("obligations_duties", "opened_position", **_only("procedure_version = 0")),
+)
+
+ended_obligations = sa.Table(
+    "ended_obligations",
+    metadata,
+    _number_key("bucket", comment="tallies.BUCKET positions at which they were opened"),
+    sa.Column("procedure", sa.Text, primary_key=True),
+    sa.Column("owed_by", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("obligations", sa.BigInteger, nullable=False),
+    comment="how many obligations of cases have ended; standing duties are not counted",
+    # counted up with each group of letters
+    postgresql_with={"fillfactor": 70},
 )
 
 duty_sweeps = sa.Table(
@@ -294,7 +308,7 @@ alerts = sa.Table(
     "alerts",
     metadata,
     _serial(),
-    sa.Column("kind", sa.Text, nullable=False, comment="of `marks`, `links` and `certificates`"),
+    sa.Column("kind", sa.Text, nullable=False, comment="of `marks`, `links`, `certificates` and `reminders`"),
     sa.Column("addressee", sa.Text, nullable=False),
     sa.Column("subject_department", sa.Text, nullable=False),
     sa.Column(
@@ -306,6 +320,9 @@ alerts = sa.Table(
     sa.Column("mark", sa.Text, nullable=False),
     sa.Column("fires_at_us", sa.BigInteger, nullable=False),
     sa.Column("fired_at_us", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False, server_default="", comment="of an office's reminder"),
+    sa.Column("sender", sa.Text, nullable=False, server_default="", comment="the office's department"),
+    sa.Column("person", sa.Text, nullable=False, server_default="", comment="who, as the office said"),
     sa.UniqueConstraint("case_id", "rule", "ordinal", "mark", "kind", "addressee", name="alerts_once"),
     sa.Index("alerts_addressee", "addressee", "id"),
     sa.Index("alerts_subject", "subject_department", "id"),

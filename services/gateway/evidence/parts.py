@@ -57,7 +57,7 @@ class OtherKind(InvalidField):
     """The file is not of a kind that is taken here."""
 
 
-class Parts:
+class Spool:
     """Files on their way from browsers.
 
     Args:

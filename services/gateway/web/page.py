@@ -19,20 +19,19 @@ from starlette.datastructures import FormData
 
 from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
 from services.gateway.accounts.callers import (
-    COOKIE,
     CSRF_HEADER,
-    SECURE_COOKIE,
-    Forged,
     caller_of,
     csrf_of,
+    secret_of,
 )
 from services.gateway.accounts.model import Session
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
+from services.gateway.proxies import Forged, check_origin
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
-from services.gateway.web.texts import text
+from services.gateway.web.texts import catalogue, text
 
 M = TypeVar("M", bound=Message)
 
@@ -103,7 +102,9 @@ class Page:
     @cached_property
     def request_id(self) -> str:
         """Of this request, in the node's audit."""
-        return uuid_utils.uuid7().hex
+        made = uuid_utils.uuid7().hex
+        self.request.state.request_id = made
+        return made
 
     @property
     def caller(self) -> Caller:
@@ -128,7 +129,7 @@ class Page:
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
         moment = at(due_at)
-        if moment is None:
+        if moment is None and not suspended:
             return None
         working = self.site.directory.is_working_day
         return say(moment, self.now, working, self.language, suspended=suspended)
@@ -166,6 +167,14 @@ class Page:
     def t(self, name: str, **values: object) -> str:
         """One text in the page's language."""
         return text(name, self.language, **values)
+
+    def why(self, refused: LiandongError | str) -> str:
+        """Why something was refused, in words: of an error, or of a reason without its prefix."""
+        reason = refused if isinstance(refused, str) else refused.reason
+        name = f"reasons.{reason}"
+        if name in catalogue():
+            return self.t(name)
+        return reason if isinstance(refused, str) else refused.message
 
     def title(self, thing: Any, name: str = "title") -> str:
         """One of the two titles of a message, `title_zh` or `title_en`; the other if it is empty."""
@@ -238,7 +247,7 @@ class Page:
     @property
     def secret(self) -> str:
         """What the session's cookie holds; empty for none."""
-        return self.request.cookies.get(SECURE_COOKIE) or self.request.cookies.get(COOKIE) or ""
+        return secret_of(self.request)
 
     @property
     def csrf(self) -> str:
@@ -275,7 +284,7 @@ async def signed_in(request: Request) -> Page:
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
-    if page.caller and cast("Session", page.session).account.must_change:
+    if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
     return page
 
@@ -304,22 +313,30 @@ Changing = Annotated[Page, Depends(changing)]
 Glancing = Annotated[Page, Depends(glancing)]
 
 
-async def _page(request: Request, *, counts: bool = True) -> Page:
+async def of(request: Request, *, counts: bool = True) -> Page:
+    """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
-    secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+    secret = secret_of(request)
     if secret and site.accounts is not None:
         try:
             session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
+    if request.method not in _SAFE:
+        check_origin(request, site.public_url)
     if session is not None:
+        request.state.caller = caller_of(session)
         await site.directory.refresh(caller_of(session))
-    form = FormData()
+    return Page(request, site, session, FormData())
+
+
+async def _page(request: Request, *, counts: bool = True) -> Page:
+    page = await of(request, counts=counts)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
-        form = await request.form()
-    return Page(request, site, session, form)
+        page.form = await request.form()
+    return page
 
 
 def own_form(page: Page) -> None:

@@ -74,6 +74,8 @@ class Procedure:
         roles: Of departments, with what they are called.
         acts: By name.
         limits: Of obligations by name: title, and the limit by urgency.
+        discharges: By which acts an obligation is met.
+        states: What its states are called.
         final: States in which a case is over.
         many: Roles that several departments hold at once.
         office: Who holds its office here.
@@ -86,6 +88,8 @@ class Procedure:
     roles: Mapping[str, Title]
     acts: Mapping[str, Act]
     limits: Mapping[str, tuple[Title, Mapping[str, str]]]
+    discharges: Mapping[str, tuple[str, ...]]
+    states: Mapping[str, Title]
     final: frozenset[str]
     many: frozenset[str]
     office: str
@@ -152,6 +156,14 @@ class Procedures:
             raise NotFound("No such procedure is in force.", field="procedure")
         return await self._read(caller, max(found, key=lambda each: each.version))
 
+    async def version(self, caller: Caller, name: str, version: int) -> Procedure:
+        """The version that a case runs under; its office is that of the newest.
+
+        Raises:
+            NotFound: It is not known here.
+        """
+        return await self._read(caller, directory.ProcedureName(name=name, version=version))
+
     async def _read(self, caller: Caller, named: directory.ProcedureName) -> Procedure:
         key = (named.name, named.version, named.office)
         if key not in self._kept:
@@ -176,6 +188,11 @@ def read(source: str, office: str = "") -> Procedure:
         roles=roles,
         acts={name: _act(name, each, found["initial"]) for name, each in found["acts"].items()},
         limits={name: _limit(each) for name, each in found.get("obligations", {}).items()},
+        discharges={
+            name: _words_of(each.get("discharged_by", []))
+            for name, each in found.get("obligations", {}).items()
+        },
+        states={name: Title(*pair) for name, pair in found["states"].items()},
         final=frozenset(found["final"]),
         many=frozenset(found.get("many", [])),
         office=office,
@@ -184,8 +201,7 @@ def read(source: str, office: str = "") -> Procedure:
 
 def _act(name: str, found: dict[str, Any], initial: str) -> Act:
     def names(key: str) -> tuple[str, ...]:
-        said = found.get(key, [])
-        return (said,) if isinstance(said, str) else tuple(said)
+        return _words_of(found.get(key, []))
 
     return Act(
         name=name, title=Title(*found["title"]), occurred_at=Title(*found["occurred_at"]), body=found["body"],
@@ -193,6 +209,11 @@ def _act(name: str, found: dict[str, Any], initial: str) -> Act:
         approved_by=names("approved_by"), names=names("names"), copies=names("copies"),
         requires=names("requires"), only=names("only"), opens=initial in names("in"),
     )  # fmt: skip
+
+
+def _words_of(said: str | list[str]) -> tuple[str, ...]:
+    """A single word stands for a list of one."""
+    return (said,) if isinstance(said, str) else tuple(said)
 
 
 def _limit(found: dict[str, Any]) -> tuple[Title, Mapping[str, str]]:

@@ -21,7 +21,7 @@ from services.gateway.web import sheet_forms, sheet_parts
 from services.gateway.web.form_fields import Field
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES
-from services.gateway.web.sheet_uploads import parts_of
+from services.gateway.web.sheet_uploads import spool_of
 from services.gateway.web.sheet_view import (
     Shown,
     base_context,
@@ -186,7 +186,7 @@ async def _frozen(page: Page, draft: cases.ActDraft, replaced: str) -> cases.Dra
 async def _attach_itself(page: Page, draft: cases.ActDraft, letter_id: str, kind: str) -> None:
     """The printed letter as its own material, for receivers who file paper."""
     content, name = await _rendered(page, letter_id)
-    file_id, parts = uuid_utils.uuid7().hex, parts_of(page.site)
+    file_id, parts = uuid_utils.uuid7().hex, spool_of(page.site)
     await parts.begin(len(content))
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -62,7 +62,7 @@ async def change(page: SignedIn, sheet_id: str, file_id: str) -> Response:
     file = await sheets_of(page).file(sheet.id, file_id)
     if page.text_of("do") == "remove":
         await sheets_of(page).remove_file(file)
-        await sheet_uploads.parts_of(page.site).forget(file.id)
+        await sheet_uploads.spool_of(page.site).forget(file.id)
     else:
         await sheets_of(page).set_kind(file, sheet_uploads.kind_in(page.text_of("kind")))
     if page.is_fragment:

@@ -16,7 +16,7 @@ from services.common.errors import InvalidField, Malformed, NotFound
 from services.gateway.callers import Caller
 from services.gateway.evidence.bringing import About
 from services.gateway.evidence.names import harmless
-from services.gateway.evidence.parts import PART, OtherKind, OtherOffset, Parts
+from services.gateway.evidence.parts import PART, OtherKind, OtherOffset, Spool
 from services.gateway.sheets.model import File, Person, Sheet
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.web.page import FormTooLarge
@@ -30,15 +30,15 @@ _MOST_IN_FORM: Final = 20
 _NAMELESS: Final = "file"
 
 
-def parts_of(site: Site) -> Parts:
+def spool_of(site: Site) -> Spool:
     """Where files lie on their way.
 
     Raises:
         NotFound: This gateway knows nobody.
     """
-    if site.parts is None:
+    if site.spool is None:
         raise NotFound("This gateway knows no accounts.")
-    return site.parts
+    return site.spool
 
 
 async def begin(
@@ -49,7 +49,7 @@ async def begin(
     name, size = said.get("name"), said.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise Malformed("Say name and size of the file.")
-    await parts_of(site).begin(size)
+    await spool_of(site).begin(size)
     file = await sheets.add_file(
         sheet.id, person, kind=kind or kind_in(str(said.get("kind", ""))), name=harmless(name, _NAMELESS),
         size=size, by_phone=bool(kind),
@@ -59,7 +59,7 @@ async def begin(
 
 async def come(site: Site, file: File) -> JSONResponse:
     """How much of a file has come."""
-    offset = file.size if file.is_there else await parts_of(site).come(file.id)
+    offset = file.size if file.is_there else await spool_of(site).come(file.id)
     return JSONResponse({"offset": offset, "there": file.is_there, "part": PART})
 
 
@@ -73,7 +73,7 @@ async def take(
     offset: int,
 ) -> JSONResponse:
     """One part of a file; with the last one it goes to the node."""
-    parts = parts_of(site)
+    parts = spool_of(site)
     if file.is_there:
         return await come(site, file)
     try:
@@ -92,7 +92,7 @@ async def bring(site: Site, sheets: Sheets, file: File, caller: Caller, request_
     about = About(file_name=file.name, collected_by=file.added_by.name, collected_at=file.added_at)
     only = "image/" if file.by_phone else ""
     try:
-        manifest = await parts_of(site).bring(file.id, file.size, upstream, acting, about, only)
+        manifest = await spool_of(site).bring(file.id, file.size, upstream, acting, about, only)
     except OtherKind:
         await sheets.remove_file(file)
         raise
@@ -141,7 +141,7 @@ async def add_from_form(
     by_phone: bool = False,
 ) -> int:
     """Bring the files of a form to the node; returns how many."""
-    parts, count = parts_of(site), 0
+    parts, count = spool_of(site), 0
     for each in form.getlist("files"):
         if isinstance(each, str) or not each.filename:
             continue

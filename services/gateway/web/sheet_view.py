@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from liandong.directory.v1 import directory_service_pb2 as directory
@@ -15,11 +15,13 @@ from services.common.titles import material_title
 from services.gateway.sheets.model import Difference, File, Person, Sheet
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.web import forms, sheet_forms, sheet_parts
+from services.gateway.web.form_fields import Field
 from services.gateway.web.page import Page
 from services.gateway.web.procedures import OFFICE, say, shortcuts
 from services.gateway.web.sheet_forms import COPIES, OTHER_MATERIAL, PARTIES, RECEIVER, Plan, Read
 from services.gateway.web.texts import catalogue
 
+_ORDER: Final = ("identifier", "name", "kind", "address", "telephone", "representative")
 _SEARCHED: Final = ("item_code", "area_code")
 
 
@@ -223,7 +225,9 @@ async def context(
     )
     return {
         **base_context(page, found),
-        "subjects_form": plan.subjects.form(typed, page.language, faults) if plan.subjects else None,
+        "subjects_form": _by_code_first(plan.subjects.form(typed, page.language, faults))
+        if plan.subjects
+        else None,
         "form": plan.shape.form(typed, page.language, faults),
         "first_form": plan.first_shape.form(typed, page.language, faults) if plan.first_shape else None,
         "header": {each.name: each for each in plan.header().form(typed, page.language, faults).fields},
@@ -235,6 +239,17 @@ async def context(
         "differences": differences,
         "name_of_field": name_of_field(page, plan, typed),
     }
+
+
+def _by_code_first(form: forms.Form) -> forms.Form:
+    """The identifier stands before what it fills in."""
+
+    def row(each: Field) -> Field:
+        order = sorted(each.inner, key=lambda one: _ORDER.index(one.name.rpartition(".")[2]))
+        return replace(each, inner=tuple(order))
+
+    fields = tuple(replace(each, rows=tuple(row(one) for one in each.rows)) for each in form.fields)
+    return replace(form, fields=fields)
 
 
 def base_context(page: Page, found: Shown) -> dict[str, Any]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final, Protocol
 
 from fastapi import APIRouter
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.common.clock import Clock
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
-from services.gateway.evidence.parts import Parts
+from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
@@ -43,11 +46,15 @@ class Site:
         accounts: None where only the status is shown.
         calls: The services; of no use without accounts.
         directory: Titles and calendars, kept for a while.
+        procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
-        procedures: Kept, since a version never changes.
+        parts: What keeps the accounts; None where only the status is shown.
+        ways: To log in beside a password.
+        public_url: Where browsers reach this gateway; empty: wherever they say.
+        served: The departments.
         sheets: What people are still writing; None where only the status is shown.
-        parts: Files on their way from browsers, likewise.
+        spool: Files on their way from browsers, likewise.
     """
 
     statuses: Statuses
@@ -56,11 +63,15 @@ class Site:
     accounts: Accounts | None
     calls: Calls
     directory: Directory
+    procedures: Procedures
     live: Live
     templates: Environment
-    procedures: Procedures
-    sheets: Sheets | None = None
     parts: Parts | None = None
+    ways: Ways = field(default_factory=Ways)
+    public_url: str = ""
+    served: frozenset[str] = frozenset()
+    sheets: Sheets | None = None
+    spool: Spool | None = None
 
 
 def environment() -> Environment:
@@ -76,28 +87,30 @@ def environment() -> Environment:
     return made
 
 
+AREAS: Final = (
+    "status",
+    "account",
+    "live_events",
+    "work",
+    "sharing",
+    "subjects",
+    "registers",
+    "picture_wall",
+    "picture_register",
+    "picture",
+    "administration",
+    "directory_pages",
+    "handling_rules",
+    "sheet",
+    "sheet_files",
+    "sheet_check",
+    "capture",
+    "new",
+)
+"""Modules of pages; where two have a path that fits, the first serves it."""
+
+
 def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
-    from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
-        account,
-        capture,
-        live_events,
-        new,
-        sheet,
-        sheet_check,
-        sheet_files,
-        status,
-        work,
-    )
-
-    return (
-        status.router,
-        account.router,
-        live_events.router,
-        work.router,
-        sheet.router,
-        sheet_files.router,
-        sheet_check.router,
-        capture.router,
-        new.router,
-    )
+    # at this time, not above: the areas know the site
+    return tuple(import_module(f"services.gateway.web.{each}").router for each in AREAS)

@@ -13,6 +13,7 @@ from services.gateway.calls import Calls
 from services.gateway.status import DepartmentStatus, Link, LinkState, NodeState
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
 
 SEEN = datetime(2026, 2, 25, 16, 0, tzinfo=UTC)
@@ -58,6 +59,7 @@ async def site() -> AsyncIterator[Visited]:
         Site(
             statuses=stated, clock=clock, language="zh", accounts=None, calls=calls,
             directory=Directory(calls, clock), live=Live(calls), templates=environment(),
+            procedures=Procedures(calls),
         )
     )  # fmt: skip
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -4,6 +4,7 @@ import re
 from importlib import resources
 
 import pytest
+from liandong.exchange.v1 import reason_pb2
 
 from services.gateway.web import texts
 
@@ -36,3 +37,10 @@ def test_a_text_that_is_missing_is_a_fault() -> None:
     """It is not shown as its name."""
     with pytest.raises(KeyError):
         texts.text("no.such", "zh")
+
+
+def test_every_reason_has_words() -> None:
+    """Whatever a service refuses, people read why; and no words are kept of a reason that is none."""
+    reasons = {name.removeprefix("REASON_") for name in reason_pb2.Reason.keys()} - {"UNSPECIFIED"}  # noqa: SIM118 - an enum wrapper is no mapping
+    said = {name.removeprefix("reasons.") for name in texts.catalogue() if name.startswith("reasons.")}
+    assert said == reasons
