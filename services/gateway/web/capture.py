@@ -127,7 +127,8 @@ async def code(request: Request, secret: str) -> Response:
 
     if len(secret) > _LONGEST_SECRET:
         raise CaptureOver
-    base = str(request.base_url).rstrip("/")
+    site: Site = request.app.state.site
+    base = (site.public_url or str(request.base_url)).rstrip("/")
     drawn = io.BytesIO()
     segno.make(f"{base}/capture/{secret}", error="m").save(drawn, kind="svg", scale=6, border=4, light="#fff")
     return Response(drawn.getvalue(), media_type="image/svg+xml")

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import document_service_pb2 as documents
+from liandong.exchange.v1 import reason_pb2 as reasons
 
 from services.common.errors import LiandongError, LimitExceeded, NotFound, Stale
 from services.gateway.evidence.bringing import About
@@ -25,6 +26,7 @@ from services.gateway.web.sheet_uploads import spool_of
 from services.gateway.web.sheet_view import (
     Shown,
     base_context,
+    heading,
     name_of_field,
     person_of,
     sheets_of,
@@ -33,6 +35,8 @@ from services.gateway.web.sheet_view import (
 
 router = APIRouter(prefix="/new/sheets/{sheet_id}")
 _LARGEST: Final = 32 * 1024 * 1024
+_DETAILED: Final = frozenset({"PARTY_INVALID", "MATERIAL_MISSING", "COPY_MISSING", "INVALID_FIELD"})
+"""Reasons of which the node's own words say which."""
 _POLICY: Final = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
@@ -68,6 +72,8 @@ async def check(page: SignedIn, sheet_id: str) -> Response:
         if draft
         else [],
         warnings=[each[0 if page.language == "zh" else 1] for each in sheet.warnings],
+        findings=_findings(page, draft),
+        letter_title=heading(page, found.plan).lower(),
         opened=await _is_open(page, sheet),
     )
 
@@ -222,6 +228,16 @@ async def _draft(page: Page, sheet: Sheet) -> cases.DraftView | None:
     except LiandongError:
         return None
     return next((each for each in found.drafts if each.letter_id == sheet.letter_id), None)
+
+
+def _findings(page: Page, draft: cases.DraftView | None) -> list[str]:
+    """What would refuse the letter, but for approvals that are still to come."""
+    found = []
+    for each in draft.findings if draft is not None else ():
+        reason = reasons.Reason.Name(each.reason).removeprefix("REASON_")
+        if reason != "APPROVAL_MISSING":
+            found.append(f"{page.why(reason)} {each.message}" if reason in _DETAILED else page.why(reason))
+    return found
 
 
 async def _answers(page: Page, found: Shown) -> list[Answer]:

@@ -103,7 +103,7 @@ async def open_capture(page: SignedIn, sheet_id: str) -> Response:
     capture, secret = await sheets_of(page).open_capture(
         sheet, person_of(page), kind, acr=page.session.acr, session=page.session.id
     )
-    base = str(page.request.base_url).rstrip("/")
+    base = (page.site.public_url or str(page.request.base_url)).rstrip("/")
     return page.render(
         "sheet_capture.html",
         sheet=sheet,
