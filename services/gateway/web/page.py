@@ -313,7 +313,7 @@ async def anybody(request: Request) -> Page:
     """A page for everybody; who is logged in is known all the same."""
     page = await _page(request)
     if request.method not in _SAFE and page.session is not None:
-        _own_form(page)
+        own_form(page)
     return page
 
 
@@ -337,23 +337,32 @@ async def changing(request: Request) -> Page:
     if page.session is None:
         raise LoginWanted
     if request.method not in _SAFE:
-        _own_form(page)
+        own_form(page)
+    return page
+
+
+async def glancing(request: Request) -> Page:
+    """The same for what a page asks by itself, again and again: it does not count as use of the session."""
+    page = await _page(request, counts=False)
+    if page.session is None or page.session.account.must_change:
+        raise LoginWanted
     return page
 
 
 Anybody = Annotated[Page, Depends(anybody)]
 SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
+Glancing = Annotated[Page, Depends(glancing)]
 
 
-async def of(request: Request) -> Page:
+async def of(request: Request, *, counts: bool = True) -> Page:
     """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
     secret = secret_of(request)
     if secret and site.accounts is not None:
         try:
-            session = await site.accounts.session_of(secret)
+            session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
     if request.method not in _SAFE:
@@ -364,16 +373,20 @@ async def of(request: Request) -> Page:
     return Page(request, site, session, FormData())
 
 
-async def _page(request: Request) -> Page:
-    page = await of(request)
+async def _page(request: Request, *, counts: bool = True) -> Page:
+    page = await of(request, counts=counts)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
         page.form = await request.form()
     return page
 
 
-def _own_form(page: Page) -> None:
-    """The form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets."""
+def own_form(page: Page) -> None:
+    """Check that a form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets.
+
+    Raises:
+        Forged: It is not.
+    """
     shown = page.request.headers.get(CSRF_HEADER) or page.form.get(CSRF_FIELD) or ""
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), page.csrf.encode()):
         raise Forged
