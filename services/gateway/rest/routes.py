@@ -22,6 +22,7 @@ from liandong.cases.v1 import (
     document_service_pb2,
     duty_service_pb2,
     handling_service_pb2,
+    public_service_pb2,
     subject_service_pb2,
 )
 from liandong.directory.v1 import code_service_pb2, directory_service_pb2
@@ -40,6 +41,7 @@ NODE: Final[tuple[FileDescriptor, ...]] = tuple(
         case_service_pb2,
         handling_service_pb2,
         document_service_pb2,
+        public_service_pb2,
         subject_service_pb2,
         duty_service_pb2,
         sharing_service_pb2,

@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse, Response
 from services.common.errors import LiandongError, NotFound
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import COOKIE, SECURE_COOKIE
-from services.gateway.accounts.model import LONGEST, CodeWanted, Locked
-from services.gateway.web.page import Anybody, Changing, Page, SignedIn, own_path, said
+from services.gateway.accounts.model import CodeWanted, Locked, Session
+from services.gateway.web.page import WALL, Anybody, Changing, Page, SignedIn, own_path, said
 
 router = APIRouter()
 
@@ -40,15 +40,17 @@ async def log_in(page: Anybody) -> Response:
         )
     except LiandongError as error:
         return _login(page, target, error)
+    if session.account.is_display:
+        target = WALL
     response = RedirectResponse("/account/password" if session.account.must_change else target, 303)
-    keep(page, response, secret)
+    keep(page, response, session, secret)
     return response
 
 
-def keep(page: Page, response: Response, secret: str) -> None:
+def keep(page: Page, response: Response, session: Session, secret: str) -> None:
     """Let the browser hold a session: for this gateway alone, and for no script."""
     response.set_cookie(
-        SECURE_COOKIE if page.secure else COOKIE, secret, max_age=int(LONGEST.total_seconds()), path="/",
+        SECURE_COOKIE if page.secure else COOKIE, secret, max_age=int(session.account.longest.total_seconds()), path="/",
         httponly=True, secure=page.secure, samesite="lax",
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.datastructures import FormData
 
-from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
 from services.gateway.accounts.callers import (
     COOKIE,
     CSRF_HEADER,
@@ -53,7 +53,9 @@ AREAS: Final = (
     ("admin", "/admin"),
 )
 """Areas of the pages, with where each begins."""
+WALL: Final = "/picture/wall"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_DISPLAYS: Final = frozenset({WALL, "/live"})
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -280,11 +282,14 @@ async def signed_in(request: Request) -> Page:
     Raises:
         LoginWanted: Nobody known.
         NewPasswordWanted: One who has to change the password first.
+        PermissionDenied: A display that wants anything but the wall view.
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
     if page.caller and cast("Session", page.session).account.must_change:
         raise NewPasswordWanted
+    if cast("Session", page.session).account.is_display and request.url.path not in _OF_DISPLAYS:
+        raise PermissionDenied("A display shows the wall view alone.")
     return page
 
 
