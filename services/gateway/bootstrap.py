@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -17,14 +18,21 @@ from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.migrations import migrate
 from services.exchange.keys import load_sign_key
-from services.gateway.accounts import tables
-from services.gateway.accounts.accounts import Accounts
+from services.gateway import schema
 from services.gateway.accounts.callers import AccountCallers
+from services.gateway.accounts.certificates import Certificates
+from services.gateway.accounts.openid import OpenId
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
+from services.gateway.evidence.bringing import Uploads
 from services.gateway.probes import Probe, Probes
+from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
+from services.gateway.rest.entrance import Entrance
+from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
@@ -69,30 +77,42 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
-        calls = Calls(upstreams, _issuers(settings, time))
-        api = accounts = None
+        issuers = _issuers(settings, time)
+        calls = Calls(upstreams, issuers)
+        self._parts: Parts | None = None
+        api = None
+        ways = Ways()
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
-            accounts = Accounts(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            api = Api(AccountCallers(accounts), calls, limit)
+            self._parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
+            ways = _ways(settings, self._database, time, self._parts)
+            callers = AccountCallers(self._parts.accounts, self._parts.tokens, settings.public_url)
+            entrance = Entrance(callers, upstreams, issuers, limit)
+            uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
+            api = Api(entrance, EvidenceRoutes(entrance, uploads))
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
             clock=time,
             language=settings.language,
-            accounts=accounts,
+            accounts=self._parts.accounts if self._parts is not None else None,
             calls=calls,
             directory=Directory(calls, time),
             procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
+            parts=self._parts,
+            ways=ways,
+            public_url=settings.public_url,
+            served=frozenset(upstreams),
         )
         app = create_app(site, api)
         self._server = _Calm(
             uvicorn.Config(
-                app,
+                Proxies(app, settings.proxies, settings.public_url),
+                proxy_headers=False,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -125,6 +145,8 @@ class Gateway:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+        if self._parts is not None:
+            await self._parts.audit.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)
@@ -142,7 +164,22 @@ class Gateway:
 
 def prepare(settings: GatewaySettings) -> None:
     """Bring the gateway's tables to this version."""
-    migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(settings.database_url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
+
+
+def _ways(settings: GatewaySettings, database: Database, clock: Clock, parts: Parts) -> Ways:
+    openid = certificates = None
+    if settings.oidc is not None:
+        try:
+            openid = OpenId(settings.oidc, settings.public_url, database, clock, parts.audit)
+        except OSError as error:
+            raise ConfigurationError([f"oidc: {error}"]) from None
+    if settings.certificates is not None:
+        try:
+            certificates = Certificates(settings.certificates, clock)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"certificates: {error}"]) from None
+    return Ways(openid, certificates)
 
 
 def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:

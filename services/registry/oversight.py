@@ -5,11 +5,12 @@ visible is the union of one short walk for each, every one in the order of its o
 from the last key, so that a row that comes or goes meanwhile neither hides nor repeats another.
 
 Counts over a period find the ledger positions of its ends by bisection, since positions and admissions
-rise together, and then walk the obligations that were opened in between.
+rise together.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,12 +24,14 @@ from services.procedures.calendar import ZONE
 from services.procedures.obligation import Outcome
 from services.registry import tables
 from services.registry.matrix import is_dispute
-from services.registry.obligation_index import LAPSED, OPEN
+from services.registry.obligation_index import LAPSED, OPEN, STANDING
 from services.registry.oversight_scope import Scope
+from services.registry.tallies import BUCKET
 
 STATES: Final = (OPEN, *(outcome.value for outcome in Outcome), LAPSED)
 
 _obligations: Final = tables.obligations.c
+_ended: Final = tables.ended_obligations.c
 _KEY: Final = (_obligations.due_at_us, _obligations.case_id, _obligations.rule, _obligations.ordinal)
 _EPOCH_DAY: Final = datetime(1970, 1, 1, tzinfo=ZONE)
 
@@ -112,25 +115,68 @@ def obligation_key(row: Any) -> ObligationKey:
 
 
 def count_obligations(
-    connection: Connection, scope: Scope, procedure: str, begin: datetime, end: datetime, now: datetime
+    connection: Connection,
+    scope: Scope,
+    asked: Collection[str],
+    begin: datetime,
+    end: datetime,
+    now: datetime,
 ) -> list[Count]:
-    """Obligations opened from `begin` to before `end`, by department, mechanism and state."""
+    """Obligations opened from `begin` to before `end`, by department, mechanism and state.
+
+    What has ended is counted already, by where it was opened (`tallies`): only the rows at the period's ends are read
+    one by one, and those that are open.
+
+    Args:
+        connection: A read transaction.
+        scope: What the caller sees.
+        asked: Of these mechanisms.
+        begin: The period's first instant.
+        end: The instant that ends it.
+        now: The time.
+    """
     first, last = position_at(connection, begin), position_at(connection, end)
     past_due = sa.func.sum(sa.case((_obligations.due_at_us <= microseconds(now), 1), else_=0))
     by = (_obligations.owed_by, _obligations.procedure, _obligations.state)
-    statement = (
-        sa.select(*by, sa.func.count(), past_due)
-        .where(_obligations.opened_position >= first, _obligations.opened_position < last)
-        .where(scope.indicators())
-        .group_by(*by)
-        .order_by(*by)
-    )
-    if procedure:
-        statement = statement.where(_obligations.procedure == procedure)
-    return [
-        Count(department, name, state, count, int(past))
-        for department, name, state, count, past in connection.execute(statement)
+    rows = sa.select(*by, sa.func.count(), past_due).group_by(*by)
+    of_cases = _obligations.procedure_version != STANDING
+    parts = [
+        rows.where(seen, _obligations.state == OPEN, of_cases, *_opened(first, last))
+        for seen in _seen(scope, asked)
     ]
+    low, high = -(-first // BUCKET), last // BUCKET
+    if low < high:
+        edges = [(first, low * BUCKET), (high * BUCKET, last)]
+        by_kept = (_ended.owed_by, _ended.procedure, _ended.state)
+        kept = sa.select(*by_kept, sa.func.sum(_ended.obligations), sa.literal(0)).group_by(*by_kept)
+        parts.append(kept.where(_ended.bucket >= low, _ended.bucket < high))
+    else:
+        edges = [(first, last)]
+    parts += [rows.where(_obligations.state != OPEN, of_cases, *_opened(*edge)) for edge in edges]
+    parts.append(rows.where(~of_cases, *_opened(first, last)))
+    found: Counter[tuple[str, str, str]] = Counter()
+    late: Counter[tuple[str, str, str]] = Counter()
+    for part in parts:
+        for department, procedure, state, count, past in connection.execute(part):
+            # by the place of its opening a row is found; who may see it is asked here, so that no other index is
+            if procedure in asked and (scope.sees_mechanism(procedure) or department == scope.department):
+                found[department, procedure, state] += int(count)
+                late[department, procedure, state] += int(past)
+    return [Count(*key, found[key], late[key]) for key in sorted(found)]
+
+
+def _opened(first: int, last: int) -> list[sa.ColumnElement[bool]]:
+    return [_obligations.opened_position >= first, _obligations.opened_position < last]
+
+
+def _seen(scope: Scope, asked: Collection[str]) -> list[sa.ColumnElement[bool]]:
+    """What the caller sees of these mechanisms, in parts that no row is in twice: each is found by an index."""
+    whole = sorted(name for name in asked if scope.sees_mechanism(name))
+    rest = sorted(set(asked) - set(whole))
+    parts: list[sa.ColumnElement[bool]] = [_obligations.procedure.in_(whole)] if whole else []
+    if rest:
+        parts.append(sa.and_(_obligations.owed_by == scope.department, _obligations.procedure.in_(rest)))
+    return parts
 
 
 def count_open(

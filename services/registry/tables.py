@@ -216,6 +216,20 @@ obligations = sa.Table(
     sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
     sa.Index("obligations_opened", "opened_position"),
     sa.Index("obligations_standing", "rule", **_only("procedure_version = 0 AND state = 'OPEN'")),
+    sa.Index("obligations_duties", "opened_position", **_only("procedure_version = 0")),
+)
+
+ended_obligations = sa.Table(
+    "ended_obligations",
+    metadata,
+    _number_key("bucket", comment="tallies.BUCKET positions at which they were opened"),
+    sa.Column("procedure", sa.Text, primary_key=True),
+    sa.Column("owed_by", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("obligations", sa.BigInteger, nullable=False),
+    comment="how many obligations of cases have ended; standing duties are not counted",
+    # counted up with each group of letters
+    postgresql_with={"fillfactor": 70},
 )
 
 duty_sweeps = sa.Table(

@@ -45,7 +45,7 @@ async def discover(place: Place, department: str, days: int) -> str:
             ),
         )
     )  # fmt: skip
-    return answer.case_id
+    return str(answer.case_id)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from services.cli.demo.party import Party
 from services.common.db import Database
 from services.common.migrations import migrate
-from services.gateway.accounts import store, tables
+from services.gateway import schema
+from services.gateway.accounts import store
 from services.gateway.accounts.model import Account
 from services.gateway.accounts.passwords import Passwords
 
@@ -56,7 +57,7 @@ def add_accounts(url: str, folder: Path, parties: Iterable[Party]) -> list[DemoA
         path.touch(0o600)
         path.write_text(secrets.token_urlsafe(_PASSWORD_BYTES), encoding="utf-8")
     password = path.read_text(encoding="utf-8")
-    migrate(url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
     # hashing takes its time by design: once for all of them
     hashed = Passwords().hashed(password)
     now = datetime.now(UTC)

@@ -18,6 +18,8 @@ from typing import Any, Final
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
 from services.gateway.problems import MEDIA_TYPE as PROBLEM
+from services.gateway.rest.entrance import LINES
+from services.gateway.rest.operations import Operation, operations
 from services.gateway.rest.routes import Kind, Route, routes
 from services.gateway.rest.schemas import Schemas
 from services.gateway.rest.scopes import SCOPES, scope_of
@@ -25,6 +27,8 @@ from services.gateway.rest.transcoding import MEDIA_TYPE
 
 DOCUMENT: Final = Path(__file__).with_name("openapi.json")
 _REFUSALS: Final = (400, 401, 403, 404, 409, 413, 415, 429, 500, 501, 503, 504)
+_FURTHER: Final = (408, 412, 416)
+"""Of some operations only."""
 _MESSAGE, _SERVICE, _ENUM = 4, 6, 5
 _FIELD, _METHOD, _VALUE, _NESTED, _NESTED_ENUM = 2, 2, 2, 3, 4
 
@@ -79,6 +83,8 @@ def document(comments: Mapping[str, str]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in sorted(routes(), key=lambda each: (each.path, each.verb)):
         paths.setdefault(route.path, {})[route.verb.lower()] = _operation(route, schemas, comments)
+    for each in operations(schemas):
+        paths.setdefault(each.path, {})[each.verb.lower()] = _by_hand(each)
     tags = dict.fromkeys(each.method.containing_service.full_name for each in routes())
     return {
         "openapi": "3.1.0",
@@ -100,7 +106,7 @@ def document(comments: Mapping[str, str]) -> dict[str, Any]:
                     "description": HTTPStatus(status).phrase,
                     "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
                 }
-                for status in (*_REFUSALS, 412)
+                for status in (*_REFUSALS, *_FURTHER)
             },
             "securitySchemes": {
                 "token": {
@@ -166,6 +172,29 @@ def _operation(route: Route, schemas: Schemas, comments: Mapping[str, str]) -> d
             else schemas.of_field(route.method.input_type.fields_by_name[route.body])
         )
         found["requestBody"] = {"required": True, "content": {MEDIA_TYPE: {"schema": content}}}
+        if route.method.client_streaming:
+            told = "Lines of JSON, each like the body of one message; they count together."
+            found["requestBody"]["content"][LINES] = {"schema": {"type": "string", "description": told}}
+    return found
+
+
+def _by_hand(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": f"{operation.description} Needs the scope `{operation.scope}`.".strip(),
+        "tags": [operation.tag],
+        "parameters": [{"required": False, **each} for each in operation.parameters],
+        "responses": {
+            **operation.answers,
+            **{
+                str(each): {"$ref": f"#/components/responses/{each}"}
+                for each in sorted((*_REFUSALS, *operation.refusals))
+            },
+        },
+    }
+    if operation.body:
+        found["requestBody"] = {"required": True, "content": operation.body}
     return found
 
 

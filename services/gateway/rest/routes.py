@@ -22,11 +22,13 @@ from liandong.cases.v1 import (
     document_service_pb2,
     duty_service_pb2,
     handling_service_pb2,
+    import_service_pb2,
     public_service_pb2,
     subject_service_pb2,
 )
 from liandong.directory.v1 import code_service_pb2, directory_service_pb2
 from liandong.enrolment.v1 import enrolment_service_pb2
+from liandong.exchange.v1 import evidence_service_pb2
 from liandong.notices.v1 import notification_service_pb2
 from liandong.oversight.v1 import indicator_service_pb2, oversight_service_pb2
 from liandong.sharing.v1 import sharing_service_pb2
@@ -44,6 +46,8 @@ NODE: Final[tuple[FileDescriptor, ...]] = tuple(
         public_service_pb2,
         subject_service_pb2,
         duty_service_pb2,
+        import_service_pb2,
+        evidence_service_pb2,
         sharing_service_pb2,
         notification_service_pb2,
         directory_service_pb2,

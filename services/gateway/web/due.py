@@ -25,7 +25,7 @@ class Due:
         tone: `good`, `wait`, `bad` or `plain`, for the colour.
         mark: A sign that says the same without colour.
         words: What is left.
-        until: The moment, such as `2月25日 24:00`.
+        until: The moment, such as `2月25日 24:00`; empty while nobody can say.
     """
 
     tone: str
@@ -35,7 +35,7 @@ class Due:
 
 
 def say(
-    due_at: datetime,
+    due_at: datetime | None,
     now: datetime,
     is_working_day: Callable[[date], bool],
     language: Language,
@@ -45,12 +45,15 @@ def say(
     """What is left until a due time.
 
     Args:
-        due_at: The moment, exclusive: the end of a day is the next day's 00:00.
+        due_at: The moment, exclusive: the end of a day is the next day's 00:00. None of a clock that stands still
+            without an end in sight.
         now: The time.
         is_working_day: By the region's calendar.
         language: Of the words.
         suspended: The clock stands still.
     """
+    if due_at is None:
+        return Due("plain", "‖", text("due.suspended", language), "")
     until = _until(due_at, now, language)
     if suspended:
         return Due("plain", "‖", text("due.suspended", language), until)
@@ -62,13 +65,14 @@ def say(
             "bad", "✕", text("due.overdue_one" if days == 1 else "due.overdue", language, days=days), until
         )
     left = due_at - now
-    if left < _HOURS:
+    days = _days(now, due_at - timedelta(microseconds=1), is_working_day)
+    if left < _HOURS or days < 1:
+        # no working day lies between: a week-end or a holiday is counted in hours
         hours = int(left.total_seconds() // 3600)
         if hours < 1:
             minutes = max(1, int(left.total_seconds() // 60))
             return Due("wait", "!", text("due.minutes", language, minutes=minutes), until)
         return Due("wait", "!", text("due.hour" if hours == 1 else "due.hours", language, hours=hours), until)
-    days = _days(now, due_at - timedelta(microseconds=1), is_working_day)
     tone, mark = ("wait", "!") if days <= SOON else ("good", "●")
     return Due(tone, mark, text("due.day" if days == 1 else "due.days", language, days=days), until)
 

@@ -19,16 +19,15 @@ from starlette.datastructures import FormData
 
 from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
 from services.gateway.accounts.callers import (
-    COOKIE,
     CSRF_HEADER,
-    SECURE_COOKIE,
-    Forged,
     caller_of,
     csrf_of,
+    secret_of,
 )
 from services.gateway.accounts.model import Session
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
+from services.gateway.proxies import Forged, check_origin
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
@@ -105,7 +104,9 @@ class Page:
     @cached_property
     def request_id(self) -> str:
         """Of this request, in the node's audit."""
-        return uuid_utils.uuid7().hex
+        made = uuid_utils.uuid7().hex
+        self.request.state.request_id = made
+        return made
 
     @property
     def caller(self) -> Caller:
@@ -130,7 +131,7 @@ class Page:
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
         moment = at(due_at)
-        if moment is None:
+        if moment is None and not suspended:
             return None
         working = self.site.directory.is_working_day
         return say(moment, self.now, working, self.language, suspended=suspended)
@@ -248,7 +249,7 @@ class Page:
     @property
     def secret(self) -> str:
         """What the session's cookie holds; empty for none."""
-        return self.request.cookies.get(SECURE_COOKIE) or self.request.cookies.get(COOKIE) or ""
+        return secret_of(self.request)
 
     @property
     def csrf(self) -> str:
@@ -286,7 +287,7 @@ async def signed_in(request: Request) -> Page:
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
-    if page.caller and cast("Session", page.session).account.must_change:
+    if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
     if cast("Session", page.session).account.is_display and request.url.path not in _OF_DISPLAYS:
         raise PermissionDenied("A display shows the wall view alone.")
@@ -308,22 +309,30 @@ SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
 
 
-async def _page(request: Request) -> Page:
+async def of(request: Request) -> Page:
+    """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
-    secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+    secret = secret_of(request)
     if secret and site.accounts is not None:
         try:
             session = await site.accounts.session_of(secret)
         except Unauthenticated:
             session = None
+    if request.method not in _SAFE:
+        check_origin(request, site.public_url)
     if session is not None:
+        request.state.caller = caller_of(session)
         await site.directory.refresh(caller_of(session))
-    form = FormData()
+    return Page(request, site, session, FormData())
+
+
+async def _page(request: Request) -> Page:
+    page = await of(request)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
-        form = await request.form()
-    return Page(request, site, session, form)
+        page.form = await request.form()
+    return page
 
 
 def _own_form(page: Page) -> None:

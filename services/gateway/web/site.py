@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final, Protocol
 
 from fastapi import APIRouter
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.common.clock import Clock
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
 from services.gateway.languages import Language
 from services.gateway.status import DepartmentStatus
@@ -44,6 +47,10 @@ class Site:
         procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
+        parts: What keeps the accounts; None where only the status is shown.
+        ways: To log in beside a password.
+        public_url: Where browsers reach this gateway; empty: wherever they say.
+        served: The departments.
     """
 
     statuses: Statuses
@@ -55,6 +62,10 @@ class Site:
     procedures: Procedures
     live: Live
     templates: Environment
+    parts: Parts | None = None
+    ways: Ways = field(default_factory=Ways)
+    public_url: str = ""
+    served: frozenset[str] = frozenset()
 
 
 def environment() -> Environment:
@@ -70,24 +81,25 @@ def environment() -> Environment:
     return made
 
 
+AREAS: Final = (
+    "status",
+    "account",
+    "live_events",
+    "work",
+    "sharing",
+    "subjects",
+    "registers",
+    "picture_wall",
+    "picture_register",
+    "picture",
+    "administration",
+    "directory_pages",
+    "handling_rules",
+)
+"""Modules of pages; where two have a path that fits, the first serves it."""
+
+
 def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
-    from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
-        account,
-        live_events,
-        picture,
-        picture_register,
-        picture_wall,
-        status,
-        work,
-    )
-
-    return (
-        status.router,
-        account.router,
-        live_events.router,
-        picture_wall.router,
-        picture_register.router,
-        picture.router,
-        work.router,
-    )
+    # at this time, not above: the areas know the site
+    return tuple(import_module(f"services.gateway.web.{each}").router for each in AREAS)

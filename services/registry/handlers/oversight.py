@@ -151,13 +151,12 @@ class OversightHandlers:
         self, request: pb.GetIndicatorsRequest, _context: Context
     ) -> pb.GetIndicatorsResponse:
         """Counts per department and mechanism."""
-        _, scope, now = self._seen()
+        directory, scope, now = self._seen()
         begin, end = _period(request, now)
+        asked = {name for name, _ in directory.law.procedures if request.procedure in {"", name}}
         counts = await asyncio.to_thread(
             self._database.read,
-            lambda connection: oversight.count_obligations(
-                connection, scope, request.procedure, begin, end, now
-            ),
+            lambda connection: oversight.count_obligations(connection, scope, asked, begin, end, now),
         )
         indicators: dict[tuple[str, str], pb.Indicator] = {}
         for count in counts:
