@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.webhooks import deliverer, model
+from services.common.clock import microseconds
+from services.gateway.webhooks import deliverer, feed, model
+from services.registry import tables
+from tests.federation.district import HEALTH
 
 from .front import Front, standing
 
@@ -155,6 +159,43 @@ async def test_a_system_is_told_of_every_letter(front: Front, receiver: Receiver
                 await asyncio.sleep(0.1)
         assert (await client.delete(path)).status_code == 200
         assert (await client.get(path)).status_code == 404
+
+
+async def test_bulletins_and_alerts_are_told(
+    front: Front, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bulletin of the node, and what the registry tells the department; nothing of before it was asked for."""
+    monkeypatch.setattr(feed, "LOOK_S", 0.5)
+    database = front.house.database("registry")
+
+    def alert(mark: str) -> None:
+        now = microseconds(datetime.now(UTC))
+        row = {
+            "kind": "REMIND", "addressee": HEALTH, "subject_department": HEALTH, "case_id": "", "rule": "report",
+            "ordinal": 1, "mark": mark, "fires_at_us": now, "fired_at_us": now,
+        }  # fmt: skip
+        database.write(lambda connection: connection.execute(tables.alerts.insert().values(**row)))
+
+    alert("80%")
+    async with front.system() as client, await front.person("liaison") as person:
+        wanted = {"title": "OA", "url": receiver.url, "types": ["liandong.alert", "liandong.bulletin"]}
+        answer = await client.post("/api/v1/webhooks", json=wanted)
+        assert answer.status_code == 200, answer.text
+        alert("due")
+        bulletin = {
+            "category": "bulletin.news", "bulletin": {"title": "简报", "text": "本周工作。"},
+            "formedAt": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        }  # fmt: skip
+        published = await person.post("/api/v1/bulletins", json=bulletin)
+        assert published.status_code == 200, published.text
+        await registered(client, "letter-number-1")
+        await until(lambda: len(receiver.taken) >= 2)
+        await asyncio.sleep(1)
+    told = {each["type"]: each["data"] for each in receiver.taken}
+    assert len(receiver.taken) == 2
+    assert told["liandong.alert"]["mark"] == "due"
+    assert told["liandong.bulletin"]["bulletin"]["title"] == "简报"
+    database.close()
 
 
 async def deliveries(client: httpx.AsyncClient, path: str, state: str) -> list[dict[str, Any]]:
