@@ -6,6 +6,7 @@ known here; an unknown type is kept and shown as not displayable.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -22,7 +23,12 @@ _FIELDS: Final[dict[str, Any]] = {
 _SEARCHED: Final = ("title", "facts", "result", "grounds", "text")
 _UNSEARCHED: Final = frozenset({"liandong.cases.v1.ProgressReport", "liandong.cases.v1.SignFor"})
 """Frequent bodies without names: indexing each of their words would cost more than the letter itself."""
+_PEOPLE: Final = ("complainant", "complainant_contact", "contact", "officer", "telephone")
+"""Fields that name people to ask, or say how they are reached."""
 _TEXT_LIMIT: Final = 2_000
+_TELEPHONE: Final = re.compile(r"\+?\d[\d -]{5,}\d")
+_LOCAL: Final = 7
+_LONGEST: Final = 15
 
 
 class IdentifierInvalid(LiandongError):
@@ -99,6 +105,29 @@ def decision_of(body: Message) -> tuple[str, int, int | None] | None:
 def text_of(body: Message) -> str:
     """The words of a body that people search for."""
     return " ".join(str(getattr(body, name)) for name in _SEARCHED if hasattr(body, name))[:_TEXT_LIMIT]
+
+
+def people_of(body: Message) -> list[str]:
+    """What a body says of people beside its subjects: who asks, who answers, how they are reached.
+
+    Nothing of a complainant whose name is kept secret.
+    """
+    if getattr(body, "confidential", False):
+        return []
+    found = [str(getattr(body, name)) for name in _PEOPLE if hasattr(body, name)]
+    return [each for each in found if each]
+
+
+def telephones(text: str) -> set[str]:
+    """Telephone numbers in a text, as digits: whole, and without the code of the country or the area."""
+    found = set()
+    for written in _TELEPHONE.findall(text):
+        within = written.removeprefix("+86")
+        digits, local = (
+            "".join(each for each in part if each.isdigit()) for part in (within, within.rpartition("-")[2])
+        )
+        found |= {each for each in (digits, local) if _LOCAL <= len(each) <= _LONGEST}
+    return found
 
 
 def check_subjects(subjects: Iterable[bodies_pb2.Subject], path: str) -> None:

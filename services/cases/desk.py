@@ -272,7 +272,7 @@ class DeskSession:
         told = (*content.recipients, *(each.department for each in content.copies))
         if self._department in told:
             title = bodies.title_in(content.body_type, letter.envelope.payload)
-            self.documents.arrived(content, letter.header.letter_id, title)
+            self.documents.arrived(content, letter.header, title)
 
     def _fold_own(self, delivered: Delivered) -> None:
         assert delivered.receipt is not None

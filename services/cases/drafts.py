@@ -130,7 +130,7 @@ class Drafts:
         begun = Begun(
             draft.case_id, draft.letter_id, composed.content.procedure, composed.act.name,
             composed.act.approved_by, draft.content_digest, composed.act.numbered,
-            bodies.title_in(draft.body_type, draft.body),
+            bodies.title_in(draft.body_type, draft.body), tuple(composed.content.recipients),
         )  # fmt: skip
         self._documents.drafted(begun, actor, replaced)
         return self.show(draft, actor)

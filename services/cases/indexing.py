@@ -1,6 +1,7 @@
 """What cases are found by: links to each other, matters, and what the bodies of their letters say.
 
-Of bodies that is subjects under every name that they were given, penalties fed back, and search terms.
+Of bodies that is subjects under every name that they were given, penalties fed back, and search terms: words by their
+pairs of characters; letter numbers, identifiers, telephone numbers and the initials of names whole.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from liandong.cases.v1 import bodies_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import bodies, store
+from services.cases import bodies, pinyin, store
 from services.exchange.subject_names import name_key
 
 
@@ -47,6 +48,8 @@ class Index:
         title = bodies.title_of(body)
         for term in bodies.terms(title):
             self._terms[term, case_id] = "title"
+        for text in bodies.people_of(body):
+            self._person(case_id, text)
         decision = bodies.decision_of(body)
         if decision is not None:
             self._penalties.append((letter_id, case_id, *decision))
@@ -59,9 +62,21 @@ class Index:
             )
             for term in bodies.terms(subject.name):
                 self._terms[term, case_id] = "subject"
+            for term in pinyin.terms(subject.name):
+                self._terms.setdefault((term, case_id), "pinyin")
             if identifier:
                 self._terms[identifier.lower(), case_id] = "identifier"
+            for text in (subject.representative, subject.telephone):
+                self._person(case_id, text)
         return title
+
+    def _person(self, case_id: str, text: str) -> None:
+        """Note what is said of somebody: words, and telephone numbers by their digits."""
+        for term in bodies.telephones(text):
+            self._terms.setdefault((term, case_id), "telephone")
+        for term in bodies.terms(text):
+            if not term.isdigit():
+                self._terms.setdefault((term, case_id), "person")
 
     def _mention(self, case_id: str, identifier: str, subject: bodies_pb2.Subject, at_us: int) -> None:
         key = (case_id, identifier, subject.name)

@@ -51,7 +51,7 @@ HANDLING_RULES: Final[PermissionTable] = {
         )
         for method in (
             "TakeStep", "CompleteStep", "ReturnDocument", "AddSigner", "HandOn", "AttachToStep", "RecordCall",
-            "ConfirmCall", "SetDelegation", "EndDelegation", "ListWork", "WatchWork",
+            "ConfirmCall", "SetDelegation", "EndDelegation", "ListWork", "CountWork", "WatchWork",
         )
     },
     **{

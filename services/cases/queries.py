@@ -51,6 +51,14 @@ class CaseRow(NamedTuple):
     next_rule: str
 
 
+class Doing(NamedTuple):
+    """Where an act may be done: the state of a case, and the roles of those who may."""
+
+    procedure: str
+    state: str
+    roles: tuple[str, ...]
+
+
 class Place(NamedTuple):
     """Where a page of the list ends: the order's key of its last case."""
 
@@ -73,6 +81,8 @@ class Wanted:
         department: Only with this party.
         due_before_us: Only where this department owes something due before.
         include_closed: Also those that are over.
+        due_from_us: Only where this department owes something due then or later.
+        doings: Only where an act may be done by a department, which `doer` names; None for no such wish.
     """
 
     procedures: tuple[str, ...] = ()
@@ -80,6 +90,19 @@ class Wanted:
     department: str = ""
     due_before_us: int | None = None
     include_closed: bool = False
+    due_from_us: int | None = None
+    doings: tuple[Doing, ...] | None = None
+    doer: str = ""
+
+
+def doings(law: Law, act: str) -> tuple[Doing, ...]:
+    """In which states of which procedures an act may be done, and in which roles."""
+    roles: dict[tuple[str, str], set[str]] = {}
+    for procedure in law.procedures.values():
+        rule = procedure.acts.get(act)
+        for state in rule.in_states if rule else ():
+            roles.setdefault((procedure.name, state), set()).update(rule.by if rule else ())
+    return tuple(Doing(*place, tuple(sorted(names))) for place, names in sorted(roles.items()))
 
 
 def list_cases(connection: Connection, wanted: Wanted, after: Place | None, limit: int) -> list[CaseRow]:
@@ -88,7 +111,7 @@ def list_cases(connection: Connection, wanted: Wanted, after: Place | None, limi
     if after is None or after.next_due_at_us is not None:
         found = _page(connection, wanted, after, limit, due=True)
         after = None
-    if len(found) < limit and wanted.due_before_us is None:
+    if len(found) < limit and wanted.due_before_us is None and wanted.due_from_us is None:
         found += _page(connection, wanted, after, limit - len(found), due=False)
     return found
 
@@ -104,6 +127,8 @@ def _page(
         query = sa.select(*(cases[name] for name in _LISTED)).where(*lane, has_due)
         if wanted.due_before_us is not None:
             query = query.where(cases.next_due_at_us < wanted.due_before_us)
+        if wanted.due_from_us is not None:
+            query = query.where(cases.next_due_at_us >= wanted.due_from_us)
         if wanted.department:
             parties = tables.case_parties.c
             query = query.where(
@@ -121,6 +146,8 @@ def _page(
 
 def _lanes(wanted: Wanted) -> list[list[sa.ColumnElement[bool]]]:
     cases = tables.cases.c
+    if wanted.doings is not None:
+        return [_where_done(each, wanted.doer) for each in wanted.doings if _is_wanted(each, wanted)]
     if wanted.state:
         return [[cases.procedure == each, cases.state == wanted.state] for each in wanted.procedures]
     states = (False, True) if wanted.include_closed else (False,)
@@ -133,6 +160,20 @@ def _lanes(wanted: Wanted) -> list[list[sa.ColumnElement[bool]]]:
     return [[cases.closed.is_(closed)] for closed in states]
 
 
+def _is_wanted(doing: Doing, wanted: Wanted) -> bool:
+    return wanted.state in ("", doing.state) and (
+        not wanted.procedures or doing.procedure in wanted.procedures
+    )
+
+
+def _where_done(doing: Doing, doer: str) -> list[sa.ColumnElement[bool]]:
+    cases, parties = tables.cases.c, tables.case_parties.c
+    takes_part = sa.exists().where(
+        parties.case_id == cases.case_id, parties.department == doer, parties.role.in_(doing.roles)
+    )
+    return [cases.procedure == doing.procedure, cases.state == doing.state, takes_part]
+
+
 def _beyond(after: Place) -> sa.ColumnElement[bool]:
     cases = tables.cases.c
     older = cases.case_id < after.case_id
@@ -143,6 +184,19 @@ def _beyond(after: Place) -> sa.ColumnElement[bool]:
         cases.next_due_at_us >= after.next_due_at_us,
         sa.or_(later, sa.and_(cases.next_due_at_us == after.next_due_at_us, older)),
     )
+
+
+def count_due(connection: Connection, since_us: int | None, before_us: int | None, limit: int) -> int:
+    """Open cases in which the department owes something due from one time to before another, at most so many."""
+    cases = tables.cases.c
+    some = sa.select(cases.case_id).where(cases.closed.is_(False), cases.next_due_at_us.is_not(None))
+    if before_us is not None:
+        some = some.where(cases.next_due_at_us < before_us)
+    if since_us is not None:
+        some = some.where(cases.next_due_at_us >= since_us)
+    return connection.execute(
+        sa.select(sa.func.count()).select_from(some.limit(limit).subquery())
+    ).scalar_one()
 
 
 class Link(NamedTuple):

@@ -166,9 +166,20 @@ approvals = sa.Table(
 search = sa.Table(
     "search",
     metadata,
-    sa.Column("term", sa.Text, primary_key=True, comment="two characters, or a whole number or identifier"),
+    sa.Column(
+        "term",
+        # by bytes, so that what a word begins is one range of the key
+        sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+        primary_key=True,
+        comment="two characters, or a whole number, identifier, telephone number; py: and initials",
+    ),
     sa.Column("case_id", sa.Text, primary_key=True),
-    sa.Column("matched", sa.Text, nullable=False, comment="title, body, subject, identifier, number"),
+    sa.Column(
+        "matched",
+        sa.Text,
+        nullable=False,
+        comment="title, body, subject, person, pinyin, identifier, telephone, number",
+    ),
 )
 
 served_duties = sa.Table(

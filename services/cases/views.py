@@ -11,9 +11,11 @@ from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2, exchange_service_pb2, reason_pb2
 
 from services.cases.entry import Entry
+from services.cases.fragments import Fragment
 from services.cases.queries import CaseRow, Link, Parties
 from services.common.clock import microseconds
 from services.common.errors import NotFound
+from services.common.title import Title
 from services.exchange import letters
 from services.exchange.department import Department
 from services.exchange.digests import sha256
@@ -23,7 +25,7 @@ from services.procedures.admit import permitted
 from services.procedures.calendar import NEVER, Calendar
 from services.procedures.deadlines import due_time, explain
 from services.procedures.law import Law
-from services.procedures.model import ObligationRule, Procedure, Title
+from services.procedures.model import ObligationRule, Procedure
 from services.procedures.obligation import Limit, Obligation, Unit
 
 _NEVER_US: Final = microseconds(NEVER)
@@ -152,6 +154,7 @@ def summary(
 ) -> pb.CaseSummary:
     """A case as a list shows it."""
     title = state_title(law, row.procedure, row.state)
+    owed = rule_title(law, row.procedure, row.next_rule)
     view = pb.CaseSummary(
         case_id=row.case_id,
         procedure=row.procedure,
@@ -163,6 +166,8 @@ def summary(
             envelope_pb2.Party(role=role, department=name) for role, name in parties.get(row.case_id, ())
         ],
         next_rule=row.next_rule,
+        next_title_zh=owed.zh,
+        next_title_en=owed.en,
         changed_at=timestamp_us(row.changed_at_us),
         pending=pending.get(row.case_id, 0),
         matched=matched,
@@ -172,14 +177,26 @@ def summary(
     return view
 
 
+def matched_text(fragment: Fragment) -> pb.MatchedText:
+    """What of a case matched a search."""
+    return pb.MatchedText(text=fragment.text, begin=fragment.begin, length=fragment.length)
+
+
 def state_title(law: Law, procedure: str, state: str) -> Title:
     """What a state is called, by the newest version of the procedure that has it."""
+    found = (each.states[state] for each in _newest(law, procedure) if state in each.states)
+    return next(found, _NO_TITLE)
+
+
+def rule_title(law: Law, procedure: str, rule: str) -> Title:
+    """What an obligation is called, likewise."""
+    found = (each.obligations[rule].title for each in _newest(law, procedure) if rule in each.obligations)
+    return next(found, _NO_TITLE)
+
+
+def _newest(law: Law, procedure: str) -> list[Procedure]:
     versions = sorted((version for name, version in law.procedures if name == procedure), reverse=True)
-    for version in versions:
-        titles = law.procedures[procedure, version].states
-        if state in titles:
-            return titles[state]
-    return _NO_TITLE
+    return [law.procedures[procedure, version] for version in versions]
 
 
 def letter_view(row: Any, department: Department, received: Mapping[str, int]) -> pb.LetterView:

@@ -40,12 +40,26 @@ def summaries(cases: Iterable[pb.CaseSummary], now: datetime, calendar: Calendar
         due = instant(each.next_due_at)
         rows.add_row(
             each.case_id,
-            escape(each.title) + (f" [dim]({word('matched', each.matched)})[/]" if each.matched else ""),
+            escape(each.title) + _matched(each),
             pick(each.state_title_zh, each.state_title_en) + _pending(each.pending),
             due_words(due, now, calendar).text() if due else Text("—"),
             moment(each.changed_at),
         )
     return rows
+
+
+def _matched(found: pb.CaseSummary) -> str:
+    """Where a search matched, and the text that did unless it is the title, which stands there already."""
+    if not found.matched:
+        return ""
+    shown = f" [dim]({word('matched', found.matched)})[/]"
+    match = found.match
+    if found.matched == "title" or not match.length:
+        return shown
+    end = match.begin + match.length
+    parts = match.text[: match.begin], match.text[match.begin : end], match.text[end:]
+    before, text, after = (escape(each) for each in parts)
+    return f"{shown}\n{before}[bold]{text}[/]{after}"
 
 
 def case(view: pb.CaseView, now: datetime, calendar: Calendar, *, every_act: bool) -> RenderableType:

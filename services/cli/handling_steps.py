@@ -39,6 +39,7 @@ class Work(StrEnum):
     TO_APPROVE = "to-approve"
     TO_SIGN_FOR = "to-sign-for"
     WAITING = "waiting"
+    SENT = "sent"
 
 
 class Attachment(StrEnum):
@@ -67,7 +68,7 @@ def who(text: str, option: str = "WHO") -> pb.Who:
 @connected
 async def list_work(
     link: Connection,
-    which: Annotated[Work, typer.Argument(metavar="to-do|to-approve|to-sign-for|waiting")] = Work.TO_DO,
+    which: Annotated[Work, typer.Argument(metavar="to-do|to-approve|to-sign-for|waiting|sent")] = Work.TO_DO,
     *,
     overdue: Annotated[bool, typer.Option("--overdue")] = False,
 ) -> None:
@@ -81,6 +82,14 @@ async def list_work(
         if not request.page_token:
             break
     link.output.show(found, lambda: handling_views.work(found.items))
+
+
+@app.command("count")
+@connected
+async def count(link: Connection) -> None:
+    """How much waits for you and for the department."""
+    found = await link.handling.CountWork(pb.CountWorkRequest())
+    link.output.show(found, lambda: handling_views.counts(found))
 
 
 @app.command("watch")

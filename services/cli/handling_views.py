@@ -12,6 +12,7 @@ from rich.table import Table
 from services.cli.output import facts, moment, table, word
 from services.cli.texts import pick
 
+_MOST = 1_000
 _LATE = "[bold red]{}[/]"
 
 
@@ -29,6 +30,16 @@ def work(items: Iterable[pb.WorkItem]) -> Table:
             escape(document.title), _due(moment(due), late=late), escape(each.acting_for.name),
         )  # fmt: skip
     return rows
+
+
+def counts(found: pb.CountWorkResponse) -> Table:
+    """How much there is; of what is counted no further, at least so many."""
+    counted = [
+        ("to_do", found.to_do), ("to_approve", found.to_approve), ("to_sign_for", found.to_sign_for),
+        ("tasks_overdue", found.tasks_overdue), ("waiting_for_others", found.waiting), ("sent", found.sent),
+        ("cases_overdue", found.cases_overdue), ("cases_due_soon", found.cases_due_soon),
+    ]  # fmt: skip
+    return facts([(name, f"{count}+" if count >= _MOST else str(count)) for name, count in counted])
 
 
 def documents(views: Iterable[pb.DocumentView]) -> Table:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from services.cli.demo.scenario import Act as ActStep
 from services.cli.demo.scenario import Run, Scenario, Step
+from services.common.title import Title
 from services.procedures.facts import Urgency
-from services.procedures.model import EVIDENCE, Act, ObligationRule, Procedure, Title
+from services.procedures.model import EVIDENCE, Act, ObligationRule, Procedure
 from services.procedures.obligation import Limit, Unit
 
 _HEAD = """# Mechanisms

@@ -24,9 +24,9 @@ from liandong.cases.v1 import import_service_pb2 as imports
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 
 from services import procedures
-from services.cases import titles
 from services.cli.sheets import Column, Row
 from services.cli.stock_cells import BadCell, Kind, flag, listed, moment, subject, word
+from services.common import titles
 from services.common.config import ConfigurationError
 from services.exchange.evidence import Manifest, manifest_of
 from services.procedures.defects import DefectiveProcedure

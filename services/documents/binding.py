@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from services.cases.handling.binding import About, Beside, Bound, Filed, Kind, Separate, ToBind
-from services.cases.titles import material_title
+from services.common.title import Title
+from services.common.titles import material_title
 from services.documents import sheets
 from services.documents.front import Cover
 from services.documents.handled import handling
@@ -29,7 +30,6 @@ from services.documents.store import read_letter
 from services.documents.words import pick, say
 from services.exchange.department import Department
 from services.procedures.calendar import ZONE
-from services.procedures.model import Title
 
 LETTERS: Final = 2_000
 """Letters in one file; a case of more is filed as plain text."""

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.cases.titles import field_title, value_title
+from services.common.titles import field_title, value_title
 from services.documents.model import Align, Block, Cell, Face, Language, Paragraph, Table
 from services.documents.words import date, instant, ordinal, pick, say
 

@@ -9,14 +9,14 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.cases.v1 import handling_service_pb2 as pb
 
-from services.cases.titles import role_title
+from services.common.title import Title
+from services.common.titles import role_title
 from services.documents.letter import Letter
 from services.documents.letters import subject_of
 from services.documents.model import HINT, Align, Cell, Document, Face, Language, Table
 from services.documents.sheets import HALVES, sheet_of
 from services.documents.words import instant, pick, say
 from services.exchange.letters import moment
-from services.procedures.model import Title
 
 _SHOWN: Final = frozenset(
     {

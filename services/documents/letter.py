@@ -8,9 +8,9 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from services.cases.handling.seal_image import SealImage
+from services.common.title import Title
 from services.procedures.explanation import Explanation
 from services.procedures.facts import Urgency
-from services.procedures.model import Title
 from services.procedures.obligation import Limit
 
 

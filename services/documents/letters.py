@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Final
 
-from services.cases.titles import material_title
+from services.common.titles import material_title
 from services.documents import bodies
 from services.documents.letter import Attached, Duty, Letter
 from services.documents.model import (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.cases.titles import role_title
+from services.common.titles import role_title
 from services.documents.letter import Addressee, Attached, Duty, Letter
 from services.documents.letters import attachment_name, subject_of
 from services.documents.model import (

@@ -17,6 +17,7 @@ from services.cases.handling.seal_image import SealImage
 from services.cases.handling.store import seal_of
 from services.common.clock import from_microseconds
 from services.common.errors import NotFound
+from services.common.title import Title
 from services.documents.letter import Addressee, Approved, Attached, Duty, Ledgered, Letter
 from services.exchange import evidence_tables
 from services.exchange import tables as exchange_tables
@@ -30,7 +31,7 @@ from services.procedures.deadlines import explain
 from services.procedures.facts import Urgency
 from services.procedures.fold import limit_of
 from services.procedures.law import Law, limit_key
-from services.procedures.model import Procedure, Title
+from services.procedures.model import Procedure
 
 _ANNOUNCED: Final = bytes(32)
 _SIGN_FOR: Final = bodies_pb2.SignFor.DESCRIPTOR.full_name

@@ -9,9 +9,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from services.common.title import Title
 from services.documents.model import Language
 from services.procedures.calendar import NEVER, ZONE
-from services.procedures.model import Title
 from services.procedures.obligation import Limit
 
 

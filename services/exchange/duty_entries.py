@@ -7,12 +7,13 @@ from typing import Final
 from liandong.directory.v1 import common_entry_pb2 as pb
 
 from services.common.errors import InvalidField
+from services.common.title import Title
 from services.exchange.trust import moment
 from services.procedures.checker import ACTIONS
 from services.procedures.deadlines import MarkError, parse_mark
 from services.procedures.duties import LEAD_WHERE_EARLY, DutyRule, Owner
 from services.procedures.law import Law
-from services.procedures.model import Mark, Title
+from services.procedures.model import Mark
 from services.procedures.recurrence import Cycle, DayKind, Recurrence, Shift
 
 OWNERS: Final[Mapping[int, Owner]] = {

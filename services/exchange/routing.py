@@ -12,10 +12,10 @@ from typing import Final
 
 from liandong.directory.v1 import common_entry_pb2 as pb
 
+from services.common.title import Title
 from services.exchange.directory import Directory
 from services.exchange.trust import moment
 from services.procedures.calendar import ZONE
-from services.procedures.model import Title
 
 _TICK: Final = timedelta(microseconds=1)
 _MODE_RANK: Final = {

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -17,19 +18,28 @@ from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.migrations import migrate
 from services.exchange.keys import load_sign_key
-from services.gateway.accounts import tables
-from services.gateway.accounts.accounts import Accounts
+from services.gateway import schema
 from services.gateway.accounts.callers import AccountCallers
+from services.gateway.accounts.certificates import Certificates
+from services.gateway.accounts.openid import OpenId
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
+from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
 from services.gateway.probes import Probe, Probes
+from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
 from services.gateway.rest.entrance import Entrance
 from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import Upstream
+from services.gateway.web.directory import Directory
+from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
+from services.gateway.web.site import Site, environment
 from services.gateway.webhooks.running import Running
 from services.gateway.webhooks.targets import Targets
 from services.gateway.webhooks.webhook_handlers import WebhookHandlers
@@ -57,6 +67,7 @@ class Gateway:
 
     Attributes:
         port: The one listened on; once started.
+        parts: What keeps the accounts; None where only the status is shown.
 
     Raises:
         ConfigurationError: A certificate is missing or not usable.
@@ -71,14 +82,19 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
+        issuers = _issuers(settings, time)
+        calls = Calls(upstreams, issuers)
+        self.parts: Parts | None = None
         self._running: Running | None = None
         api = None
+        ways = Ways()
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            callers = AccountCallers(Accounts(self._database, time))
-            issuers = _issuers(settings, time)
+            self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
+            ways = _ways(settings, self._database, time, self.parts)
+            callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
             entrance = Entrance(callers, upstreams, issuers, limit)
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
             targets = _targets(settings)
@@ -87,10 +103,26 @@ class Gateway:
             own = {"WebhookService": WebhookHandlers(webhooks)}
             api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
-        app = create_app(probes, time, settings.language, api)
+        site = Site(
+            statuses=probes,
+            clock=time,
+            language=settings.language,
+            accounts=self.parts.accounts if self.parts is not None else None,
+            calls=calls,
+            directory=Directory(calls, time),
+            procedures=Procedures(calls),
+            live=Live(calls),
+            templates=environment(),
+            parts=self.parts,
+            ways=ways,
+            public_url=settings.public_url,
+            served=frozenset(upstreams),
+        )
+        app = create_app(site, api)
         self._server = _Calm(
             uvicorn.Config(
-                app,
+                Proxies(app, settings.proxies, settings.public_url),
+                proxy_headers=False,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -127,6 +159,8 @@ class Gateway:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+        if self.parts is not None:
+            await self.parts.audit.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)
@@ -144,7 +178,22 @@ class Gateway:
 
 def prepare(settings: GatewaySettings) -> None:
     """Bring the gateway's tables to this version."""
-    migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(settings.database_url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
+
+
+def _ways(settings: GatewaySettings, database: Database, clock: Clock, parts: Parts) -> Ways:
+    openid = certificates = None
+    if settings.oidc is not None:
+        try:
+            openid = OpenId(settings.oidc, settings.public_url, database, clock, parts.audit)
+        except OSError as error:
+            raise ConfigurationError([f"oidc: {error}"]) from None
+    if settings.certificates is not None:
+        try:
+            certificates = Certificates(settings.certificates, clock)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"certificates: {error}"]) from None
+    return Ways(openid, certificates)
 
 
 def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.procedures.model import Title
+from services.common.title import Title
 from services.procedures.obligation import Limit, Unit
 
 OWN_SECTION: Final = "own"

@@ -17,10 +17,11 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
+from services.common.title import Title
 from services.procedures.calendar import NEVER, ZONE, Calendar
 from services.procedures.deadlines import through_notices
 from services.procedures.explanation import Explanation, StartedBy
-from services.procedures.model import Mark, ObligationRule, Title
+from services.procedures.model import Mark, ObligationRule
 from services.procedures.obligation import Limit, Obligation, Unit
 from services.procedures.recurrence import Recurrence, period_text
 

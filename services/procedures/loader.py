@@ -9,9 +9,10 @@ from typing import Final
 
 import yaml
 
+from services.common.title import Title
 from services.procedures import defects
 from services.procedures.facts import Urgency
-from services.procedures.model import AUTHOR, EVIDENCE, Act, Mark, ObligationRule, Procedure, Title
+from services.procedures.model import AUTHOR, EVIDENCE, Act, Mark, ObligationRule, Procedure
 from services.procedures.obligation import Limit, Unit
 from services.procedures.source import AT_ONCE_HOURS, At, Fields, Text, parse_limit, root_of
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from services.common.title import Title
 from services.procedures.facts import Urgency
 from services.procedures.obligation import Limit
 
@@ -29,14 +30,6 @@ AUTHOR: Final = "author"
 
 EVIDENCE: Final = "evidence"
 """Name of the obligation to complete material that was announced and may follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """A name in both languages."""
-
-    zh: str
-    en: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typing import Final
 
 import yaml
 
+from services.common.title import Title
 from services.procedures import defects
-from services.procedures.model import Procedure, Title
+from services.procedures.model import Procedure
 from services.procedures.source import At, Text, root_of
 
 PLAIN: Final = frozenset(

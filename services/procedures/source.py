@@ -13,9 +13,9 @@ from typing import Final
 import yaml
 
 from services.common import yaml_text
+from services.common.title import Title
 from services.procedures import defects
 from services.procedures.facts import Urgency
-from services.procedures.model import Title
 from services.procedures.obligation import Limit, Unit
 
 _LIMIT: Final = re.compile(r"([1-9]\d{0,4}) (wd|d|h|month|year)")

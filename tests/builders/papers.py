@@ -7,11 +7,11 @@ from hashlib import sha256
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.cases.v1 import bodies_pb2, supervision_bodies_pb2
 
+from services.common.title import Title
 from services.documents.letter import Addressee, Approved, Attached, Duty, Ledgered, Letter
 from services.procedures.calendar import ZONE, Calendar
 from services.procedures.deadlines import explain
 from services.procedures.facts import Urgency
-from services.procedures.model import Title
 from services.procedures.obligation import Limit, Obligation, Unit
 
 SIGNED = datetime(2026, 2, 11, 9, 30, tzinfo=ZONE)

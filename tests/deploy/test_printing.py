@@ -10,13 +10,13 @@ import docker.errors
 import pypdfium2
 import pytest
 
+from services.common.title import Title
 from services.documents import child, fonts
 from services.documents.front import Cover
 from services.documents.letters import letter_document
 from services.documents.model import Form
 from services.documents.pieces import BOOK, PIECES, Binding, Piece
 from services.documents.rendering import Format, Task
-from services.procedures.model import Title
 from tests.builders.papers import NOW, findings, transfer
 from tests.builders.printed import read
 from tests.builders.scans import picture, scanned_pdf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from liandong.cases.v1 import handling_service_pb2 as pb
@@ -18,8 +18,10 @@ from services.cases.handling.seal import Sealed, SealService, ToSeal
 from services.cases.handling.steps import Steps
 from services.cases.handling.store import Kept
 from services.cases.handling.work import Place
+from services.cases.queries import Wanted
 from services.cases.watch import CaseWatch, write
 from services.common import page_tokens
+from services.common.clock import microseconds
 from services.common.errors import InvalidField
 from services.exchange import actors
 from services.exchange.actors import ActorFacts
@@ -32,6 +34,10 @@ T = TypeVar("T")
 
 _PAGE: Final = 50
 _WATCHED: Final = 2000
+_COUNTED: Final = 1_000
+SIGN_FOR: Final = "sign-for"
+"""The act that signs for a letter, in every procedure that has it."""
+_SOON_HOURS: Final = 72
 _PLACE: Final = ((int,), (str,), (int,))
 _KINDS: Final = {
     pb.WORK_LIST_TO_APPROVE: work.APPROVING,
@@ -95,17 +101,20 @@ class DocumentHandlers(HandlingCommands):
         """What a person has to do, or waits for."""
         actor, now = actors.current(), self._department.clock.now()
         size = request.page_size or _PAGE
-        if request.list == pb.WORK_LIST_WAITING:
-            return await self._waiting(request, actor, now, size)
+        if request.list in (pb.WORK_LIST_WAITING, pb.WORK_LIST_SENT):
+            return await self._taken_part(request, actor, now, size)
         key = page_tokens.decode(request.page_token, _PLACE)
         after = Place(*key) if key else None
         kinds = _KINDS.get(request.list, ())
+        due_from = moment(request.due_from) if request.HasField("due_from") else None
+        due_before = moment(request.due_before) if request.HasField("due_before") else None
 
         def read(connection: Connection) -> pb.ListWorkResponse:
             standing = self._standing(connection, actor)
             found = work.waiting_for(
-                connection, standing, kinds, after, size + 1, now, overdue=request.overdue
-            )
+                connection, standing, kinds, after, size + 1, now, overdue=request.overdue,
+                due_from=due_from, due_before=due_before,
+            )  # fmt: skip
             shown = found[:size]
             documents = work.by_ids(connection, [each.place.document_id for each in shown])
             by_id = {view.document_id: view for view in self._documents(connection, list(documents.values()))}
@@ -124,16 +133,18 @@ class DocumentHandlers(HandlingCommands):
 
         return await self._read("ListWork", read)
 
-    async def _waiting(
+    async def _taken_part(
         self, request: pb.ListWorkRequest, actor: ActorFacts, now: datetime, size: int
     ) -> pb.ListWorkResponse:
         key = page_tokens.decode(request.page_token, ((str,),))
 
         def read(connection: Connection) -> pb.ListWorkResponse:
             standing = self._standing(connection, actor)
-            rows = work.waits_for_others(
-                connection, standing, key[0] if key else "", size + 1, now, overdue=request.overdue
-            )
+            if request.list == pb.WORK_LIST_SENT:
+                asked = work.sent(standing)
+            else:
+                asked = work.waits_for_others(standing, now, overdue=request.overdue)
+            rows = work.newest(connection, asked, key[0] if key else "", size + 1)
             found = [store.kept(connection, row) for row in rows[:size]]
             response = pb.ListWorkResponse(
                 items=[pb.WorkItem(document=each) for each in self._documents(connection, found)]
@@ -143,6 +154,42 @@ class DocumentHandlers(HandlingCommands):
             return response
 
         return await self._read("ListWork", read)
+
+    async def CountWork(self, request: pb.CountWorkRequest, _context: object) -> pb.CountWorkResponse:
+        """How much waits for a person and for the department."""
+        actor, now = actors.current(), self._department.clock.now()
+        # the due time is exclusive: what is due now is overdue
+        now_us = microseconds(now) + 1
+        soon = now + timedelta(hours=request.soon_hours or _SOON_HOURS)
+        if request.HasField("soon_before"):
+            soon = moment(request.soon_before)
+        soon_us = microseconds(soon)
+        law, name = self._department.directory.law, self._department.name
+        to_sign_for = Wanted(doings=queries.doings(law, SIGN_FOR), doer=name)
+
+        def read(connection: Connection) -> pb.CountWorkResponse:
+            standing = self._standing(connection, actor)
+
+            def tasks(kinds: Sequence[str] = (), **narrowed: Any) -> list[work.Waiting]:
+                return work.waiting_for(connection, standing, kinds, None, _COUNTED, now, **narrowed)
+
+            signing = tasks(work.SIGNING_FOR)
+            signable = {row.case_id for row in queries.list_cases(connection, to_sign_for, None, _COUNTED)}
+            return pb.CountWorkResponse(
+                to_do=len(tasks()),
+                to_approve=len(tasks(work.APPROVING)),
+                to_sign_for=len(signing),
+                tasks_overdue=len(tasks(overdue=True)),
+                tasks_due_soon=len(tasks(due_from=now + timedelta(microseconds=1), due_before=soon)),
+                waiting=work.count(connection, work.waits_for_others(standing, now), _COUNTED),
+                sent=work.count(connection, work.sent(standing), _COUNTED),
+                cases_overdue=queries.count_due(connection, None, now_us, _COUNTED),
+                cases_due_soon=queries.count_due(connection, now_us, soon_us, _COUNTED),
+                cases_due=queries.count_due(connection, None, None, _COUNTED),
+                cases_to_sign_for=len(signable - work.cases_of(connection, signing)),
+            )
+
+        return await self._read("CountWork", read)
 
     async def WatchWork(self, _request: pb.WatchWorkRequest, context: Any) -> None:
         """Documents of the person as they change; the first metadata says that the watch has begun."""

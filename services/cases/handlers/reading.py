@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from services.cases import bodies, parked, queries, views
 from services.cases.desk import Desk
 from services.cases.dossier import Dossier, Prove
+from services.cases.fragments import fragments
 from services.cases.handlers.audited import AuditedReads
 from services.cases.queries import CaseRow, Place, Wanted
 from services.cases.search import Found, search
@@ -129,7 +130,11 @@ class ReadingHandlers(AuditedReads):
         if request.state and not procedures:
             known = self._department.directory.law.procedures.values()
             procedures = tuple(sorted({each.name for each in known if request.state in each.states}))
-        return Wanted(procedures, request.state, request.department, due_before, request.include_closed)
+        due_from = microseconds(moment(request.due_from)) if request.HasField("due_from") else None
+        return Wanted(
+            procedures, request.state, request.department, due_before, request.include_closed, due_from,
+            queries.doings(self._department.directory.law, request.act) if request.act else None, self._department.name,
+        )  # fmt: skip
 
     async def SearchCases(self, request: pb.SearchCasesRequest, _context: object) -> pb.SearchCasesResponse:
         """Cases by any word."""
@@ -137,7 +142,11 @@ class ReadingHandlers(AuditedReads):
 
         def work(connection: Connection) -> pb.SearchCasesResponse:
             found: list[Found] = search(connection, request.query, size)
-            return pb.SearchCasesResponse(cases=self._summaries(connection, found))
+            cases = self._summaries(connection, found)
+            matches = fragments(connection, found, request.query)
+            for each in cases:
+                each.match.CopyFrom(views.matched_text(matches[each.case_id]))
+            return pb.SearchCasesResponse(cases=cases)
 
         return await self._read("SearchCases", work, "", request.query)
 

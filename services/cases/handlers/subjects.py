@@ -8,9 +8,10 @@ from typing import Any, Final
 from liandong.cases.v1 import subject_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import imports, subject_file
+from services.cases import imports, queries, subject_file
+from services.cases.handlers.audited import AuditedReads
 from services.common import page_tokens
-from services.common.errors import LiandongError
+from services.common.errors import NotFound
 from services.common.permissions import PermissionTable, Rule
 from services.exchange.department import Department
 from services.procedures.checker import PERSON_ROLES
@@ -23,13 +24,14 @@ _REGISTERED: Final = 20
 _READERS: Final = PERSON_ROLES | {"auditor", "liaison", "system"}
 
 SUBJECT_RULES: Final[PermissionTable] = {
-    "/liandong.cases.v1.SubjectService/GetSubjectFile": Rule(
+    f"/liandong.cases.v1.SubjectService/{method}": Rule(
         kinds=frozenset({"gateway", "system"}), same_department=True, actor="required", roles=_READERS
     )
+    for method in ("GetSubjectFile", "RevealSubjects")
 }
 
 
-class SubjectHandlers:
+class SubjectHandlers(AuditedReads):
     """Files of subjects.
 
     Args:
@@ -38,7 +40,7 @@ class SubjectHandlers:
     """
 
     def __init__(self, department: Department, bulletins: Bulletins = lambda connection, words: []) -> None:
-        self._department = department
+        AuditedReads.__init__(self, department)
         self._bulletins = bulletins
 
     async def GetSubjectFile(
@@ -46,13 +48,20 @@ class SubjectHandlers:
     ) -> pb.GetSubjectFileResponse:
         """The file of one unit or person, or who may be meant; who asked, for whom and what for is noted."""
         asked = f"{request.identifier or request.name} | {request.purpose}"
-        try:
-            found = await self._department.read(lambda connection: self._file(connection, request))
-        except LiandongError as error:
-            await self._note(asked, error.reason)
-            raise
-        await self._note(asked, "ok")
-        return found
+        return await self._read("GetSubjectFile", lambda found: self._file(found, request), "", asked)
+
+    async def RevealSubjects(
+        self, request: pb.RevealSubjectsRequest, _context: Any
+    ) -> pb.RevealSubjectsResponse:
+        """What is masked of a case's subjects; who looked, at which letter and what for is noted."""
+
+        def work(connection: Connection) -> pb.RevealSubjectsResponse:
+            if not queries.rows_of(connection, {request.case_id}):
+                raise NotFound("No such case is here.", field="case_id")
+            return pb.RevealSubjectsResponse(subjects=queries.subjects_of(connection, request.case_id))
+
+        asked = " | ".join(filter(None, (request.letter_id, request.purpose)))
+        return await self._read("RevealSubjects", work, request.case_id, asked)
 
     def _file(self, connection: Connection, request: pb.GetSubjectFileRequest) -> pb.GetSubjectFileResponse:
         department = self._department
@@ -81,7 +90,3 @@ class SubjectHandlers:
             )
             response.bulletins.extend(self._bulletins(connection, words))
         return response
-
-    async def _note(self, asked: str, result: str) -> None:
-        what = asked.replace("\x00", "\ufffd")
-        await self._department.run(lambda session: session.audit("GetSubjectFile", "", what, result))

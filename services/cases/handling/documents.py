@@ -43,6 +43,8 @@ class Begun:
         digest: Of the content; empty of what arrived.
         numbered: Its letters carry numbers.
         title: What its body gives as its title.
+        departments: Of the other side: the author, or the addressees.
+        letter_number: Of what arrived, the author's.
     """
 
     case_id: str
@@ -53,6 +55,8 @@ class Begun:
     digest: bytes = b""
     numbered: bool = True
     title: str = ""
+    departments: tuple[str, ...] = ()
+    letter_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class Documents:
                         letter_id=begun.letter_id,
                         case_id=begun.case_id,
                         title=begun.title,
+                        departments=begun.departments,
                     ),
                     (Event("redrafted", Actor(person), note=begun.digest.hex()),),
                 )
@@ -286,9 +291,13 @@ class Documents:
 
     # -- what arrived ---------------------------------------------------------------------------
 
-    def arrived(self, content: pb.ActContent, letter_id: str, title: str) -> None:
+    def arrived(self, content: pb.ActContent, header: pb.Header, title: str) -> None:
         """Begin the handling of a letter that arrived, where the department has a chain for it."""
-        begun = Begun(content.case_id, letter_id, content.procedure, content.act, title=title)
+        letter_id = header.letter_id
+        begun = Begun(
+            content.case_id, letter_id, content.procedure, content.act, title=title,
+            departments=(header.author,), letter_number=header.act.number,
+        )  # fmt: skip
         chain = in_force(self._rules.stated, Direction.INBOUND, begun.procedure, begun.act, self._session.now)
         if chain is not None and store.by_letter(self._connection, letter_id) is None:
             self._begin(begun, Direction.INBOUND, None)
@@ -323,6 +332,7 @@ class Documents:
         kept = Kept(
             handling.start(document, self.clock), begun.letter_id, begun.case_id, direction,
             begun.procedure, begun.act, stated.id if stated else 0, now, begun.title,
+            departments=begun.departments, letter_number=begun.letter_number,
         )  # fmt: skip
         self.save(Moved(kept, (Event("started", Actor(drafter) if drafter else NODE),)))
 

@@ -39,6 +39,8 @@ class Kept:
         title: What the letter's body gives as its title; empty if it gives none.
         number: Of one that goes out once it is signed, of one that arrived once it is registered.
         state: OPEN, DONE, DISCARDED.
+        departments: Of the other side: the author of what arrived, the addressees of what goes out.
+        letter_number: Of what arrived, the author's.
     """
 
     document: Document
@@ -52,6 +54,8 @@ class Kept:
     title: str = ""
     number: str = ""
     state: str = OPEN
+    departments: tuple[str, ...] = ()
+    letter_number: str = ""
 
     def with_document(self, document: Document) -> Kept:
         """The same with its document moved on."""
@@ -120,7 +124,7 @@ def kept(connection: Connection, row: Any) -> Kept:
     return Kept(
         loads(row.folded, row.document_id, chain), row.letter_id, row.case_id, Direction(row.direction),
         row.procedure, row.act, row.chain_id, from_microseconds(row.started_at_us), row.title,
-        row.number, row.state,
+        row.number, row.state, tuple(row.departments.split()), row.letter_number,
     )  # fmt: skip
 
 
@@ -136,6 +140,7 @@ def save(connection: Connection, each: Kept, events: Sequence[Event], now: datet
         "step": step.name if step else "",
         "due_at_us": microseconds(due) if due else None,
         "number": each.number,
+        "departments": " ".join(each.departments),
         "ended_at_us": microseconds(document.ended_at) if document.ended_at else None,
         "folded": dumps(document),
     }
@@ -146,7 +151,8 @@ def save(connection: Connection, each: Kept, events: Sequence[Event], now: datet
         connection.execute(
             documents.insert().values(
                 document_id=document.id, direction=each.direction, procedure=each.procedure, act=each.act,
-                chain_id=each.chain_id, started_at_us=microseconds(each.started_at), **values,
+                chain_id=each.chain_id, started_at_us=microseconds(each.started_at),
+                letter_number=each.letter_number, **values,
             )
         )  # fmt: skip
     queue = tables.queue

@@ -40,6 +40,8 @@ documents = sa.Table(
     sa.Column("due_at_us", sa.BigInteger, comment="first due time of an open task"),
     sa.Column("title", sa.Text, nullable=False, comment="of the body; empty where it gives none"),
     sa.Column("number", sa.Text, nullable=False, server_default=""),
+    sa.Column("departments", sa.Text, nullable=False, comment="of the other side, separated by spaces"),
+    sa.Column("letter_number", sa.Text, nullable=False, comment="of what arrived, the author's"),
     sa.Column("started_at_us", sa.BigInteger, nullable=False),
     sa.Column("ended_at_us", sa.BigInteger),
     sa.Column("folded", sa.LargeBinary, nullable=False, comment="handling.stored.dumps"),

@@ -88,6 +88,8 @@ def document(kept: Kept, title: str, law: Law, now: datetime) -> pb.DocumentView
         started_at=timestamp(kept.started_at),
         chain_id=kept.chain_id,
         title=kept.title or title,
+        departments=kept.departments,
+        letter_number=kept.letter_number,
     )
     if step is not None:
         view.step, view.step_title_zh, view.step_title_en = step.name, step.title.zh, step.title.en

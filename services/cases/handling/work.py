@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from services.cases.handling import store, tables
 from services.common.clock import microseconds
-from services.procedures.chain import AGREEING, Kind
+from services.procedures.chain import AGREEING, Direction, Kind
 from services.procedures.delegation import Delegation, Standing, delegated_keys, own_keys
 
 APPROVING: Final = (*sorted(AGREEING), Kind.INSTRUCT.value, store.CONFIRM)
@@ -49,6 +49,8 @@ def waiting_for(
     now: datetime,
     *,
     overdue: bool = False,
+    due_from: datetime | None = None,
+    due_before: datetime | None = None,
     document_id: str = "",
 ) -> list[Waiting]:
     """Open tasks that somebody may do, in their own right or for an absent person; what is due first is first.
@@ -61,6 +63,8 @@ def waiting_for(
         limit: At most so many.
         now: The time.
         overdue: Only what is overdue.
+        due_from: Only what is due then or later.
+        due_before: Only what is due earlier.
         document_id: Only of this document.
     """
     queue = tables.queue.c
@@ -79,6 +83,10 @@ def waiting_for(
             query = query.where(queue.kind.in_(kinds))
         if overdue:
             query = query.where(queue.due_at_us <= microseconds(now))
+        if due_from is not None:
+            query = query.where(queue.due_at_us >= microseconds(due_from))
+        if due_before is not None:
+            query = query.where(queue.due_at_us < microseconds(due_before))
         if document_id:
             query = query.where(queue.document_id == document_id)
         if after is not None:
@@ -103,24 +111,52 @@ def _scope(delegation: Delegation) -> list[sa.ColumnElement[bool]]:
     return [sa.or_(queue.procedure.in_(whole), (queue.procedure + "/" + queue.act).in_(acts))]
 
 
-def waits_for_others(
-    connection: Connection, standing: Standing, before: str, limit: int, now: datetime, *, overdue: bool
-) -> list[Any]:
-    """Rows of open documents in which somebody took part and has nothing to do now, newest first."""
-    documents, participants, queue = tables.documents.c, tables.participants.c, tables.queue.c
+def cases_of(connection: Connection, waiting: Sequence[Waiting]) -> set[str]:
+    """The cases of what waits."""
+    ids = [each.place.document_id for each in waiting]
+    columns = tables.documents.c
+    return set(connection.execute(sa.select(columns.case_id).where(columns.document_id.in_(ids))).scalars())
+
+
+def waits_for_others(standing: Standing, now: datetime, *, overdue: bool = False) -> sa.Select[Any]:
+    """Open documents in which somebody took part and has nothing to do now."""
+    documents, queue = tables.documents.c, tables.queue.c
     mine = sa.exists().where(queue.document_id == documents.document_id, queue.key.in_(own_keys(standing)))
-    query = (
-        sa.select(tables.documents)
-        .join(tables.participants, participants.document_id == documents.document_id)
-        .where(participants.subject == standing.person.subject, documents.state == store.OPEN, ~mine)
-        .order_by(documents.document_id.desc())
-        .limit(limit)
+    query = _taken_part(standing).where(documents.state == store.OPEN, ~mine)
+    return query.where(documents.due_at_us <= microseconds(now)) if overdue else query
+
+
+def sent(standing: Standing) -> sa.Select[Any]:
+    """Documents in which somebody took part and that were sent."""
+    documents = tables.documents.c
+    return _taken_part(standing).where(
+        documents.state == store.DONE, documents.direction == Direction.OUTBOUND
     )
+
+
+def _taken_part(standing: Standing) -> sa.Select[Any]:
+    participants = tables.participants.c
+    return (
+        sa.select(tables.documents)
+        .join(tables.participants, participants.document_id == tables.documents.c.document_id)
+        .where(participants.subject == standing.person.subject)
+    )
+
+
+def newest(connection: Connection, asked: sa.Select[Any], before: str, limit: int) -> list[Any]:
+    """A page of documents that are asked for, newest first."""
+    participants = tables.participants.c
+    # by the participants' key: it walks what was somebody's, newest first, and stops when the page is full
+    query = asked.order_by(participants.document_id.desc()).limit(limit)
     if before:
-        query = query.where(documents.document_id < before)
-    if overdue:
-        query = query.where(documents.due_at_us <= microseconds(now))
+        query = query.where(participants.document_id < before)
     return list(connection.execute(query))
+
+
+def count(connection: Connection, asked: sa.Select[Any], limit: int) -> int:
+    """How many documents are asked for, at most so many."""
+    some = asked.with_only_columns(tables.documents.c.document_id).limit(limit).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
 
 
 def documents_page(

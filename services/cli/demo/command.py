@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
 
 from services.cli import texts
 from services.cli.demo.district import District, Plan, build
@@ -39,6 +40,12 @@ _WORDS: Final = {
         "due": "应办：",
         "verified": "账本验证通过：{size} 条，根 {root}",
         "up": "已就绪。登记中心 {registry}，网关 {gateway}，说明文件 {file}。按 Ctrl-C 结束。",
+        "accounts": "网关账号（其余见说明文件）",
+        "department": "部门",
+        "person": "姓名",
+        "role": "角色",
+        "username": "用户名",
+        "password": "所有账号的密码：{password}",
     },
     "en": {
         "registry": "Starting the registry",
@@ -49,6 +56,12 @@ _WORDS: Final = {
         "due": "now due:",
         "verified": "The ledger verifies: {size} leaves, root {root}",
         "up": "Ready. Registry {registry}, gateway {gateway}, described in {file}. Ctrl-C ends it.",
+        "accounts": "Accounts at the gateway; all others are in the file",
+        "department": "Department",
+        "person": "Person",
+        "role": "Role",
+        "username": "User name",
+        "password": "Password of all accounts: {password}",
     },
 }
 
@@ -116,6 +129,7 @@ async def _run(plan: Plan, scenarios: Sequence[Scenario], *, once: bool, languag
                 file=district.description,
             )
         )
+        _tell_accounts(console, district, words)
         while not stop.is_set():
             district.check()
             with contextlib.suppress(TimeoutError):
@@ -127,6 +141,19 @@ async def _run(plan: Plan, scenarios: Sequence[Scenario], *, once: bool, languag
         if district is not None:
             await district.stop()
     return 0
+
+
+def _tell_accounts(console: Console, district: District, words: dict[str, str]) -> None:
+    """Who may log in at the gateway; all others are in the file."""
+    shown = Table(title=words["accounts"], title_justify="left")
+    for column in ("department", "person", "role", "username"):
+        shown.add_column(words[column])
+    for each in district.accounts:
+        if each.department in {_SENDER, _RECEIVER, _OFFICE}:
+            title = district.parties[each.department].title[0 if words is _WORDS["zh"] else 1]
+            shown.add_row(title, each.name, each.role, each.username)
+    console.print(shown)
+    console.print(words["password"].format(password=district.accounts[0].password), style="bold")
 
 
 async def _build(console: Console, plan: Plan, words: dict[str, str]) -> District:

@@ -15,6 +15,7 @@ from liandong.directory.v1 import common_entry_pb2
 from liandong.enrolment.v1 import enrolment_service_pb2, enrolment_service_pb2_grpc
 
 from services.cli.demo import furnishing
+from services.cli.demo.accounts import DemoAccount, add_accounts
 from services.cli.demo.party import Party, people_of
 from services.cli.demo.processes import Process, ports
 from services.common.channel import open_channel, remote_errors
@@ -41,6 +42,7 @@ class District:
         folder: Everything it keeps.
         registry_addresses: Of every registry process; `registry_address` is the first.
         parties: Departments by name.
+        accounts: Of their people, at the gateway.
         processes: What runs.
     """
 
@@ -51,6 +53,7 @@ class District:
     gateway_url: str = ""
     operator: TlsFiles | None = None
     parties: dict[str, Party] = field(default_factory=dict)
+    accounts: list[DemoAccount] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
 
     @property
@@ -321,13 +324,23 @@ async def _start_gateway(plan: Plan, district: District, port: int) -> str:
                 "address": party.address,
                 "folder": str(folder),
                 "registry": district.registry_address,
+                "issuer": party.issuer,
+                "issuer_key": str(party.folder / "issuer.key"),
             }
         )
     listen = f"{_HOST}:{port}"
+    folder = plan.folder / "gateway"
+    folder.mkdir(parents=True, exist_ok=True)
+    url = database(plan, "gateway", folder)
+    district.accounts = await asyncio.to_thread(add_accounts, url, folder, district.parties.values())
     process = Process(
         "gateway",
         "services.gateway",
-        {"LIANDONG_DEPARTMENTS": json.dumps(departments), "LIANDONG_LISTEN": listen},
+        {
+            "LIANDONG_DEPARTMENTS": json.dumps(departments),
+            "LIANDONG_LISTEN": listen,
+            "LIANDONG_DATABASE_URL": url,
+        },
         plan.folder / "logs" / "gateway.log",
     )
     await process.start()
@@ -378,7 +391,19 @@ def write_federation(district: District) -> None:
             else None,
         },
         "departments": departments,
-        "gateway": {"url": district.gateway_url, "accounts": []},
+        "gateway": {
+            "url": district.gateway_url,
+            "accounts": [
+                {
+                    "department": each.department,
+                    "role": each.role,
+                    "name": each.name,
+                    "username": each.username,
+                    "password": each.password,
+                }
+                for each in district.accounts
+            ],
+        },
     }
     district.description.write_text(
         json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"

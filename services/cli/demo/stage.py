@@ -24,11 +24,12 @@ from services.cli.demo.party import Party
 from services.cli.demo.scenario import CASE, OPERATOR, PLACE, Act, Run, Scenario, Step
 from services.cli.demo.story import evidence_material
 from services.common.errors import LiandongError
+from services.common.title import Title
 from services.exchange.letters import timestamp
 from services.procedures import model
 from services.procedures.calendar import ZONE
 from services.procedures.loader import load_all
-from services.procedures.model import Procedure, Title
+from services.procedures.model import Procedure
 
 _FIELDS: Final = {
     field.message_type.full_name: field.name  # type: ignore[union-attr]  # every choice is a message

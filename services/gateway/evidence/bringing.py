@@ -132,7 +132,7 @@ class Uploads:
         try:
             with await asyncio.to_thread(self._open) as file:
                 manifest = await self._spool(file, pieces, about)
-                await upload(_stub(upstream, acting), manifest, _chunks(file))
+                await upload(stub_of(upstream, acting), manifest, _chunks(file))
                 return manifest
         finally:
             self._running -= 1
@@ -167,7 +167,7 @@ class Uploads:
                 raise StorageFailed(f"The gateway cannot keep the file: {error.strerror}.") from None
 
         kept = bytearray()
-        async for piece in _in_time(pieces):
+        async for piece in in_time(pieces):
             kept += piece
             if size + len(kept) > self.limit:
                 raise FileTooLarge(f"At most {self.limit} bytes.")
@@ -205,7 +205,7 @@ async def put_chunk(
         LiandongError: What else the node says.
     """
     size = 0
-    source = _in_time(pieces)
+    source = in_time(pieces)
 
     async def frames() -> AsyncIterator[pb.PutChunkRequest]:
         nonlocal size
@@ -257,7 +257,12 @@ async def put_chunk(
     return answer
 
 
-async def _in_time(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def in_time(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Bytes as they come, as long as they do.
+
+    Raises:
+        SlowSender: Nothing more came.
+    """
     while True:
         try:
             async with asyncio.timeout(PIECE_TIMEOUT_S):
@@ -281,7 +286,8 @@ def _chunks(file: IO[bytes]) -> Any:
     return open_chunk
 
 
-def _stub(upstream: Upstream, acting: Acting) -> EvidenceServiceAsyncStub:
+def stub_of(upstream: Upstream, acting: Acting) -> EvidenceServiceAsyncStub:
+    """A node's evidence service in somebody's name."""
     return cast("EvidenceServiceAsyncStub", _Acting(EvidenceServiceStub(upstream.channel()), acting))
 
 

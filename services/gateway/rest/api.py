@@ -110,7 +110,7 @@ class Api:
                 return StreamingResponse(_events(stream), media_type="text/event-stream")
             return await _file(route, message, visit)
 
-        return self._entrance.guard(scope_of(route), served)
+        return self._entrance.guard(scope_of(route), served, route.operation)
 
 
 def _metadata(route: Route, message: Message, visit: Visit) -> Metadata:

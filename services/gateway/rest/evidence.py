@@ -49,9 +49,9 @@ class EvidenceRoutes:
     def install(self, app: FastAPI) -> None:
         """Add them to an app."""
         guard = self._entrance.guard
-        app.add_route(FILES, guard(WRITE, self._upload), methods=["POST"])
-        app.add_route(CHUNK, guard(WRITE, _put_chunk), methods=["PUT"])
-        app.add_route(CONTENT, guard(READ, _content), methods=["GET"])
+        app.add_route(FILES, guard(WRITE, self._upload, "Evidence.Upload"), methods=["POST"])
+        app.add_route(CHUNK, guard(WRITE, _put_chunk, "Evidence.PutChunk"), methods=["PUT"])
+        app.add_route(CONTENT, guard(READ, _content, "Evidence.Read"), methods=["GET"])
 
     async def _upload(self, request: Request, visit: Visit) -> Response:
         manifest = await self._uploads.take(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.gateway.accounts.tables import metadata
+from services.gateway.schema import metadata
 
 webhooks = sa.Table(
     "webhooks",

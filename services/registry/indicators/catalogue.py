@@ -16,7 +16,7 @@ import yaml
 
 from services.common import yaml_text
 from services.common.config import ConfigurationError
-from services.procedures.model import Title
+from services.common.title import Title
 from services.procedures.obligation import Outcome
 from services.registry.obligation_index import OPEN
 

@@ -1,11 +1,17 @@
 """Cases are found by any word, and the answer says where it stood."""
 
+import re
+
 import pytest
+import sqlalchemy as sa
 from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.cases.v1.complaint_bodies_pb2 import ComplaintRecord
 
-from services.cases import store
+from services.cases import bodies, store, tables
 from services.cases.handlers.reading import ReadingHandlers
+from services.cases.search import search as find
+from services.common.db import Database
 from tests.builders.departments import new_id
 from tests.builders.ledger import Ledger, Node
 
@@ -48,6 +54,101 @@ async def test_words_names_and_identifiers(
     """Every pair of the query must stand in the case; case and blanks do not matter."""
     found.act_as("clerk")
     assert await search(reading, query) == expected
+
+
+@pytest.fixture
+def people(market: Node) -> Node:
+    """A pharmacy with its representative and telephone, and a citizen."""
+    pharmacy = bodies_pb2.Subject(
+        kind=bodies_pb2.SUBJECT_KIND_UNIT,
+        name="清河重安大药房有限公司",
+        identifier=CODE,
+        telephone="0591-6100123",
+        representative="欧阳若兰",
+    )
+    market.register("销售过期药品", subjects=[pharmacy])
+    citizen = bodies_pb2.Subject(
+        kind=bodies_pb2.SUBJECT_KIND_CITIZEN, name="单小伟", telephone="+86 138 1234 5678"
+    )
+    market.register("占道经营", subjects=[citizen])
+    return market
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("13812345678", ("占道经营", "telephone", "单小伟 +86 [138 1234 5678]")),
+        ("138 1234 5678", ("占道经营", "telephone", "单小伟 +86 [138 1234 5678]")),
+        ("1381234", ("占道经营", "telephone", "单小伟 +86 [138 1234] 5678")),
+        ("0591-6100123", ("销售过期药品", "telephone", "清河重安大药房有限公司 [0591-6100123]")),
+        ("6100123", ("销售过期药品", "telephone", "清河重安大药房有限公司 0591-[6100123]")),
+        ("若兰", ("销售过期药品", "person", "欧阳[若兰]")),
+        ("zadyf", ("销售过期药品", "pinyin", "清河[重安大药房]有限公司")),
+        ("CADYF", ("销售过期药品", "pinyin", "清河[重安大药房]有限公司")),
+        ("sxw", ("占道经营", "pinyin", "[单小伟]")),
+        ("dx", ("占道经营", "pinyin", "[单小]伟")),
+        (
+            CODE[:10].lower(),
+            ("销售过期药品", "identifier", f"清河重安大药房有限公司 [{CODE[:10]}]{CODE[10:]}"),
+        ),
+        ("过期", ("销售过期药品", "title", "销售[过期]药品")),
+        ("大 药房", ("销售过期药品", "subject", "清河重安[大药房]有限公司")),
+    ],
+)
+async def test_the_answer_shows_what_matched(
+    people: Node, reading: ReadingHandlers, query: str, expected: tuple[str, str, str]
+) -> None:
+    """Telephones in whatever form, people, initials in each reading, the beginning of a number; with the text around."""
+    people.act_as("clerk")
+    (case,) = (await reading.SearchCases(pb.SearchCasesRequest(query=query), None)).cases
+    text, begin, end = case.match.text, case.match.begin, case.match.begin + case.match.length
+    assert (case.title, case.matched, f"{text[:begin]}[{text[begin:end]}]{text[end:]}") == expected
+
+
+async def test_a_match_in_a_text_shows_the_words_around_it(market: Node, reading: ReadingHandlers) -> None:
+    """Not the whole text, and of a number the whole number."""
+    recorded = market.register("污水", place="某处", prior_consultation="x")
+    market.database.write(
+        lambda connection: store.write_terms(connection, [("清市监〔2026〕7号", recorded.case_id, "number")])
+    )
+    market.act_as("clerk")
+    (case,) = (await reading.SearchCases(pb.SearchCasesRequest(query="现场检查"), None)).cases
+    assert (case.match.text, case.match.begin, case.match.length) == ("污水 现场检查。", 3, 4)
+    assert await search(reading, "清市监(2026)7号") == [("污水", "number")]
+    assert await search(reading, "清市监〔2026〕") == [("污水", "number")]
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_a_complainant_who_is_kept_secret_is_not_found(secret: bool) -> None:
+    """Neither by name nor by telephone."""
+    record = ComplaintRecord(complainant="诸葛先生", complainant_contact="13900000001", confidential=secret)
+    assert bodies.people_of(record) == ([] if secret else ["诸葛先生", "13900000001"])
+
+
+@pytest.mark.parametrize("query", ["清市监〔2026〕7号", CODE[:8], "13812345678", "zsf", "无证行医", "a"])
+def test_no_search_reads_all_terms(sqlite_url: str, query: str) -> None:
+    """Whatever is asked, each statement goes by a key."""
+    database = Database(sqlite_url)
+    database.write(tables.metadata.create_all)
+    plans: list[str] = []
+
+    def work(connection: sa.Connection) -> None:
+        def explain(
+            conn: sa.Connection, _cursor: object, statement: str, parameters: object, *_: object
+        ) -> None:
+            if "search" in statement:
+                raw = conn.connection.driver_connection
+                assert raw is not None
+                plans.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+        sa.event.listen(connection, "before_cursor_execute", explain)
+        find(connection, query, 20)
+
+    database.read(work)
+    database.close()
+    assert plans
+    assert not [plan for plan in plans if re.match(r"SCAN search", plan)]
+    assert [plan for plan in plans if re.match(r"SEARCH search USING", plan)]
 
 
 async def test_all_that_match_newest_first(found: Node, reading: ReadingHandlers) -> None:

@@ -13,14 +13,14 @@ from google.protobuf.message_factory import GetMessageClass
 from liandong.cases.v1 import bodies_pb2, case_service_pb2, emergency_bodies_pb2, joint_bodies_pb2
 
 from services import procedures
-from services.cases.titles import field_title
+from services.common.title import Title
+from services.common.titles import field_title
 from services.documents import bodies, docx
 from services.documents.compose import compose
 from services.documents.letter import Letter
 from services.documents.letters import letter_document, subject_of, text_of
 from services.documents.model import Face, Form, Paragraph, Table
 from services.procedures.loader import load
-from services.procedures.model import Title
 from tests.builders.papers import NOW, SIGNED, at, findings, transfer
 
 BODIES = list(case_service_pb2.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields)

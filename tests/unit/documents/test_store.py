@@ -11,10 +11,10 @@ from liandong.exchange.v1 import envelope_pb2
 
 from services.common.clock import ManualClock
 from services.common.errors import NotFound
+from services.common.title import Title
 from services.documents.letter import Letter
 from services.documents.store import approvals_of, read_letter
 from services.exchange.letters import timestamp
-from services.procedures.model import Title
 from services.procedures.obligation import Limit, Unit
 from tests.builders.departments import HEALTH, JUSTICE, MARKET, new_id
 from tests.builders.ledger import MONDAY, Ledger, Node, node

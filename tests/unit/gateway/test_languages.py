@@ -2,7 +2,6 @@
 
 import pytest
 
-from services.gateway import languages
 from services.gateway.languages import Language, choose
 
 
@@ -34,8 +33,3 @@ def test_the_address_wins_over_the_browser(
 def test_a_setting_decides_for_browsers_that_ask_for_neither() -> None:
     """The fallback is the operator's."""
     assert choose(None, "fr", "en") == "en"
-
-
-def test_every_word_has_both_languages() -> None:
-    """No page shows a hole."""
-    assert all(each[language] for each in languages.WORDS.values() for language in languages.LANGUAGES)

@@ -14,6 +14,7 @@ import pytest
 from services.common.clock import ManualClock
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound
+from services.gateway import schema
 from services.gateway.rest.scopes import SCOPES, ScopeMissing
 from services.gateway.webhooks import model, store
 from services.gateway.webhooks.model import (
@@ -29,7 +30,6 @@ from services.gateway.webhooks.model import (
     pause_after,
     signature,
 )
-from services.gateway.webhooks.tables import webhooks as tables
 from services.gateway.webhooks.targets import NotPosted, Targets
 from services.gateway.webhooks.webhooks import Webhooks
 from tests.builders.ledger import MONDAY
@@ -97,7 +97,7 @@ def test_pauses_grow_and_end() -> None:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     made = Database(database_url)
-    made.write(tables.metadata.create_all)
+    made.write(schema.metadata.create_all)
     yield made
     made.close()
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from services.common.title import Title
 from services.procedures.duties import DutyRule, Owner, StandingDuties
-from services.procedures.model import Mark, Title
+from services.procedures.model import Mark
 from services.procedures.recurrence import Cycle, DayKind, Recurrence, Shift
 from tests.unit.procedures.deadline_samples import at
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from services.common.title import Title
 from services.procedures import loader
 from services.procedures.defects import DefectiveProcedure
 from services.procedures.facts import Urgency
 from services.procedures.loader import load_all, load_text
-from services.procedures.model import AUTHOR, EVIDENCE, Title
+from services.procedures.model import AUTHOR, EVIDENCE
 from services.procedures.obligation import Limit, Unit
 from services.procedures.source import parse_limit
 from tests.unit.procedures.case_samples import SHIPPED

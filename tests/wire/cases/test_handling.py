@@ -259,3 +259,40 @@ async def test_a_watch_tells_what_comes(office: Office) -> None:
     assert isinstance(gone, pb.WatchWorkResponse)
     assert (gone.document.step, len(gone.tasks)) == ("review", 0)
     watch.cancel()
+
+
+async def test_a_list_of_work_is_narrowed_by_due_time(office: Office) -> None:
+    """From a time until a time, the end exclusive."""
+    await office.state()
+    await office.draft()
+    (item,) = await office.work("duty-officer")
+    due = item.task.due_at
+    for asked, found in (
+        (pb.ListWorkRequest(due_from=due), 1),
+        (pb.ListWorkRequest(due_before=due), 0),
+        (pb.ListWorkRequest(due_from=item.task.started_at, due_before=due), 0),
+    ):
+        assert len((await office.call("duty-officer", "ListWork", asked)).items) == found
+
+
+async def test_a_first_screen_counts_in_one_call(office: Office) -> None:
+    """What waits for a person, what waits for others, what was sent, and what is late."""
+
+    async def counted(who: str) -> pb.CountWorkResponse:
+        answer = await office.call(who, "CountWork", pb.CountWorkRequest())
+        assert isinstance(answer, pb.CountWorkResponse)
+        return answer
+
+    await office.state()
+    drafts = [await office.draft() for _ in range(3)]
+    assert await counted("clerk") == pb.CountWorkResponse(waiting=3)
+    assert await counted("duty-officer") == pb.CountWorkResponse(to_do=3, to_approve=3, tasks_due_soon=3)
+    await office.through(drafts[0].letter_id, (*TO_SIGN, "leader-in-charge", "registry-clerk"))
+    await office.send(drafts[0])
+    (sent,) = await office.work("clerk", pb.WORK_LIST_SENT)
+    assert sent.document.letter_id == drafts[0].letter_id
+    assert len(await office.work("clerk", pb.WORK_LIST_WAITING)) == 2
+    found = await counted("clerk")
+    assert (found.waiting, found.sent) == (2, 1)
+    office.port.ledger.clock.advance(timedelta(days=2))
+    assert (await counted("duty-officer")).tasks_overdue == 2

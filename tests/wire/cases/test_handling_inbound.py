@@ -15,7 +15,7 @@ from services.exchange import evidence_records
 from services.exchange.evidence import EvidencePending
 from services.procedures.chain_source import shipped
 from services.procedures.document import NotYourStep, StepOpen
-from tests.builders.departments import MARKET
+from tests.builders.departments import HEALTH, MARKET
 from tests.builders.ledger import Node
 from tests.unit.exchange.evidence_samples import manifest_for
 from tests.wire.cases.conftest import Port
@@ -55,9 +55,14 @@ async def test_what_arrived_is_handled_to_its_end(office: Office) -> None:
     """The act signs for it; registered under a number; dispatched to a person, who alone handles it."""
     document = await arrived(office)
     assert (document.direction, document.step) == (pb.DIRECTION_INBOUND, "sign-for")
+    assert list(document.departments) == [HEALTH]
     (item,) = await office.work("registry-clerk", pb.WORK_LIST_TO_SIGN_FOR)
     assert item.document.document_id == document.document_id
     assert item.task.due_at.seconds - item.task.started_at.seconds == 4 * 3600
+    counted = await office.call("registry-clerk", "CountWork", pb.CountWorkRequest())
+    assert (counted.to_sign_for, counted.cases_to_sign_for, counted.cases_due) == (1, 0, 1)
+    counted = await office.call("officer", "CountWork", pb.CountWorkRequest())
+    assert (counted.to_sign_for, counted.cases_to_sign_for) == (0, 1)
     with pytest.raises(StepOpen, match="sign-for"):
         await office.do("registry-clerk", document.document_id)  # it is signed for by a letter
     await sign_for(office, document.case_id)

@@ -18,10 +18,12 @@ from services.common.errors import (
     ForeignDepartment,
     InvalidField,
     LiandongError,
+    NotFound,
     RoleNotPermitted,
     Unavailable,
 )
 from services.common.permissions import missing_rows, rows_without_method
+from services.exchange import tables as exchange_tables
 from services.exchange.subject_tokens import SubjectKeys, token
 from tests.builders.departments import HEALTH
 from tests.wire.cases.conftest import Port
@@ -65,6 +67,39 @@ async def test_a_file_is_read_by_the_departments_people_with_a_purpose(port: Por
     async with port.channel(HEALTH) as channel:
         with pytest.raises(ForeignDepartment), remote_errors():
             await SubjectServiceStub(channel).GetSubjectFile(request, metadata=port.as_("clerk"), timeout=10)
+
+
+async def test_what_is_masked_is_shown_with_a_purpose_that_stands_in_the_audit(port: Port) -> None:
+    """To the department's people; whoever asks is noted, also where there is no such case."""
+    case_id = (await asyncio.to_thread(port.node.record, draft())).case_id
+    letter_id = "0195f3a0-0000-7000-8000-000000000001"
+    request = pb.RevealSubjectsRequest(case_id=case_id, letter_id=letter_id, purpose="联系当事人送达")
+    async with port.channel() as channel:
+        stub = SubjectServiceStub(channel)
+        found = await stub.RevealSubjects(request, metadata=port.as_("clerk"), timeout=10)
+        assert [each.identifier for each in found.subjects] == [FOODS]
+        elsewhere = pb.RevealSubjectsRequest(case_id=letter_id, purpose="联系当事人送达")
+        refusals: list[tuple[type[LiandongError], pb.RevealSubjectsRequest, str]] = [
+            (ActorMissing, request, ""),
+            (RoleNotPermitted, request, "information-officer"),
+            (InvalidField, pb.RevealSubjectsRequest(case_id=case_id), "clerk"),
+            (NotFound, elsewhere, "clerk"),
+        ]
+        for kind, asked, role in refusals:
+            with pytest.raises(kind), remote_errors():
+                await stub.RevealSubjects(asked, metadata=port.as_(role) if role else (), timeout=10)
+    async with port.channel(HEALTH) as channel:
+        with pytest.raises(ForeignDepartment), remote_errors():
+            await SubjectServiceStub(channel).RevealSubjects(request, metadata=port.as_("clerk"), timeout=10)
+    audit = exchange_tables.audit.c
+    rows = port.node.database.read(
+        lambda connection: connection.execute(
+            exchange_tables.audit.select().where(audit.method == "RevealSubjects").order_by(audit.id)
+        ).all()
+    )
+    assert [(row.case_id, row.object_id, row.result) for row in rows] == [
+        (case_id, f"{letter_id} | 联系当事人送达", "ok"), (letter_id, "联系当事人送达", "NOT_FOUND"),
+    ]  # fmt: skip
 
 
 async def test_a_draft_warns_of_open_cases_elsewhere(port: Port) -> None:

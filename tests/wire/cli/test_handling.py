@@ -35,6 +35,7 @@ def test_a_letter_is_signed_numbered_and_sent(world: World) -> None:
     prepare = ("case", "prepare", "initiate", "--procedure", "joint-enforcement", "--body", body)
     first = run.json(*prepare)["letter_id"]
     assert first in run("handling", "list", "to-approve", *LEADER)
+    assert run.json("handling", "count", *LEADER)["to_approve"] == 1
     run("handling", "return", first, "事实不清", *LEADER)
     second = run.json(*prepare, "--replaces", first)["letter_id"]
     refused = run("case", "send", second, "--yes", code=1)

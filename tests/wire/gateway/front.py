@@ -18,6 +18,7 @@ from services.exchange.enrolment_client import EnrolmentClient
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import CSRF_HEADER, csrf_of
 from services.gateway.accounts.model import Account
+from services.gateway.accounts.tokens import Tokens
 from services.gateway.bootstrap import Gateway
 from services.gateway.rest.scopes import SCOPES
 from services.gateway.settings import DepartmentSettings, GatewaySettings
@@ -37,6 +38,7 @@ class Front:
         base: Its address.
         token: Of a system with all scopes.
         accounts: Of the gateway.
+        tokens: Of the gateway.
     """
 
     house: House
@@ -44,6 +46,7 @@ class Front:
     base: str
     token: str
     accounts: Accounts
+    tokens: Tokens
 
     @property
     def party(self) -> Party:
@@ -72,7 +75,7 @@ class Front:
 
     async def scoped(self, *scopes: str) -> httpx.AsyncClient:
         """A client with a token of its own that has these scopes."""
-        _, token = await self.accounts.create_token(HEALTH, "", "scoped", scopes, timedelta(days=1))
+        _, token = await self.tokens.create(HEALTH, "scoped", scopes, timedelta(days=1))
         return self.system(token)
 
 
@@ -108,10 +111,10 @@ async def standing(folder: Path, **settings: Any) -> AsyncIterator[Front]:
         gateway = Gateway(GatewaySettings(**chosen))
         port = await gateway.start()
         database = Database(url)
-        accounts = Accounts(database, SystemClock())
-        _, token = await accounts.create_token(HEALTH, "", "业务系统", SCOPES, timedelta(days=1))
+        accounts, tokens = Accounts(database, SystemClock()), Tokens(database, SystemClock())
+        _, token = await tokens.create(HEALTH, "业务系统", SCOPES, timedelta(days=1))
         try:
-            yield Front(house, gateway, f"http://127.0.0.1:{port}", token, accounts)
+            yield Front(house, gateway, f"http://127.0.0.1:{port}", token, accounts, tokens)
         finally:
             database.close()
             await gateway.stop()

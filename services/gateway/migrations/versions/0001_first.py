@@ -1,9 +1,11 @@
-"""Accounts, sessions, tokens; webhooks, their events and deliveries."""
+"""Accounts, sessions, tokens; sheets with their files; webhooks, their events and deliveries."""
 
 from alembic import op
 
-from services.gateway.accounts import tables
-from services.gateway.webhooks import tables as webhooks
+from services.gateway import schema
+from services.gateway.accounts import tables as _accounts  # noqa: F401 - declares them
+from services.gateway.sheets import tables as _sheets  # noqa: F401
+from services.gateway.webhooks import tables as _webhooks  # noqa: F401
 
 revision = "0001"
 down_revision = None
@@ -13,5 +15,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Create them."""
-    assert webhooks.webhooks.metadata is tables.metadata
-    tables.metadata.create_all(op.get_bind())
+    schema.metadata.create_all(op.get_bind())

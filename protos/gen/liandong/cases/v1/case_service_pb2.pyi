@@ -1969,6 +1969,8 @@ class ListCasesRequest(_message.Message):
     INCLUDE_CLOSED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    DUE_FROM_FIELD_NUMBER: _builtins.int
     procedure: _builtins.str
     """Only of this procedure."""
     state: _builtins.str
@@ -1983,9 +1985,15 @@ class ListCasesRequest(_message.Message):
     """At most so many; 0 means 50."""
     page_token: _builtins.str
     """From the previous answer."""
+    act: _builtins.str
+    """Only where this department, in its role and by the state of the case, may do this act now, such as `sign-for`."""
     @_builtins.property
     def due_before(self) -> _timestamp_pb2.Timestamp:
         """Only where this department owes something due before this time."""
+
+    @_builtins.property
+    def due_from(self) -> _timestamp_pb2.Timestamp:
+        """Only where it owes something due at or after this time."""
 
     def __init__(
         self,
@@ -1998,10 +2006,12 @@ class ListCasesRequest(_message.Message):
         include_closed: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        act: _builtins.str = ...,
+        due_from: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "due_from", b"due_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "due_before", b"due_before", "include_closed", b"include_closed", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "procedure", b"procedure", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "department", b"department", "due_before", b"due_before", "due_from", b"due_from", "include_closed", b"include_closed", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "procedure", b"procedure", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2053,6 +2063,9 @@ class CaseSummary(_message.Message):
     CHANGED_AT_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     MATCHED_FIELD_NUMBER: _builtins.int
+    NEXT_TITLE_ZH_FIELD_NUMBER: _builtins.int
+    NEXT_TITLE_EN_FIELD_NUMBER: _builtins.int
+    MATCH_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Its id."""
     procedure: _builtins.str
@@ -2070,7 +2083,13 @@ class CaseSummary(_message.Message):
     pending: _builtins.int
     """Own letters not yet admitted."""
     matched: _builtins.str
-    """Where a search matched: `title`, `body`, `subject`, `identifier`, `number`, `case-id`."""
+    """Where a search matched: `title`, `body`, `subject`, `person`, `identifier`, `telephone`, `number`, `pinyin` (the
+    initials of a name), `case-id`.
+    """
+    next_title_zh: _builtins.str
+    """What the next thing that this department owes is called, Chinese."""
+    next_title_en: _builtins.str
+    """What the next thing that this department owes is called, English."""
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Party]:
         """Departments by role."""
@@ -2082,6 +2101,10 @@ class CaseSummary(_message.Message):
     @_builtins.property
     def changed_at(self) -> _timestamp_pb2.Timestamp:
         """Last change."""
+
+    @_builtins.property
+    def match(self) -> Global___MatchedText:
+        """What matched; only in the answer to a search."""
 
     def __init__(
         self,
@@ -2098,14 +2121,47 @@ class CaseSummary(_message.Message):
         changed_at: _timestamp_pb2.Timestamp | None = ...,
         pending: _builtins.int = ...,
         matched: _builtins.str = ...,
+        next_title_zh: _builtins.str = ...,
+        next_title_en: _builtins.str = ...,
+        match: Global___MatchedText | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "next_due_at", b"next_due_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "match", b"match", "next_due_at", b"next_due_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "matched", b"matched", "next_due_at", b"next_due_at", "next_rule", b"next_rule", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "state", b"state", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "match", b"match", "matched", b"matched", "next_due_at", b"next_due_at", "next_rule", b"next_rule", "next_title_en", b"next_title_en", "next_title_zh", b"next_title_zh", "parties", b"parties", "pending", b"pending", "procedure", b"procedure", "state", b"state", "state_title_en", b"state_title_en", "state_title_zh", b"state_title_zh", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseSummary: _TypeAlias = CaseSummary  # noqa: Y015
+
+@_typing.final
+class MatchedText(_message.Message):
+    """A piece of what a case says, and what of it a search matched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    BEGIN_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The piece."""
+    begin: _builtins.int
+    """Where in it what matched begins, in characters (Unicode code points) from 0."""
+    length: _builtins.int
+    """How many characters; 0 where no one piece of the text can be marked."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        begin: _builtins.int = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "length", b"length", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchedText: _TypeAlias = MatchedText  # noqa: Y015
 
 @_typing.final
 class SearchCasesRequest(_message.Message):

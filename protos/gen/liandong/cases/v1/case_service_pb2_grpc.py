@@ -221,7 +221,8 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SearchCases(self, request, context):
-        """Cases by any word: text, subject, identifier, letter number, case id; says where it matched.
+        """Cases by any word: text, subject, people to ask, identifier, telephone, letter number, case id, the initials of a
+        name in pinyin; says where it matched. Numbers and initials are found by their beginning, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

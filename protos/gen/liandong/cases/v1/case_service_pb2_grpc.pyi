@@ -60,7 +60,9 @@ class CaseServiceStub:
     ListCases: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
     """Cases by state, role, party, due time."""
     SearchCases: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.SearchCasesRequest, _case_service_pb2.SearchCasesResponse]
-    """Cases by any word: text, subject, identifier, letter number, case id; says where it matched."""
+    """Cases by any word: text, subject, people to ask, identifier, telephone, letter number, case id, the initials of a
+    name in pinyin; says where it matched. Numbers and initials are found by their beginning, too.
+    """
     GetTimeline: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.GetTimelineRequest, _case_service_pb2.GetTimelineResponse]
     """The letters of a case in order, pending ones last."""
     ListLetters: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListLettersRequest, _case_service_pb2.ListLettersResponse]
@@ -116,7 +118,9 @@ class CaseServiceAsyncStub(CaseServiceStub):
     ListCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]  # type: ignore[assignment]
     """Cases by state, role, party, due time."""
     SearchCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.SearchCasesRequest, _case_service_pb2.SearchCasesResponse]  # type: ignore[assignment]
-    """Cases by any word: text, subject, identifier, letter number, case id; says where it matched."""
+    """Cases by any word: text, subject, people to ask, identifier, telephone, letter number, case id, the initials of a
+    name in pinyin; says where it matched. Numbers and initials are found by their beginning, too.
+    """
     GetTimeline: _aio.UnaryUnaryMultiCallable[_case_service_pb2.GetTimelineRequest, _case_service_pb2.GetTimelineResponse]  # type: ignore[assignment]
     """The letters of a case in order, pending ones last."""
     ListLetters: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListLettersRequest, _case_service_pb2.ListLettersResponse]  # type: ignore[assignment]
@@ -235,7 +239,9 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _case_service_pb2.SearchCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.SearchCasesResponse, _abc.Awaitable[_case_service_pb2.SearchCasesResponse]]:
-        """Cases by any word: text, subject, identifier, letter number, case id; says where it matched."""
+        """Cases by any word: text, subject, people to ask, identifier, telephone, letter number, case id, the initials of a
+        name in pinyin; says where it matched. Numbers and initials are found by their beginning, too.
+        """
 
     @_abc_1.abstractmethod
     def GetTimeline(

@@ -204,6 +204,8 @@ class _WorkListEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkList.Val
     """Letters that arrived and were not signed for."""
     WORK_LIST_WAITING: _WorkList.ValueType  # 4
     """What the person drafted or took part in and now waits for others."""
+    WORK_LIST_SENT: _WorkList.ValueType  # 5
+    """What the person drafted or took part in and the department has sent."""
 
 class WorkList(_WorkList, metaclass=_WorkListEnumTypeWrapper):
     """What a list of work is to hold."""
@@ -218,6 +220,8 @@ WORK_LIST_TO_SIGN_FOR: WorkList.ValueType  # 3
 """Letters that arrived and were not signed for."""
 WORK_LIST_WAITING: WorkList.ValueType  # 4
 """What the person drafted or took part in and now waits for others."""
+WORK_LIST_SENT: WorkList.ValueType  # 5
+"""What the person drafted or took part in and the department has sent."""
 Global___WorkList: _TypeAlias = WorkList  # noqa: Y015
 
 class _AttachmentKind:
@@ -705,6 +709,8 @@ class DocumentView(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     CHAIN_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    LETTER_NUMBER_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """Stays when the content changes and the letter gets another id."""
     letter_id: _builtins.str
@@ -741,6 +747,8 @@ class DocumentView(_message.Message):
     """The chain; 0 where the department stated none."""
     title: _builtins.str
     """What it is about: the title of its body, else of its case."""
+    letter_number: _builtins.str
+    """Of what arrived, the author's number."""
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp:
         """When its most urgent open task is due, exclusive."""
@@ -756,6 +764,10 @@ class DocumentView(_message.Message):
     @_builtins.property
     def ended_at(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
+
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The other side: who wrote what arrived; to whom goes what is sent."""
 
     def __init__(
         self,
@@ -782,10 +794,12 @@ class DocumentView(_message.Message):
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         chain_id: _builtins.int = ...,
         title: _builtins.str = ...,
+        departments: _abc.Iterable[_builtins.str] | None = ...,
+        letter_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["drafter", b"drafter", "due_at", b"due_at", "ended_at", b"ended_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_title_en", b"act_title_en", "act_title_zh", b"act_title_zh", "case_id", b"case_id", "chain_id", b"chain_id", "content_digest", b"content_digest", "direction", b"direction", "document_id", b"document_id", "drafter", b"drafter", "due_at", b"due_at", "ended_at", b"ended_at", "letter_id", b"letter_id", "number", b"number", "overdue", b"overdue", "procedure", b"procedure", "section", b"section", "started_at", b"started_at", "state", b"state", "step", b"step", "step_title_en", b"step_title_en", "step_title_zh", b"step_title_zh", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_title_en", b"act_title_en", "act_title_zh", b"act_title_zh", "case_id", b"case_id", "chain_id", b"chain_id", "content_digest", b"content_digest", "departments", b"departments", "direction", b"direction", "document_id", b"document_id", "drafter", b"drafter", "due_at", b"due_at", "ended_at", b"ended_at", "letter_id", b"letter_id", "letter_number", b"letter_number", "number", b"number", "overdue", b"overdue", "procedure", b"procedure", "section", b"section", "started_at", b"started_at", "state", b"state", "step", b"step", "step_title_en", b"step_title_en", "step_title_zh", b"step_title_zh", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1109,6 +1123,8 @@ class ListWorkRequest(_message.Message):
     OVERDUE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DUE_FROM_FIELD_NUMBER: _builtins.int
+    DUE_BEFORE_FIELD_NUMBER: _builtins.int
     list: Global___WorkList.ValueType
     """What."""
     overdue: _builtins.bool
@@ -1117,6 +1133,14 @@ class ListWorkRequest(_message.Message):
     """At most so many; 0 means 50."""
     page_token: _builtins.str
     """From the previous answer."""
+    @_builtins.property
+    def due_from(self) -> _timestamp_pb2.Timestamp:
+        """Of what the person may do, only tasks due at or after this time."""
+
+    @_builtins.property
+    def due_before(self) -> _timestamp_pb2.Timestamp:
+        """Of what the person may do, only tasks due before this time."""
+
     def __init__(
         self,
         *,
@@ -1124,10 +1148,12 @@ class ListWorkRequest(_message.Message):
         overdue: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        due_from: _timestamp_pb2.Timestamp | None = ...,
+        due_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "due_from", b"due_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "due_from", b"due_from", "list", b"list", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1145,7 +1171,7 @@ class ListWorkResponse(_message.Message):
     """For the next page; empty at the end."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkItem]:
-        """What is due first comes first; of what waits for others, the newest."""
+        """What is due first comes first; of what waits for others or was sent, the newest."""
 
     def __init__(
         self,
@@ -1160,6 +1186,96 @@ class ListWorkResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListWorkResponse: _TypeAlias = ListWorkResponse  # noqa: Y015
+
+@_typing.final
+class CountWorkRequest(_message.Message):
+    """Asks how much there is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOON_HOURS_FIELD_NUMBER: _builtins.int
+    SOON_BEFORE_FIELD_NUMBER: _builtins.int
+    soon_hours: _builtins.int
+    """What is due within so many hours is due soon; 0 means 72."""
+    @_builtins.property
+    def soon_before(self) -> _timestamp_pb2.Timestamp:
+        """What is due before this time is due soon; instead of hours."""
+
+    def __init__(
+        self,
+        *,
+        soon_hours: _builtins.int = ...,
+        soon_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["soon_before", b"soon_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["soon_before", b"soon_before", "soon_hours", b"soon_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountWorkRequest: _TypeAlias = CountWorkRequest  # noqa: Y015
+
+@_typing.final
+class CountWorkResponse(_message.Message):
+    """How much there is. Nothing is counted beyond 1,000, which so means as many or more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TO_DO_FIELD_NUMBER: _builtins.int
+    TO_APPROVE_FIELD_NUMBER: _builtins.int
+    TO_SIGN_FOR_FIELD_NUMBER: _builtins.int
+    TASKS_OVERDUE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    CASES_OVERDUE_FIELD_NUMBER: _builtins.int
+    CASES_DUE_SOON_FIELD_NUMBER: _builtins.int
+    CASES_DUE_FIELD_NUMBER: _builtins.int
+    TASKS_DUE_SOON_FIELD_NUMBER: _builtins.int
+    CASES_TO_SIGN_FOR_FIELD_NUMBER: _builtins.int
+    to_do: _builtins.int
+    """Tasks that the person may do now, as `WORK_LIST_TO_DO`."""
+    to_approve: _builtins.int
+    """Of these, what waits for agreement."""
+    to_sign_for: _builtins.int
+    """Of these, letters that were not signed for."""
+    tasks_overdue: _builtins.int
+    """Of these, overdue."""
+    waiting: _builtins.int
+    """Documents of the person that wait for others."""
+    sent: _builtins.int
+    """Documents of the person that were sent."""
+    cases_overdue: _builtins.int
+    """Open cases in which what the department owes next is overdue."""
+    cases_due_soon: _builtins.int
+    """Open cases in which it is due soon."""
+    cases_due: _builtins.int
+    """Open cases in which the department owes anything."""
+    tasks_due_soon: _builtins.int
+    """Tasks that the person may do now and that are due soon, overdue ones left out."""
+    cases_to_sign_for: _builtins.int
+    """Cases in which the department may sign for something now, those of `to_sign_for` left out."""
+    def __init__(
+        self,
+        *,
+        to_do: _builtins.int = ...,
+        to_approve: _builtins.int = ...,
+        to_sign_for: _builtins.int = ...,
+        tasks_overdue: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        sent: _builtins.int = ...,
+        cases_overdue: _builtins.int = ...,
+        cases_due_soon: _builtins.int = ...,
+        cases_due: _builtins.int = ...,
+        tasks_due_soon: _builtins.int = ...,
+        cases_to_sign_for: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases_due", b"cases_due", "cases_due_soon", b"cases_due_soon", "cases_overdue", b"cases_overdue", "cases_to_sign_for", b"cases_to_sign_for", "sent", b"sent", "tasks_due_soon", b"tasks_due_soon", "tasks_overdue", b"tasks_overdue", "to_approve", b"to_approve", "to_do", b"to_do", "to_sign_for", b"to_sign_for", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountWorkResponse: _TypeAlias = CountWorkResponse  # noqa: Y015
 
 @_typing.final
 class WatchWorkRequest(_message.Message):

@@ -58,6 +58,11 @@ class HandlingServiceStub:
                 request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListWorkRequest.SerializeToString,
                 response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListWorkResponse.FromString,
                 _registered_method=True)
+        self.CountWork = channel.unary_unary(
+                '/liandong.cases.v1.HandlingService/CountWork',
+                request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.CountWorkRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.CountWorkResponse.FromString,
+                _registered_method=True)
         self.WatchWork = channel.unary_stream(
                 '/liandong.cases.v1.HandlingService/WatchWork',
                 request_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.WatchWorkRequest.SerializeToString,
@@ -220,6 +225,13 @@ class HandlingServiceServicer:
 
     def ListWork(self, request, context):
         """What a person has to do, to approve, to sign for, or waits for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountWork(self, request, context):
+        """How much waits for a person, and for the department: the figures of a first screen in one call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -432,6 +444,11 @@ def add_HandlingServiceServicer_to_server(servicer, server):
                     servicer.ListWork,
                     request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListWorkRequest.FromString,
                     response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListWorkResponse.SerializeToString,
+            ),
+            'CountWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountWork,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.CountWorkRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_handling__service__pb2.CountWorkResponse.SerializeToString,
             ),
             'WatchWork': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchWork,
@@ -676,6 +693,33 @@ class HandlingService:
             '/liandong.cases.v1.HandlingService/ListWork',
             liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListWorkRequest.SerializeToString,
             liandong_dot_cases_dot_v1_dot_handling__service__pb2.ListWorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.HandlingService/CountWork',
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.CountWorkRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_handling__service__pb2.CountWorkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class HandlingServiceStub:
     """The chains that were stated, and those that come with the product for a department to adopt."""
     ListWork: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.ListWorkRequest, _handling_service_pb2.ListWorkResponse]
     """What a person has to do, to approve, to sign for, or waits for."""
+    CountWork: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.CountWorkRequest, _handling_service_pb2.CountWorkResponse]
+    """How much waits for a person, and for the department: the figures of a first screen in one call."""
     WatchWork: _grpc.UnaryStreamMultiCallable[_handling_service_pb2.WatchWorkRequest, _handling_service_pb2.WatchWorkResponse]
     """Documents as they change, of which something waits for the person; the first metadata says that it began."""
     GetDocument: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.GetDocumentRequest, _handling_service_pb2.GetDocumentResponse]
@@ -120,6 +122,8 @@ class HandlingServiceAsyncStub(HandlingServiceStub):
     """The chains that were stated, and those that come with the product for a department to adopt."""
     ListWork: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.ListWorkRequest, _handling_service_pb2.ListWorkResponse]  # type: ignore[assignment]
     """What a person has to do, to approve, to sign for, or waits for."""
+    CountWork: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.CountWorkRequest, _handling_service_pb2.CountWorkResponse]  # type: ignore[assignment]
+    """How much waits for a person, and for the department: the figures of a first screen in one call."""
     WatchWork: _aio.UnaryStreamMultiCallable[_handling_service_pb2.WatchWorkRequest, _handling_service_pb2.WatchWorkResponse]  # type: ignore[assignment]
     """Documents as they change, of which something waits for the person; the first metadata says that it began."""
     GetDocument: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.GetDocumentRequest, _handling_service_pb2.GetDocumentResponse]  # type: ignore[assignment]
@@ -216,6 +220,14 @@ class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_handling_service_pb2.ListWorkResponse, _abc.Awaitable[_handling_service_pb2.ListWorkResponse]]:
         """What a person has to do, to approve, to sign for, or waits for."""
+
+    @_abc_1.abstractmethod
+    def CountWork(
+        self,
+        request: _handling_service_pb2.CountWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handling_service_pb2.CountWorkResponse, _abc.Awaitable[_handling_service_pb2.CountWorkResponse]]:
+        """How much waits for a person, and for the department: the figures of a first screen in one call."""
 
     @_abc_1.abstractmethod
     def WatchWork(

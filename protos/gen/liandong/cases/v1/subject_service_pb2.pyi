@@ -176,6 +176,60 @@ class RegisteredSubject(_message.Message):
 Global___RegisteredSubject: _TypeAlias = RegisteredSubject  # noqa: Y015
 
 @_typing.final
+class RevealSubjectsRequest(_message.Message):
+    """Asks for what is masked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    LETTER_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    letter_id: _builtins.str
+    """The letter whose text is shown unmasked with it; empty: none."""
+    purpose: _builtins.str
+    """What it is needed for; stands in the audit."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        letter_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "letter_id", b"letter_id", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevealSubjectsRequest: _TypeAlias = RevealSubjectsRequest  # noqa: Y015
+
+@_typing.final
+class RevealSubjectsResponse(_message.Message):
+    """What is masked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedCompositeFieldContainer[_bodies_pb2.Subject]:
+        """Whom the case concerns, as its letters say."""
+
+    def __init__(
+        self,
+        *,
+        subjects: _abc.Iterable[_bodies_pb2.Subject] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevealSubjectsResponse: _TypeAlias = RevealSubjectsResponse  # noqa: Y015
+
+@_typing.final
 class SubjectCandidate(_message.Message):
     """A unit or person by that name."""
 

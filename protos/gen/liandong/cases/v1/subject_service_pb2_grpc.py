@@ -41,6 +41,11 @@ class SubjectServiceStub:
                 request_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileRequest.SerializeToString,
                 response_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileResponse.FromString,
                 _registered_method=True)
+        self.RevealSubjects = channel.unary_unary(
+                '/liandong.cases.v1.SubjectService/RevealSubjects',
+                request_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.RevealSubjectsRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.RevealSubjectsResponse.FromString,
+                _registered_method=True)
 
 
 class SubjectServiceServicer:
@@ -55,6 +60,13 @@ class SubjectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevealSubjects(self, request, context):
+        """Whom a case concerns, with identifiers, addresses and telephones, for somebody before whom they are masked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SubjectServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +74,11 @@ def add_SubjectServiceServicer_to_server(servicer, server):
                     servicer.GetSubjectFile,
                     request_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileRequest.FromString,
                     response_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileResponse.SerializeToString,
+            ),
+            'RevealSubjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevealSubjects,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.RevealSubjectsRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.RevealSubjectsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +110,33 @@ class SubjectService:
             '/liandong.cases.v1.SubjectService/GetSubjectFile',
             liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileRequest.SerializeToString,
             liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevealSubjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.SubjectService/RevealSubjects',
+            liandong_dot_cases_dot_v1_dot_subject__service__pb2.RevealSubjectsRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_subject__service__pb2.RevealSubjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class SubjectServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SubjectServiceAsyncStub: ...
     GetSubjectFile: _grpc.UnaryUnaryMultiCallable[_subject_service_pb2.GetSubjectFileRequest, _subject_service_pb2.GetSubjectFileResponse]
     """The file of one unit or person: cases, letters, open obligations, penalties, bulletins, names, recurrence."""
+    RevealSubjects: _grpc.UnaryUnaryMultiCallable[_subject_service_pb2.RevealSubjectsRequest, _subject_service_pb2.RevealSubjectsResponse]
+    """Whom a case concerns, with identifiers, addresses and telephones, for somebody before whom they are masked."""
 
 @_typing.type_check_only
 class SubjectServiceAsyncStub(SubjectServiceStub):
@@ -47,6 +49,8 @@ class SubjectServiceAsyncStub(SubjectServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSubjectFile: _aio.UnaryUnaryMultiCallable[_subject_service_pb2.GetSubjectFileRequest, _subject_service_pb2.GetSubjectFileResponse]  # type: ignore[assignment]
     """The file of one unit or person: cases, letters, open obligations, penalties, bulletins, names, recurrence."""
+    RevealSubjects: _aio.UnaryUnaryMultiCallable[_subject_service_pb2.RevealSubjectsRequest, _subject_service_pb2.RevealSubjectsResponse]  # type: ignore[assignment]
+    """Whom a case concerns, with identifiers, addresses and telephones, for somebody before whom they are masked."""
 
 class SubjectServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a department knows about one unit or person, in one place. Served by its node to its own people and systems;
@@ -60,5 +64,13 @@ class SubjectServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_subject_service_pb2.GetSubjectFileResponse, _abc.Awaitable[_subject_service_pb2.GetSubjectFileResponse]]:
         """The file of one unit or person: cases, letters, open obligations, penalties, bulletins, names, recurrence."""
+
+    @_abc_1.abstractmethod
+    def RevealSubjects(
+        self,
+        request: _subject_service_pb2.RevealSubjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subject_service_pb2.RevealSubjectsResponse, _abc.Awaitable[_subject_service_pb2.RevealSubjectsResponse]]:
+        """Whom a case concerns, with identifiers, addresses and telephones, for somebody before whom they are masked."""
 
 def add_SubjectServiceServicer_to_server(servicer: SubjectServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

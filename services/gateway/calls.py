@@ -1,0 +1,146 @@
+"""The services of all departments, called in a person's or a system's name: the one way for REST and for pages.
+
+Which RPC is meant is read off the request: every RPC of the contracts has a request of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from google.protobuf.message import Message
+
+from services.common.errors import Unavailable
+from services.gateway.callers import Caller, Issuer
+from services.gateway.rest.routes import Route, routes
+from services.gateway.upstream import CALL_TIMEOUT_S, Metadata, Upstream
+
+R = TypeVar("R", bound=Message)
+
+
+class Calls:
+    """Calls in somebody's name.
+
+    Args:
+        upstreams: By department; the caller's decides where a call goes.
+        issuers: By department.
+    """
+
+    def __init__(self, upstreams: Mapping[str, Upstream], issuers: Mapping[str, Issuer]) -> None:
+        self._upstreams = upstreams
+        self._issuers = issuers
+
+    async def call(
+        self,
+        caller: Caller,
+        request: Message,
+        answer: type[R],
+        *,
+        request_id: str,
+        route: Route | None = None,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> R:
+        """One call.
+
+        Args:
+            caller: In whose name.
+            request: What is asked; it says which RPC.
+            answer: What the RPC answers with.
+            request_id: For logs and the node's audit.
+            route: The RPC, where it is known already.
+            timeout_s: How long it may take.
+
+        Raises:
+            LiandongError: What the service said, or `Unavailable`.
+        """
+        route = route or route_of(request)
+        found = await self._upstream(caller).call(
+            route.full_method,
+            request,
+            answer.FromString,
+            registry=route.at_registry,
+            metadata=self.metadata(route, request, caller, request_id),
+            timeout_s=timeout_s,
+        )
+        return cast("R", found)
+
+    async def stream(
+        self,
+        caller: Caller,
+        request: Message,
+        answer: type[R],
+        *,
+        request_id: str,
+        route: Route | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncGenerator[R]:
+        """One call that answers with a stream; leaving it ends the call.
+
+        Raises:
+            LiandongError: What the service said, or `Unavailable`.
+        """
+        route = route or route_of(request)
+        stream: Any = self._upstream(caller).stream(
+            route.full_method,
+            request,
+            answer.FromString,
+            registry=route.at_registry,
+            metadata=self.metadata(route, request, caller, request_id),
+            timeout_s=timeout_s,
+        )
+        try:
+            async for each in stream:
+                yield each
+        finally:
+            await stream.aclose()
+
+    def metadata(self, route: Route, request: Message, caller: Caller, request_id: str) -> Metadata:
+        """What goes beside a call: its id and, to a node, who acts.
+
+        Raises:
+            Unavailable: This gateway is not the department's issuer.
+        """
+        found: Metadata = (("liandong-request-id", request_id),)
+        if route.at_registry:
+            # the registry knows departments, not people
+            return found
+        return (*found, ("liandong-actor", self._issuer(caller).assertion(caller, route.operation, request)))
+
+    def acting(self, caller: Caller, request_id: str) -> tuple[Upstream, Callable[[], Metadata]]:
+        """The node of a caller's department, and what is said of the caller anew for each call: for files.
+
+        Raises:
+            Unavailable: This gateway is not the department's issuer.
+        """
+        upstream, issuer = self._upstream(caller), self._issuer(caller)
+        return upstream, lambda: (
+            ("liandong-request-id", request_id),
+            ("liandong-actor", issuer.assertion(caller)),
+        )
+
+    def _issuer(self, caller: Caller) -> Issuer:
+        found = self._issuers.get(caller.department)
+        if found is None:
+            raise Unavailable("This gateway has no issuer of assertions for the department.")
+        return found
+
+    def _upstream(self, caller: Caller) -> Upstream:
+        found = self._upstreams.get(caller.department)
+        if found is None:
+            raise Unavailable("This gateway does not stand before the department any more.")
+        return found
+
+
+def route_of(request: Message) -> Route:
+    """The RPC that a request is of.
+
+    Raises:
+        KeyError: None that people or systems are offered.
+    """
+    return _by_request()[request.DESCRIPTOR.full_name]
+
+
+@cache
+def _by_request() -> dict[str, Route]:
+    return {each.method.input_type.full_name: each for each in routes()}

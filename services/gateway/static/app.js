@@ -1,0 +1,71 @@
+// What every page does: answers that are shown though they are no 200, live changes, words when nothing answers.
+"use strict";
+
+(() => {
+  const body = document.body;
+
+  // a form that was refused comes back with its faults beside the fields
+  body.addEventListener("htmx:beforeSwap", (event) => {
+    const status = event.detail.xhr.status;
+    if ([400, 409, 422].includes(status)) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
+    if (status === 401) window.location.reload();
+  });
+  const offline = document.getElementById("offline");
+  const silent = (is) => { if (offline) offline.hidden = !is; };
+  body.addEventListener("htmx:sendError", () => silent(true));
+  body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) silent(false); });
+  window.addEventListener("offline", () => silent(true));
+  window.addEventListener("online", () => silent(false));
+
+  // changes as they happen: `live:cases`, `live:work`, `live:oversight` on the body
+  if (body.dataset.live) {
+    let wait = 1000;
+    const listen = () => {
+      const source = new EventSource(body.dataset.live);
+      for (const name of ["cases", "work", "oversight", "messages"]) {
+        source.addEventListener(name, (event) => {
+          wait = 1000;
+          htmx.trigger(body, `live:${name}`, { what: event.data });
+        });
+      }
+      source.addEventListener("open", () => { silent(false); htmx.trigger(body, "live:open"); });
+      source.addEventListener("error", () => {
+        source.close();
+        window.setTimeout(listen, wait);
+        wait = Math.min(wait * 2, 30000);
+      });
+      window.addEventListener("pagehide", () => source.close(), { once: true });
+    };
+    listen();
+  }
+
+  // open menus close on Escape and on a click elsewhere
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  // a form is sent once; buttons that only print
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    if (form.method === "post" && !form.hasAttribute("hx-post")) {
+      form.dataset.sent = "1";
+      window.setTimeout(() => delete form.dataset.sent, 5000);
+    }
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-print]")) window.print();
+  });
+})();

@@ -1,0 +1,1 @@
+"""The pages: one module for each area, over the same calls as REST."""

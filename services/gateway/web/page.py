@@ -1,0 +1,397 @@
+"""What a page is made with: who looks at it, in which language, the services in that person's name, templates."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any, Final, TypeVar, cast
+from urllib.parse import quote, unquote, urlsplit
+
+import uuid_utils
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from liandong.exchange.v1.reason_pb2 import Reason
+from starlette.datastructures import FormData
+
+from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.title import Title
+from services.common.titles import field_title
+from services.gateway.accounts.callers import (
+    CSRF_HEADER,
+    caller_of,
+    csrf_of,
+    secret_of,
+)
+from services.gateway.accounts.model import Session
+from services.gateway.audit import By
+from services.gateway.callers import Caller
+from services.gateway.languages import LANGUAGES, TAGS, Language, choose
+from services.gateway.proxies import Forged, check_origin, origin_of
+from services.gateway.web.due import Due, say
+from services.gateway.web.filters import at
+from services.gateway.web.site import Site
+from services.gateway.web.texts import catalogue, text
+
+M = TypeVar("M", bound=Message)
+
+LANGUAGE_COOKIE: Final = "liandong-language"
+_DONE_COOKIE: Final = "liandong-done"
+CSRF_FIELD: Final = "csrf"
+FORM_LIMIT: Final = 2 * 1024 * 1024
+"""Bytes of a form; files go another way."""
+_ON_A_BUTTON: Final = 2
+AREAS: Final = (
+    ("work", "/"),
+    ("cases", "/cases"),
+    ("new", "/new"),
+    ("documents", "/documents"),
+    ("registers", "/registers"),
+    ("subjects", "/subjects"),
+    ("sharing", "/sharing"),
+    ("picture", "/picture"),
+    ("admin", "/admin"),
+)
+"""Areas of the pages, with where each begins."""
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+class LoginWanted(Exception):
+    """Nobody is logged in; the browser is sent to where one logs in."""
+
+
+class NewPasswordWanted(Exception):
+    """The password was given by somebody else; the browser is sent to where it is changed."""
+
+
+class FormTooLarge(LimitExceeded):
+    """The form is larger than a form of ours can be."""
+
+    status = 413
+
+
+@dataclass
+class Page:
+    """One request for a page.
+
+    Attributes:
+        request: The request.
+        site: The gateway's pages.
+        session: Of whoever looks at it; None on pages for everybody.
+        form: What was sent, on a POST of a form.
+    """
+
+    request: Request
+    site: Site
+    session: Session | None
+    form: FormData
+
+    @cached_property
+    def language(self) -> Language:
+        """What is spoken: as the address says, as was chosen, as the account or the browser prefers."""
+        asked = self.request.query_params.get("lang") or self.request.cookies.get(LANGUAGE_COOKIE)
+        if not asked and self.session is not None:
+            asked = self.session.account.language
+        return choose(asked, self.request.headers.get("accept-language"), self.site.language)
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return self.site.clock.now()
+
+    @cached_property
+    def request_id(self) -> str:
+        """Of this request, in the node's audit."""
+        made = uuid_utils.uuid7().hex
+        self.request.state.request_id = made
+        return made
+
+    @property
+    def caller(self) -> Caller:
+        """Who looks at it.
+
+        Raises:
+            LoginWanted: Nobody known.
+        """
+        if self.session is None:
+            raise LoginWanted
+        return caller_of(self.session)
+
+    @property
+    def department_title(self) -> str:
+        """What the person's department is called."""
+        return self.name_of(self.caller.department)
+
+    def name_of(self, department: str) -> str:
+        """What a department is called; its dotted name where the directory does not know it."""
+        return self.site.directory.title(department, self.language)
+
+    def names(self, titles: Sequence[str]) -> str:
+        """Titles of departments on a button: of many the first, and how many."""
+        if len(titles) > _ON_A_BUTTON:
+            return self.t("act.several", first=titles[0], count=len(titles), others=len(titles) - 1)
+        return ("、" if self.language == "zh" else ", ").join(titles)
+
+    def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
+        """How a due time is said; None for one that is not set."""
+        moment = at(due_at)
+        if moment is None and not suspended:
+            return None
+        working = self.site.directory.is_working_day
+        return say(moment, self.now, working, self.language, suspended=suspended)
+
+    @property
+    def other_tag(self) -> str:
+        """The language tag of the other language."""
+        return TAGS[self._other]
+
+    @property
+    def other_language_url(self) -> str:
+        """Where the same page is chosen in the other language."""
+        here = quote(str(self.request.url.remove_query_params("lang").replace(scheme="", netloc="")))
+        return f"/language?to={self._other}&next={here}"
+
+    @property
+    def _other(self) -> Language:
+        return next(each for each in LANGUAGES if each != self.language)
+
+    @property
+    def areas(self) -> tuple[tuple[str, str], ...]:
+        """Areas that the person may enter, with where they begin."""
+        return AREAS
+
+    def is_in(self, target: str) -> bool:
+        """Whether the page is of the area that begins there."""
+        path = self.request.url.path
+        return path == target or (target != "/" and path.startswith(f"{target}/"))
+
+    @property
+    def done(self) -> str:
+        """What was done just now, on the page after it."""
+        return unquote(self.request.cookies.get(_DONE_COOKIE, ""))[:500]
+
+    def t(self, name: str, /, **values: object) -> str:
+        """One text in the page's language."""
+        return text(name, self.language, **values)
+
+    def why(self, refused: LiandongError | str) -> str:
+        """Why something was refused, in words: of an error, or of a reason without its prefix."""
+        reason = refused if isinstance(refused, str) else refused.reason
+        name = f"reasons.{reason}"
+        if name in catalogue():
+            return self.t(name)
+        return reason if isinstance(refused, str) else refused.message
+
+    def why_not(self, reason: Reason.ValueType) -> str:
+        """The same of a number of the reasons' enum; empty for none."""
+        return self.why(Reason.Name(reason).removeprefix("REASON_")) if reason in Reason.values() else ""
+
+    def field_title(self, message: Message, name: str) -> str:
+        """What a field of a message is called."""
+        return self.say(field_title(message.DESCRIPTOR.fields_by_name[name]))
+
+    def say(self, title: Title) -> str:
+        """A title in the page's language."""
+        return title.zh if self.language == "zh" else title.en
+
+    def title(self, thing: Any, name: str = "title") -> str:
+        """One of the two titles of a message, `title_zh` or `title_en`; the other if it is empty."""
+        pair = [getattr(thing, f"{name}_{language}") for language in ("zh", "en")]
+        first, second = pair if self.language == "zh" else reversed(pair)
+        return str(first or second)
+
+    async def ask(self, request: Message, answer: type[M]) -> M:
+        """Call a service in the person's name; the request says which.
+
+        Raises:
+            LiandongError: What it said.
+        """
+        return await self.site.calls.call(self.caller, request, answer, request_id=self.request_id)
+
+    def stream(self, request: Message, answer: type[M]) -> AsyncGenerator[M]:
+        """The same where the answer is a stream."""
+        return self.site.calls.stream(self.caller, request, answer, request_id=self.request_id)
+
+    @property
+    def is_fragment(self) -> bool:
+        """Only a part of the page is asked for, by htmx."""
+        return self.request.headers.get("hx-request") == "true"
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """An answer from a template; `base.html` says what every page has."""
+        found = self.site.templates.get_template(template)
+        content = found.render(
+            page=self,
+            t=self.t,
+            title_of=self.title,
+            language=self.language,
+            tag=TAGS[self.language],
+            session=self.session,
+            csrf=self.csrf,
+            now=self.now,
+            path=self.request.url.path,
+            **context,
+        )
+        headers = {"Content-Language": TAGS[self.language], "Vary": "Accept-Language, Cookie"}
+        response = HTMLResponse(content, status, headers)
+        if not self.is_fragment and _DONE_COOKIE in self.request.cookies:
+            response.delete_cookie(_DONE_COOKIE)
+        return response
+
+    def go(self, path: str, done: str = "", **values: object) -> Response:
+        """Send the browser on after something was done; the next page says so.
+
+        Args:
+            path: Of this gateway.
+            done: The text that is shown there, by name.
+            values: Put into it.
+        """
+        if self.is_fragment:
+            response = Response(status_code=204, headers={"HX-Redirect": path})
+        else:
+            response = RedirectResponse(path, 303)
+        if done:
+            response.set_cookie(
+                _DONE_COOKIE, quote(self.t(done, **values)), max_age=60, httponly=True,
+                secure=self.secure, samesite="lax",
+            )  # fmt: skip
+        return response
+
+    @property
+    def secure(self) -> bool:
+        """The browser came over TLS, as far as the proxy says."""
+        return self.request.url.scheme == "https"
+
+    def own_cookie(self, name: str) -> str:
+        """A cookie's name; over TLS one that no other host of the domain can set."""
+        return f"__Host-{name}" if self.secure else name
+
+    @property
+    def origin(self) -> str:
+        """The browser's address."""
+        return origin_of(self.request)
+
+    @property
+    def agent(self) -> str:
+        """What the browser says it is."""
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def by(self) -> By:
+        """Who looks at it, for the audit of what is done."""
+        return By(self.caller.who, self.origin, self.request_id)
+
+    @property
+    def secret(self) -> str:
+        """What the session's cookie holds; empty for none."""
+        return secret_of(self.request)
+
+    @property
+    def csrf(self) -> str:
+        """The word that a form shows."""
+        return csrf_of(self.secret) if self.session is not None else ""
+
+    def text_of(self, name: str) -> str:
+        """One field of the form, without blanks around it; empty if it is missing."""
+        found = self.form.get(name, "")
+        return found.strip() if isinstance(found, str) else ""
+
+
+def own_path(path: str, otherwise: str = "/") -> str:
+    """A path of this gateway, as it may stand in `next=`; what leads elsewhere is replaced."""
+    parts = urlsplit(path)
+    leads_away = parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\"))
+    return otherwise if leads_away or not path.isprintable() or "\\" in path else path
+
+
+async def anybody(request: Request) -> Page:
+    """A page for everybody; who is logged in is known all the same."""
+    page = await _page(request)
+    if request.method not in _SAFE and page.session is not None:
+        _own_form(page)
+    return page
+
+
+async def signed_in(request: Request) -> Page:
+    """A page for people of a department.
+
+    Raises:
+        LoginWanted: Nobody known.
+        NewPasswordWanted: One who has to change the password first.
+        Forged: A form that is not of our pages.
+    """
+    page = await changing(request)
+    if page.caller and cast("Session", page.session).must_change:
+        raise NewPasswordWanted
+    return page
+
+
+async def changing(request: Request) -> Page:
+    """The same, for somebody who may still have to change the password."""
+    page = await _page(request)
+    if page.session is None:
+        raise LoginWanted
+    if request.method not in _SAFE:
+        _own_form(page)
+    return page
+
+
+Anybody = Annotated[Page, Depends(anybody)]
+SignedIn = Annotated[Page, Depends(signed_in)]
+Changing = Annotated[Page, Depends(changing)]
+
+
+async def of(request: Request) -> Page:
+    """The page of a request, before anything it sends is read."""
+    site: Site = request.app.state.site
+    session = None
+    secret = secret_of(request)
+    if secret and site.accounts is not None:
+        try:
+            session = await site.accounts.session_of(secret)
+        except Unauthenticated:
+            session = None
+    if request.method not in _SAFE:
+        check_origin(request, site.public_url)
+    if session is not None:
+        request.state.caller = caller_of(session)
+        await site.directory.refresh(caller_of(session))
+    return Page(request, site, session, FormData())
+
+
+async def _page(request: Request) -> Page:
+    page = await of(request)
+    if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
+        await _bounded(request)
+        page.form = await request.form()
+    return page
+
+
+def _own_form(page: Page) -> None:
+    """The form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets."""
+    shown = page.request.headers.get(CSRF_HEADER) or page.form.get(CSRF_FIELD) or ""
+    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), page.csrf.encode()):
+        raise Forged
+
+
+async def _bounded(request: Request) -> None:
+    kept = bytearray()
+    async for piece in request.stream():
+        kept += piece
+        if len(kept) > FORM_LIMIT:
+            raise FormTooLarge
+    # what `request.form()` reads
+    request._body = bytes(kept)  # noqa: SLF001 - there is no other way to read a form within a limit
+
+
+def said(error: LiandongError) -> Mapping[str, str]:
+    """What is wrong by field, for a form that is shown again; what is about none is under an empty name."""
+    found = {each.field: each.message for each in error.violations}
+    if error.field and error.field not in found:
+        found[error.field] = error.message
+    return found or {"": error.message}

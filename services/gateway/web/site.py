@@ -1,0 +1,113 @@
+"""The pages of one gateway: what they share, and where they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final, Protocol
+
+from fastapi import APIRouter
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from services.common.clock import Clock
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
+from services.gateway.calls import Calls
+from services.gateway.languages import Language
+from services.gateway.status import DepartmentStatus
+from services.gateway.web.directory import Directory
+from services.gateway.web.filters import FILTERS
+from services.gateway.web.live import Live
+from services.gateway.web.procedures import Procedures
+
+
+class Statuses(Protocol):
+    """Where the pages learn how the departments are."""
+
+    async def statuses(self) -> tuple[DepartmentStatus, ...]:
+        """How all departments are."""
+
+    async def close(self) -> None:
+        """Let go of what is open."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages are made with.
+
+    Attributes:
+        statuses: How the departments are.
+        clock: The time.
+        language: Spoken to browsers that ask for none we have.
+        accounts: None where only the status is shown.
+        calls: The services; of no use without accounts.
+        directory: Titles and calendars, kept for a while.
+        procedures: What acts need, kept by version.
+        live: Changes as they happen, for browsers.
+        templates: Of the pages.
+        parts: What keeps the accounts; None where only the status is shown.
+        ways: To log in beside a password.
+        public_url: Where browsers reach this gateway; empty: wherever they say.
+        served: The departments.
+    """
+
+    statuses: Statuses
+    clock: Clock
+    language: Language
+    accounts: Accounts | None
+    calls: Calls
+    directory: Directory
+    procedures: Procedures
+    live: Live
+    templates: Environment
+    parts: Parts | None = None
+    ways: Ways = field(default_factory=Ways)
+    public_url: str = ""
+    served: frozenset[str] = frozenset()
+
+
+def environment() -> Environment:
+    """Templates that escape everything and fail at what is missing."""
+    made = Environment(
+        loader=PackageLoader("services.gateway.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(FILTERS)
+    return made
+
+
+AREAS: Final = (
+    "status",
+    "login",
+    "account",
+    "accounts",
+    "live_events",
+    "work",
+    "sharing",
+    "subjects",
+    "registers",
+    "picture_wall",
+    "picture_register",
+    "picture",
+    "administration",
+    "directory_pages",
+    "handling_rules",
+    "case",
+    "acts",
+    "drafts",
+    "letters",
+    "due_times",
+    "case_evidence",
+)
+"""Modules of pages; where two have a path that fits, the first serves it."""
+
+
+def routers() -> Iterable[APIRouter]:
+    """The routes of all areas."""
+    # at this time, not above: the areas know the site
+    return tuple(import_module(f"services.gateway.web.{each}").router for each in AREAS)

@@ -1,0 +1,38 @@
+"""What is checked of every page by script: its layout, and what axe-core knows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page
+
+WIDTHS: Final = (360, 1440)
+SHOTS: Final = Path(os.environ.get("LIANDONG_TEST_SHOTS", "build/screenshots"))
+"""Where a picture of every page looked at is kept."""
+_RULES: Final = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "resultTypes": ["violations"],
+}
+
+_LAYOUT: Final = Path(__file__).with_name("layout.js").read_text(encoding="utf-8")
+
+
+async def faults_of(page: Page) -> list[str]:
+    """What is wrong with a page as it stands: its layout, and what axe-core finds at WCAG 2.2 AA."""
+    found: list[str] = list(await page.evaluate(_LAYOUT))
+    results: dict[str, Any] = (await Axe().run(page, options=_RULES)).response
+    for each in results["violations"]:
+        targets = "; ".join(str(node["target"][0]) for node in each["nodes"][:5])
+        found.append(f"{each['id']}: {each['help']} ({targets})")
+    return found
+
+
+async def keep(page: Page, name: str) -> Path:
+    """Keep a picture of the whole page."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    path = SHOTS / f"{name}.png"
+    await page.screenshot(path=path, full_page=True)
+    return path

@@ -1,0 +1,59 @@
+"""Pages for everybody, and those of one's own account, in a real browser."""
+
+import pytest
+
+from .conftest import Look, Place
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.mark.parametrize(
+    ("username", "path", "name"),
+    [
+        ("", "/login", "login"),
+        ("", "/status", "status"),
+        ("clerk.health", "/", "work-empty"),
+        ("clerk.health", "/account", "account"),
+        ("clerk.health", "/account/password", "password"),
+    ],
+)
+async def test_the_page_looks_right(look: Look, username: str, path: str, name: str) -> None:
+    """In both languages, on a telephone and on a desk."""
+    await look(username, path, name)
+
+
+async def test_a_wrong_password_says_so_and_nothing_more(place: Place) -> None:
+    """Neither whether there is such a user, nor what was typed."""
+    page = await place.person()
+    await page.goto("/login")
+    await page.fill("#username", "clerk.health")
+    await page.fill("#password", "not the password")
+    await page.press("#password", "Enter")
+    await page.get_by_role("alert").wait_for()
+    assert "用户名或密码不正确" in await page.get_by_role("alert").inner_text()
+    assert await page.input_value("#password") == ""
+
+
+async def test_a_log_in_leads_to_where_one_wanted_to_go(place: Place) -> None:
+    """The path is kept; one that leads away is not."""
+    page = await place.person()
+    await page.goto("/account")
+    assert "/login?next=/account" in page.url
+    await page.fill("#username", "clerk.health")
+    await page.fill("#password", place.password)
+    await page.press("#password", "Enter")
+    await page.wait_for_url("**/account")
+    await page.context.clear_cookies()
+    await page.goto("/login?next=//evil.example/")
+    assert await page.input_value("input[name=next]") == "/"
+
+
+async def test_the_language_is_kept(place: Place) -> None:
+    """Chosen once, it is spoken on every page."""
+    page = await place.person("clerk.health")
+    await page.goto("/")
+    await page.get_by_role("link", name="English").click()
+    await page.wait_for_load_state()
+    assert await page.inner_text("h1") == "My work"
+    await page.goto("/account")
+    assert await page.inner_text("h1") == "My account"
