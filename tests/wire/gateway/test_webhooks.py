@@ -234,7 +234,7 @@ async def test_nobody_has_us_look_inside(tmp_path: Path, receiver: Receiver) -> 
     """Without a network named by the operator nothing of this machine is a target, nor is plain HTTP."""
     async with standing(tmp_path) as front, front.system() as client:
         for url, status in (
-            (receiver.url, 400),
+            (receiver.url, 422),
             (receiver.url.replace("http:", "https:"), 403),
             ("https://localhost/", 403),
             ("https://169.254.169.254/latest/meta-data/", 403),
@@ -249,4 +249,10 @@ async def test_nobody_has_us_look_inside(tmp_path: Path, receiver: Receiver) -> 
             wanted = {"title": "OA", "url": "https://localhost/", "types": ["liandong.bulletin"]}
             answer = await few.post("/api/v1/webhooks", json=wanted)
             assert (answer.status_code, "sharing:read" in answer.text) == (403, True)
+        # nor is it an officer's business, whatever a session may do
+        async with await front.person("clerk") as clerk:
+            answer = await clerk.get("/api/v1/webhooks")
+            assert (answer.status_code, answer.json()["reason"]) == (403, "ROLE_NOT_PERMITTED")
+        async with await front.person("system-administrator") as administrator:
+            assert (await administrator.get("/api/v1/webhooks")).json() == {"webhooks": []}
     assert receiver.posts == []
