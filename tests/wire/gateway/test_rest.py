@@ -81,7 +81,7 @@ async def web(port: Port) -> AsyncIterator[Web]:
     )  # fmt: skip
     app = FastAPI(openapi_url=None)
     problems.install(app)
-    Api(Entrance(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(100, 50))).install(app)
+    Api(Entrance(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(5, 60))).install(app)
     config = uvicorn.Config(app, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     # it listens already: who comes before it serves waits
