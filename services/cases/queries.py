@@ -186,12 +186,10 @@ def _beyond(after: Place) -> sa.ColumnElement[bool]:
     )
 
 
-def count_due(connection: Connection, since_us: int | None, before_us: int | None, limit: int) -> int:
+def count_due(connection: Connection, since_us: int | None, before_us: int, limit: int) -> int:
     """Open cases in which the department owes something due from one time to before another, at most so many."""
     cases = tables.cases.c
-    some = sa.select(cases.case_id).where(cases.closed.is_(False), cases.next_due_at_us.is_not(None))
-    if before_us is not None:
-        some = some.where(cases.next_due_at_us < before_us)
+    some = sa.select(cases.case_id).where(cases.closed.is_(False), cases.next_due_at_us < before_us)
     if since_us is not None:
         some = some.where(cases.next_due_at_us >= since_us)
     return connection.execute(

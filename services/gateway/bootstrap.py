@@ -28,6 +28,8 @@ from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
+from services.gateway.evidence.parts import Spool
+from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
@@ -35,6 +37,7 @@ from services.gateway.rest.entrance import Entrance
 from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
+from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
@@ -86,11 +89,13 @@ class Gateway:
         calls = Calls(upstreams, issuers)
         self.parts: Parts | None = None
         self._running: Running | None = None
-        api = None
+        api = phrases = None
         ways = Ways()
+        sheets = spool = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
+            phrases = Phrases(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
             self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
             ways = _ways(settings, self._database, time, self.parts)
@@ -102,6 +107,8 @@ class Gateway:
             webhooks = Webhooks(self._database, time, targets, self._running.begin)
             own = {"WebhookService": WebhookHandlers(webhooks)}
             api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
+            sheets = Sheets(self._database, time)
+            spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
@@ -117,6 +124,9 @@ class Gateway:
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
+            phrases=phrases,
+            sheets=sheets,
+            spool=spool,
         )
         app = create_app(site, api)
         self._server = _Calm(
