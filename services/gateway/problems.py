@@ -107,13 +107,15 @@ def note_refusal(request: Request, error: LiandongError, about: str = "") -> Non
     if audit is None or not (error.code in _REFUSALS or isinstance(error, LimitExceeded)):
         return
     caller: Caller | None = getattr(request.state, "caller", None)
+    # who holds a link with a secret in it is let in: it is for nobody else to read
+    path = request.url.path.replace(str(request.path_params.get("secret") or "\n"), "…")
     audit.refused(
         Event(
             action=getattr(request.state, "action", "") or getattr(request.scope.get("route"), "name", ""),
             result=error.reason,
             department=caller.department if caller is not None else "",
             who=caller.who if caller is not None else "",
-            about=f"{request.url.path} {about}".strip(),
+            about=f"{path} {about}".strip(),
             origin=origin_of(request),
             request_id=getattr(request.state, "request_id", ""),
         )

@@ -344,7 +344,7 @@ async def changing(request: Request) -> Page:
 async def glancing(request: Request) -> Page:
     """The same for what a page asks by itself, again and again: it does not count as use of the session."""
     page = await _page(request, counts=False)
-    if page.session is None or page.session.account.must_change:
+    if page.session is None or page.session.must_change:
         raise LoginWanted
     return page
 
