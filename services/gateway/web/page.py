@@ -370,8 +370,6 @@ async def of(request: Request, *, counts: bool = True) -> Page:
             session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
-    if request.method not in _SAFE:
-        check_origin(request, site.public_url)
     if session is not None:
         request.state.caller = caller_of(session)
         await site.directory.refresh(caller_of(session))
@@ -380,6 +378,8 @@ async def of(request: Request, *, counts: bool = True) -> Page:
 
 async def _page(request: Request, *, counts: bool = True) -> Page:
     page = await of(request, counts=counts)
+    if request.method not in _SAFE:
+        check_origin(request, page.site.public_url)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
         page.form = await request.form()
