@@ -27,7 +27,7 @@ from services.gateway.accounts.callers import (
     csrf_of,
     secret_of,
 )
-from services.gateway.accounts.model import Session
+from services.gateway.accounts.model import ADMINISTRATOR, Session
 from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
@@ -45,7 +45,7 @@ CSRF_FIELD: Final = "csrf"
 FORM_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a form; files go another way."""
 _ON_A_BUTTON: Final = 2
-AREAS: Final = (
+AREAS: Final[tuple[tuple[str, str], ...]] = (
     ("work", "/"),
     ("cases", "/cases"),
     ("new", "/new"),
@@ -165,7 +165,12 @@ class Page:
     @property
     def areas(self) -> tuple[tuple[str, str], ...]:
         """Areas that the person may enter, with where they begin."""
-        return AREAS
+        return tuple(each for each in AREAS if each[0] == "admin" or not self.only_keeps)
+
+    @property
+    def only_keeps(self) -> bool:
+        """The person keeps accounts, and does nothing in cases."""
+        return set(self.caller.roles) == {ADMINISTRATOR}
 
     def is_in(self, target: str) -> bool:
         """Whether the page is of the area that begins there."""
