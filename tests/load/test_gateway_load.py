@@ -53,9 +53,11 @@ async def pages_of(district: District) -> tuple[dict[str, str], dict[str, str]]:
     case = listed.cases[-1].case_id
     subject = (await market.case(case)).subjects[0]
     number = [each.number for each in await market.timeline(case) if each.number][-1]
-    clerk = {f"first screen, {tab}": f"/?tab={tab}" for tab in ("todo", "approve", "sign")}
+    tabs = ("todo", "approve", "sign", "sent", "soon", "overdue")
+    clerk = {f"first screen, {tab}": f"/?tab={tab}" for tab in tabs}
+    clerk |= {"cases": "/cases", "case": f"/cases/{case}"}
     clerk |= {
-        f"search for {what}": f"/api/v1/cases:search?query={quote(words)}"
+        f"search for {what}": f"/search?q={quote(words)}"
         for what, words in {
             "a letter number": number,
             "a code": subject.identifier,
