@@ -23,6 +23,7 @@ from liandong.cases.v1 import (
     duty_service_pb2,
     handling_service_pb2,
     import_service_pb2,
+    public_service_pb2,
     subject_service_pb2,
 )
 from liandong.directory.v1 import code_service_pb2, directory_service_pb2
@@ -43,6 +44,7 @@ NODE: Final[tuple[FileDescriptor, ...]] = tuple(
         case_service_pb2,
         handling_service_pb2,
         document_service_pb2,
+        public_service_pb2,
         subject_service_pb2,
         duty_service_pb2,
         import_service_pb2,

@@ -11,6 +11,7 @@ from services.gateway.rest.routes import Route
 _AREAS: Final = {
     "CaseService": "cases",
     "SubjectService": "cases",
+    "PublicService": "public",
     "DutyService": "cases",
     "ImportService": "cases",
     "DocumentService": "documents",

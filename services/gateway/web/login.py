@@ -14,18 +14,18 @@ from services.gateway.accounts.certificates import CertificateRefused
 from services.gateway.accounts.claims import IdentityRefused, person_of
 from services.gateway.accounts.model import (
     CERTIFICATE_ACR,
-    LONGEST,
     OPENID_ACR,
     Account,
     CodeWanted,
     Locked,
     NotKnown,
+    Session,
 )
 from services.gateway.accounts.openid import BACK, FLOW_TIME, FlowOver, OpenId, ProviderRefused, TokenRefused
 from services.gateway.accounts.parts import Parts
 from services.gateway.proxies import through_proxy
 from services.gateway.rest.limits import TooManyCalls
-from services.gateway.web.page import Anybody, Changing, Page, own_path
+from services.gateway.web.page import WALL, Anybody, Changing, Page, own_path
 
 router = APIRouter()
 
@@ -68,7 +68,9 @@ async def log_in(page: Anybody) -> Response:
     except LiandongError as error:
         # what was wrong is in the audit already, with the account if there is one
         return _login(page, target, error)
-    return _entered(page, secret, "/account/password" if session.must_change else target)
+    if session.account.is_display:
+        target = WALL
+    return _entered(page, session, secret, "/account/password" if session.must_change else target)
 
 
 @router.get("/login/openid")
@@ -136,14 +138,14 @@ async def log_out(page: Changing) -> Response:
 
 
 async def _begin(page: Page, account: Account, acr: str, place: str) -> Response:
-    _, secret = await _parts(page).accounts.begin(account, acr, origin=page.origin, agent=page.agent)
-    return _entered(page, secret, place)
+    session, secret = await _parts(page).accounts.begin(account, acr, origin=page.origin, agent=page.agent)
+    return _entered(page, session, secret, place)
 
 
-def _entered(page: Page, secret: str, place: str) -> Response:
+def _entered(page: Page, session: Session, secret: str, place: str) -> Response:
     response = RedirectResponse(place, 303)
     name = SECURE_COOKIE if page.secure else COOKIE
-    _set(page, response, name, secret, int(LONGEST.total_seconds()))
+    _set(page, response, name, secret, int(session.account.longest.total_seconds()))
     return response
 
 

@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
-from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
 from services.common.title import Title
 from services.common.titles import field_title
 from services.gateway.accounts.callers import (
@@ -57,7 +57,9 @@ AREAS: Final = (
     ("admin", "/admin"),
 )
 """Areas of the pages, with where each begins."""
+WALL: Final = "/picture/wall"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_DISPLAYS: Final = frozenset({WALL, "/live"})
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -323,11 +325,14 @@ async def signed_in(request: Request) -> Page:
     Raises:
         LoginWanted: Nobody known.
         NewPasswordWanted: One who has to change the password first.
+        PermissionDenied: A display that wants anything but the wall view.
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
     if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
+    if cast("Session", page.session).account.is_display and request.url.path not in _OF_DISPLAYS:
+        raise PermissionDenied("A display shows the wall view alone.")
     return page
 
 

@@ -11,6 +11,7 @@ from liandong.cases.v1 import (
     case_service_pb2,
     handling_service_pb2,
     import_service_pb2,
+    public_service_pb2,
     subject_service_pb2,
 )
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
@@ -20,8 +21,9 @@ from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.handlers.duties import DUTY_RULES, SERVICE, DutyHandlers
 from services.cases.handlers.imports import ImportHandlers
+from services.cases.handlers.public import PublicHandlers
 from services.cases.handlers.subjects import SubjectHandlers
-from services.cases.permissions import IMPORT_RULES, RULES, SUBJECT_RULES
+from services.cases.permissions import IMPORT_RULES, PUBLIC_RULES, RULES, SUBJECT_RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
@@ -118,7 +120,7 @@ async def open_port(
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES, **DUTY_RULES, **DOCUMENT_RULES},
+            rules={**RULES, **SUBJECT_RULES, **PUBLIC_RULES, **IMPORT_RULES, **DUTY_RULES, **DOCUMENT_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
@@ -135,6 +137,9 @@ async def open_port(
         )
         server.add(
             SubjectHandlers(department), subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"]
+        )
+        server.add(
+            PublicHandlers(department), public_service_pb2.DESCRIPTOR.services_by_name["PublicService"]
         )
         server.add(
             ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
