@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
-from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
 from services.common.title import Title
 from services.common.titles import field_title
 from services.gateway.accounts.callers import (
@@ -28,9 +28,10 @@ from services.gateway.accounts.callers import (
     secret_of,
 )
 from services.gateway.accounts.model import Session
+from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
-from services.gateway.proxies import Forged, check_origin
+from services.gateway.proxies import Forged, check_origin, origin_of
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
@@ -56,7 +57,9 @@ AREAS: Final = (
     ("admin", "/admin"),
 )
 """Areas of the pages, with where each begins."""
+WALL: Final = "/picture/wall"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_DISPLAYS: Final = frozenset({WALL, "/live"})
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -266,6 +269,25 @@ class Page:
         """The browser came over TLS, as far as the proxy says."""
         return self.request.url.scheme == "https"
 
+    def own_cookie(self, name: str) -> str:
+        """A cookie's name; over TLS one that no other host of the domain can set."""
+        return f"__Host-{name}" if self.secure else name
+
+    @property
+    def origin(self) -> str:
+        """The browser's address."""
+        return origin_of(self.request)
+
+    @property
+    def agent(self) -> str:
+        """What the browser says it is."""
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def by(self) -> By:
+        """Who looks at it, for the audit of what is done."""
+        return By(self.caller.who, self.origin, self.request_id)
+
     @property
     def secret(self) -> str:
         """What the session's cookie holds; empty for none."""
@@ -293,7 +315,7 @@ async def anybody(request: Request) -> Page:
     """A page for everybody; who is logged in is known all the same."""
     page = await _page(request)
     if request.method not in _SAFE and page.session is not None:
-        _own_form(page)
+        own_form(page)
     return page
 
 
@@ -303,11 +325,14 @@ async def signed_in(request: Request) -> Page:
     Raises:
         LoginWanted: Nobody known.
         NewPasswordWanted: One who has to change the password first.
+        PermissionDenied: A display that wants anything but the wall view.
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
     if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
+    if cast("Session", page.session).account.is_display and request.url.path not in _OF_DISPLAYS:
+        raise PermissionDenied("A display shows the wall view alone.")
     return page
 
 
@@ -317,23 +342,32 @@ async def changing(request: Request) -> Page:
     if page.session is None:
         raise LoginWanted
     if request.method not in _SAFE:
-        _own_form(page)
+        own_form(page)
+    return page
+
+
+async def glancing(request: Request) -> Page:
+    """The same for what a page asks by itself, again and again: it does not count as use of the session."""
+    page = await _page(request, counts=False)
+    if page.session is None or page.session.account.must_change:
+        raise LoginWanted
     return page
 
 
 Anybody = Annotated[Page, Depends(anybody)]
 SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
+Glancing = Annotated[Page, Depends(glancing)]
 
 
-async def of(request: Request) -> Page:
+async def of(request: Request, *, counts: bool = True) -> Page:
     """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
     secret = secret_of(request)
     if secret and site.accounts is not None:
         try:
-            session = await site.accounts.session_of(secret)
+            session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
     if request.method not in _SAFE:
@@ -344,16 +378,20 @@ async def of(request: Request) -> Page:
     return Page(request, site, session, FormData())
 
 
-async def _page(request: Request) -> Page:
-    page = await of(request)
+async def _page(request: Request, *, counts: bool = True) -> Page:
+    page = await of(request, counts=counts)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
         page.form = await request.form()
     return page
 
 
-def _own_form(page: Page) -> None:
-    """The form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets."""
+def own_form(page: Page) -> None:
+    """Check that a form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets.
+
+    Raises:
+        Forged: It is not.
+    """
     shown = page.request.headers.get(CSRF_HEADER) or page.form.get(CSRF_FIELD) or ""
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), page.csrf.encode()):
         raise Forged
