@@ -136,7 +136,7 @@ class Page:
     def names(self, titles: Sequence[str]) -> str:
         """Titles of departments on a button: of many the first, and how many."""
         if len(titles) > _ON_A_BUTTON:
-            return self.t("act.several", first=titles[0], count=len(titles), others=len(titles) - 1)
+            return self.t("act.several", first=titles[0], count=len(titles))
         return ("、" if self.language == "zh" else ", ").join(titles)
 
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
