@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -49,8 +50,9 @@ class Made:
     ) -> pb.DraftView:
         """One more letter that waits for the leader of HEALTH."""
         case_id = await registered(self.health, title)
-        more = {"title": title, "provisions": provisions}
-        return await transfer_draft(self.health, MARKET, case_id, self.folder, **more)
+        return await transfer_draft(
+            self.health, MARKET, case_id, self.folder, title=title, provisions=provisions
+        )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -59,6 +61,7 @@ async def made(running: Place, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     parties = running.district.parties
     health, market, justice = parties[HEALTH], parties[MARKET], parties[JUSTICE]
     folder = tmp_path_factory.mktemp("materials")
+    assert justice.channel is not None
     request = handling.SetChainRequest(source=INBOUND, procedure="case-transfer")
     with remote_errors():
         await HandlingServiceStub(justice.channel).SetChain(request, metadata=justice.actor("principal"))
@@ -142,8 +145,9 @@ async def test_an_act_elsewhere_is_seen_within_two_seconds(place: Place, made: M
         )  # fmt: skip
         took.append(time.monotonic() - begun)
         await page.get_by_role("link", name=title).wait_for()
-    print(f"an act elsewhere was seen after {', '.join(f'{each:.2f}' for each in took)} s")
-    assert min(took) < 2
+    seen = ", ".join(f"{each:.2f}" for each in took)
+    print(f"an act elsewhere was seen after {seen} s")  # noqa: T201 - the measurement
+    assert statistics.median(took) < 2
 
 
 async def test_a_letter_is_approved_on_a_telephone_in_two_taps(place: Place, made: Made) -> None:

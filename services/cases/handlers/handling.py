@@ -244,11 +244,14 @@ class DocumentHandlers(HandlingCommands):
             "GetDocument", read, "", request.document_id, case_of=lambda found: found.document.case_id
         )
 
-    def _whole(self, connection: Connection, kept: Kept, actor: ActorFacts) -> pb.GetDocumentResponse:
-        found, now = kept.document, self._department.clock.now()
-        own = work.waiting_for(
-            connection, self._standing(connection, actor), (), None, _PAGE, now, document_id=found.id
-        )
+    def _whole(
+        self, connection: Connection, kept: Kept, actor: ActorFacts | None = None
+    ) -> pb.GetDocumentResponse:
+        """A document with everything of it, and with what somebody may do of it, if somebody asks."""
+        found, now, own = kept.document, self._department.clock.now(), list[work.Waiting]()
+        if actor is not None:
+            standing = self._standing(connection, actor)
+            own = work.waiting_for(connection, standing, (), None, _PAGE, now, document_id=found.id)
         (view,) = self._documents(connection, [kept])
         return pb.GetDocumentResponse(
             document=view,

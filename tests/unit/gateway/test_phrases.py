@@ -1,5 +1,8 @@
 """Phrases that people keep."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import pytest
 
 from services.common.clock import SystemClock
@@ -12,7 +15,7 @@ from services.gateway.phrases import LONGEST, MOST, Phrases
 
 
 @pytest.fixture
-def database(database_url: str) -> Database:
+def database(database_url: str) -> Iterator[Database]:
     """A store with two accounts."""
     migrate(database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
     made = Database(database_url)
@@ -21,10 +24,9 @@ def database(database_url: str) -> Database:
             id=name, username=name, department="health.qinghe", subject=name, name=name, roles=("clerk",),
             certificate="", must_change=False, totp=False, locked_until=None, disabled=False, language="",
         )  # fmt: skip
-        made.write(
-            lambda connection, account=account: store.add(connection, account, "", SystemClock().now())
-        )
-    return made
+        made.write(partial(store.add, account=account, password="", now=SystemClock().now()))
+    yield made
+    made.close()
 
 
 def test_phrases_are_ones_own(database: Database) -> None:
