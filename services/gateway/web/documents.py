@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -12,6 +13,7 @@ from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import document_service_pb2 as printed
 from liandong.cases.v1 import handling_service_pb2 as handling
+from liandong.exchange.v1 import reason_pb2
 
 from services.common.errors import LiandongError, LimitExceeded, NotFound
 from services.common.titles import material_title, role_title
@@ -180,7 +182,7 @@ async def letter_of(page: Page, found: handling.DocumentView) -> Letter:
             if each.letter_id == found.letter_id:
                 return _letter(
                     page, each.draft,
-                    tuple(page.why_not(one.reason) or one.message for one in each.findings), each.returned_reason,
+                    tuple(_findings(page, each)), each.returned_reason,
                 )  # fmt: skip
     try:
         sent = await page.ask(cases.GetLetterRequest(letter_id=found.letter_id), cases.GetLetterResponse)
@@ -207,6 +209,13 @@ def _letter(
         findings=findings,
         returned=returned,
     )
+
+
+def _findings(page: Page, draft: cases.DraftView) -> Iterator[str]:
+    """What would refuse it now, but that it is not approved yet, which the chain says."""
+    for each in draft.findings:
+        if each.reason != reason_pb2.REASON_APPROVAL_MISSING:
+            yield page.why_not(each.reason) or each.message
 
 
 def said_in(page: Page, draft: cases.ActDraft) -> tuple[Part, ...]:

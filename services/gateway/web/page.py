@@ -166,7 +166,7 @@ class Page:
         """What was done just now, on the page after it."""
         return unquote(self.request.cookies.get(_DONE_COOKIE, ""))[:500]
 
-    def t(self, name: str, **values: object) -> str:
+    def t(self, name: str, /, **values: object) -> str:
         """One text in the page's language."""
         return text(name, self.language, **values)
 
