@@ -31,7 +31,7 @@ collect: $(STAMP) ## Load every test and run none: what pytest compiles for it i
 	@told=$$($(BIN)/pytest --collect-only -qqq) || { echo "$$told"; exit 1; }
 
 WALKS ?= 100
-walks: $(STAMP) ## A hundred random walks of each procedure; WALKS= says how many
+walks: $(STAMP) ## A hundred random walks of each procedure, new ones each time; WALKS= says how many
 	LIANDONG_TEST_WALKS=$(WALKS) $(BIN)/pytest -m "not soak" tests/walks $(ARGS)
 
 test-deploy: $(STAMP) ## Build the image and run deploy/compose.yaml on a container engine

@@ -296,6 +296,13 @@ def timeline(connection: Connection, case_id: str, after: int, limit: int) -> li
     return found
 
 
+def letters_after(connection: Connection, after: int, limit: int) -> list[Any]:
+    """Admitted letters of all cases after a position, in ledger order."""
+    letters = exchange_tables.letters.c
+    query = sa.select(*_TIMELINE).where(letters.position > after, letters.kind == "act")
+    return list(connection.execute(query.order_by(letters.position).limit(limit)))
+
+
 def act_letter(connection: Connection, letter_id: str) -> Any:
     """The row of an act's letter, payload and proof included.
 

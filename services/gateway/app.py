@@ -33,10 +33,12 @@ def create_app(site: Site, api: Api | None = None) -> ASGIApp:
         yield
         await site.live.close()
         await site.statuses.close()
+        if site.spool is not None:
+            site.spool.close()
 
     app = FastAPI(title="Liandong", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
-    problems.install(app)
+    problems.install(app, site.parts.audit if site.parts is not None else None)
     faults.install(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     if api is not None:

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -17,22 +18,35 @@ from services.common.config import ConfigurationError
 from services.common.db import Database
 from services.common.migrations import migrate
 from services.exchange.keys import load_sign_key
-from services.gateway.accounts import tables
-from services.gateway.accounts.accounts import Accounts
+from services.gateway import schema
 from services.gateway.accounts.callers import AccountCallers
+from services.gateway.accounts.certificates import Certificates
+from services.gateway.accounts.openid import OpenId
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
+from services.gateway.evidence.bringing import Uploads
+from services.gateway.evidence.parts import Spool
 from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
+from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
+from services.gateway.rest.entrance import Entrance
+from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
+from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
+from services.gateway.webhooks.running import Running
+from services.gateway.webhooks.targets import Targets
+from services.gateway.webhooks.webhook_handlers import WebhookHandlers
+from services.gateway.webhooks.webhooks import Webhooks
 
 _DRAIN_S = 10
 _log = structlog.get_logger(__name__)
@@ -56,6 +70,7 @@ class Gateway:
 
     Attributes:
         port: The one listened on; once started.
+        parts: What keeps the accounts; None where only the status is shown.
 
     Raises:
         ConfigurationError: A certificate is missing or not usable.
@@ -70,32 +85,54 @@ class Gateway:
             raise ConfigurationError([f"departments: {error}"]) from None
         time = clock or SystemClock()
         self._database: Database | None = None
-        calls = Calls(upstreams, _issuers(settings, time))
-        api = accounts = phrases = None
+        issuers = _issuers(settings, time)
+        calls = Calls(upstreams, issuers)
+        self.parts: Parts | None = None
+        self._running: Running | None = None
+        api = phrases = None
+        ways = Ways()
+        sheets = spool = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
-            accounts = Accounts(self._database, time)
             phrases = Phrases(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            api = Api(AccountCallers(accounts), calls, limit)
+            self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
+            ways = _ways(settings, self._database, time, self.parts)
+            callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
+            entrance = Entrance(callers, upstreams, issuers, limit)
+            uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
+            targets = _targets(settings)
+            self._running = Running(self._database, time, upstreams, issuers, targets)
+            webhooks = Webhooks(self._database, time, targets, self._running.begin)
+            own = {"WebhookService": WebhookHandlers(webhooks)}
+            api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
+            sheets = Sheets(self._database, time)
+            spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
             clock=time,
             language=settings.language,
-            accounts=accounts,
+            accounts=self.parts.accounts if self.parts is not None else None,
             calls=calls,
             directory=Directory(calls, time),
             procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
+            parts=self.parts,
+            ways=ways,
+            public_url=settings.public_url,
+            served=frozenset(upstreams),
             phrases=phrases,
+            sheets=sheets,
+            spool=spool,
         )
         app = create_app(site, api)
         self._server = _Calm(
             uvicorn.Config(
-                app,
+                Proxies(app, settings.proxies, settings.public_url),
+                proxy_headers=False,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -120,14 +157,20 @@ class Gateway:
                 await self._serving
                 raise OSError("The web server did not start.")
             await asyncio.sleep(0.01)
+        if self._running is not None:
+            self._running.start()
         _log.info("gateway.started", listen=self.settings.listen, port=self.port)
         return self.port
 
     async def stop(self) -> None:
         """Take no new requests, let open ones end."""
+        if self._running is not None:
+            await self._running.stop()
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+        if self.parts is not None:
+            await self.parts.audit.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)
@@ -145,7 +188,22 @@ class Gateway:
 
 def prepare(settings: GatewaySettings) -> None:
     """Bring the gateway's tables to this version."""
-    migrate(settings.database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(settings.database_url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
+
+
+def _ways(settings: GatewaySettings, database: Database, clock: Clock, parts: Parts) -> Ways:
+    openid = certificates = None
+    if settings.oidc is not None:
+        try:
+            openid = OpenId(settings.oidc, settings.public_url, database, clock, parts.audit)
+        except OSError as error:
+            raise ConfigurationError([f"oidc: {error}"]) from None
+    if settings.certificates is not None:
+        try:
+            certificates = Certificates(settings.certificates, clock)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"certificates: {error}"]) from None
+    return Ways(openid, certificates)
 
 
 def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:
@@ -158,6 +216,13 @@ def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:
                 raise ConfigurationError([f"departments: {each.name}: issuer_key: {error}"]) from None
             found[each.name] = Issuer(each.issuer, key, clock)
     return found
+
+
+def _targets(settings: GatewaySettings) -> Targets:
+    try:
+        return Targets(settings.webhook_networks, settings.webhook_ca_file)
+    except OSError as error:
+        raise ConfigurationError([f"webhook_ca_file: {error}"]) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -42,6 +42,7 @@ class Caller:
         certificate: Number of an officer's certificate, if it is one's.
         scopes: What a token is good for; a session has them all.
         key: What its calls are counted under.
+        who: In the gateway's audit: user name, or the token's id.
     """
 
     department: str
@@ -53,6 +54,7 @@ class Caller:
     certificate: str = ""
     scopes: frozenset[str]
     key: str
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import uuid_utils
 from services.common.clock import Clock, microseconds
 from services.common.db import Database
 from services.common.errors import InvalidField, LimitExceeded
-from services.gateway.accounts.tables import metadata
+from services.gateway.schema import metadata
 
 MOST = 50
 LONGEST = 500

@@ -12,10 +12,13 @@ from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from services.common.errors import LiandongError
+from services.common.errors import LiandongError, LimitExceeded
+from services.gateway.audit import Audit, Event
+from services.gateway.callers import Caller
+from services.gateway.proxies import origin_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 STATUSES: Final = {
@@ -33,12 +36,24 @@ STATUSES: Final = {
     "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
 }
 """What a gRPC status is over HTTP; any other is an internal error."""
+_OF_REASONS: Final = {"EVIDENCE_PENDING": HTTPStatus.CONFLICT}
+"""Where the reason says more than the gRPC status: it is for the caller to bring the rest."""
+_OF_FORM: Final = frozenset({"MALFORMED", "LIMIT_EXCEEDED"})
+"""Reasons that say that a request has not the form of the contract, as `violations` do."""
+
+_REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND", "RESOURCE_EXHAUSTED"})
 
 _log = structlog.get_logger(__name__)
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of an app be answered here."""
+def install(app: FastAPI, audit: Audit | None = None) -> None:
+    """Let every error of an app be answered here.
+
+    Args:
+        app: The app.
+        audit: Where refusals are noted.
+    """
+    app.state.audit = audit
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(LiandongError, said)
     app.add_exception_handler(Exception, failed)
@@ -52,7 +67,11 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
         request_id: Of the HTTP request.
         status: Where the error has a status of its own.
     """
-    chosen = HTTPStatus(status or STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR))
+    known = _OF_REASONS.get(error.reason) or STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    chosen = HTTPStatus(status or known)
+    if chosen is HTTPStatus.BAD_REQUEST and not error.violations and error.reason not in _OF_FORM:
+        # it has the form that the document says, and is refused for what it says
+        chosen = HTTPStatus.UNPROCESSABLE_ENTITY
     content: dict[str, Any] = {
         "type": f"urn:liandong:reason:{error.reason}",
         "title": chosen.phrase,
@@ -76,19 +95,42 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
     return JSONResponse(content, int(chosen), headers, media_type=MEDIA_TYPE)
 
 
-def said(request: Request, error: Exception) -> JSONResponse:
+def note_refusal(request: Request, error: LiandongError) -> None:
+    """Note in the audit that somebody was refused; a mere mistake in what was sent is none.
+
+    To be called on the event loop.
+    """
+    audit: Audit | None = request.app.state.audit
+    if audit is None or not (error.code in _REFUSALS or isinstance(error, LimitExceeded)):
+        return
+    caller: Caller | None = getattr(request.state, "caller", None)
+    audit.refused(
+        Event(
+            action=getattr(request.state, "action", "") or getattr(request.scope.get("route"), "name", ""),
+            result=error.reason,
+            department=caller.department if caller is not None else "",
+            who=caller.who if caller is not None else "",
+            about=request.url.path,
+            origin=origin_of(request),
+            request_id=getattr(request.state, "request_id", ""),
+        )
+    )
+
+
+async def said(request: Request, error: Exception) -> Response:
     """The answer to a service's refusal."""
     assert isinstance(error, LiandongError)
+    note_refusal(request, error)
     return answer(error, getattr(request.state, "request_id", ""), getattr(error, "status", 0))
 
 
-def refused(_request: Request, error: Exception) -> JSONResponse:
+async def refused(_request: Request, error: Exception) -> Response:
     """The answer where there is no such path or method."""
     assert isinstance(error, HTTPException)
     return _problem(error.status_code, headers=dict(error.headers or {}))
 
 
-def failed(request: Request, error: Exception) -> JSONResponse:
+async def failed(request: Request, error: Exception) -> Response:
     """The answer to a fault of ours."""
     _log.error("gateway.failed", path=request.url.path, exc_info=error)
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR)

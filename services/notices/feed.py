@@ -48,6 +48,7 @@ _KINDS: Final = {
     pb.ALERT_KIND_PROPOSE_SUPERVISION: Kind.PROPOSE_SUPERVISION,
     pb.ALERT_KIND_LINK_DOWN: Kind.LINK_DOWN,
     pb.ALERT_KIND_CERTIFICATE: Kind.CERTIFICATE,
+    pb.ALERT_KIND_OFFICE_REMINDER: Kind.OFFICE_REMINDER,
 }
 
 Own = Callable[[Connection, datetime, datetime], Sequence[Event]]
@@ -217,4 +218,5 @@ def event_of(alert: pb.Alert, directory: Directory) -> Event | None:
         case_id=about.case_id,
         duty=duty,
         due_at=instant(officer.valid_until) if officer else due_at,
+        said=alert.reminder.text,
     )

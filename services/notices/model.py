@@ -26,6 +26,7 @@ class Kind(enum.StrEnum):
     PROPOSE_SUPERVISION = "PROPOSE_SUPERVISION"
     LINK_DOWN = "LINK_DOWN"
     CERTIFICATE = "CERTIFICATE"
+    OFFICE_REMINDER = "OFFICE_REMINDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Event:
         person: A person of the department whom it concerns beside those in charge; empty if none.
         due_at: When it is due.
         raised_at: When it came about.
+        said: What an office says in its own words; empty where the facts say it.
     """
 
     key: str
@@ -59,6 +61,7 @@ class Event:
     duty: str = ""
     person: str = ""
     due_at: datetime | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ _WORDS: Final = {
     Kind.PROPOSE_SUPERVISION: ("建议督办", "Supervision is proposed"),
     Kind.LINK_DOWN: ("节点失联", "Node not heard of"),
     Kind.CERTIFICATE: ("执法证件即将到期", "Certificate ends soon"),
+    Kind.OFFICE_REMINDER: ("催办", "Reminder by the office"),
 }
 
 
@@ -155,6 +159,9 @@ def texts(event: Event) -> tuple[str, str]:
     if event.mark:
         zh.append(f"节点 {event.mark}")
         en.append(f"mark {event.mark}")
+    if event.said:
+        # its own words say what, whose and until when
+        return f"【{word_zh}】{event.said}（{about}）", f"{word_en}: {event.said} ({about})"
     if about:
         zh.append(about)
         en.append(about)

@@ -72,9 +72,9 @@ def admit(state: CaseState | None, facts: ActFacts, now: datetime, law: Law) -> 
     parties = parties_after(state, facts, procedure, law)
     # Nobody gains or loses by an act the role in which it does the act, except by the first.
     held = with_office(dict(state.parties), procedure, law) if state and facts.parties else parties
-    refusal = _author_refused(state, facts, act, held, law)
+    refusal = _author_refused(state, facts, act, procedure, held, law)
     if refusal is None and state is not None:
-        refusal = _moment_refused(state, facts, act, held)
+        refusal = _moment_refused(state, facts, act, procedure, held)
     if refusal is None and facts.serves:
         refusal = _duties_refused(facts, now, law)
     if refusal is None:
@@ -114,7 +114,7 @@ def _why_not(
 ) -> str:
     if state is None:
         return "" if procedure.opens(act) else "UNKNOWN_CASE"
-    role = acting_role(act, parties, department)
+    role = acting_role(state, act, procedure, parties, department)
     own_letters = any(key.endswith(f" {department}") for key in state.letters)
     if role is None or (AMENDED_AUTHOR in act.by and not own_letters):
         return "NOT_PERMITTED_FOR_ROLE"
@@ -130,7 +130,7 @@ def _why_not(
 
 
 def _author_refused(
-    state: CaseState | None, facts: ActFacts, act: Act, parties: Parties, law: Law
+    state: CaseState | None, facts: ActFacts, act: Act, procedure: Procedure, parties: Parties, law: Law
 ) -> Refusal | None:
     """Whether the author may speak at all, in this role, for this sub-unit, through this actor."""
     author = facts.author
@@ -146,7 +146,7 @@ def _author_refused(
         if state is None or state.amendable(facts.amended_letter) != author:
             message = "The amended letter is no standing letter of this author in the case."
             return Refusal("AMENDED_LETTER_INVALID", "amended_letter", message)
-    if acting_role(act, parties, author) is None:
+    if acting_role(state, act, procedure, parties, author) is None:
         roles = " or ".join(act.by)
         return Refusal("NOT_PERMITTED_FOR_ROLE", "author", f"{act.name} is for the {roles}; {author} is not.")
     if facts.sub_unit and (author, facts.sub_unit) not in law.sub_units:
@@ -158,7 +158,9 @@ def _author_refused(
     return None
 
 
-def _moment_refused(state: CaseState, facts: ActFacts, act: Act, parties: Parties) -> Refusal | None:
+def _moment_refused(
+    state: CaseState, facts: ActFacts, act: Act, procedure: Procedure, parties: Parties
+) -> Refusal | None:
     """Whether the case stands where the act can be done, and as its author saw it."""
     if state.state not in act.in_states:
         # Somebody else was first if the author could not have known this state.
@@ -170,7 +172,7 @@ def _moment_refused(state: CaseState, facts: ActFacts, act: Act, parties: Partie
         message = f"{act.name} must be based on position {state.last_position}."
         return Refusal("MUST_SEE_LATEST", "based_on", message)
     if act.at_most is not None:
-        role = acting_role(act, parties, facts.author)
+        role = acting_role(state, act, procedure, parties, facts.author)
         done = state.counts.get(count_key(act, role, facts.author, parties), 0)
         if done >= act.at_most:
             return Refusal(
@@ -326,7 +328,7 @@ def _extension_refused(
     extends = procedure.effects[act.name].extends
     if not extends:
         return None
-    role = acting_role(act, state.parties, facts.author)
+    role = acting_role(state, act, procedure, state.parties, facts.author)
     running = [
         each
         for each in state.open_obligations

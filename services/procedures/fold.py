@@ -118,7 +118,7 @@ class _Step:
         self.author = facts.author
         self.parties = parties_after(before, facts, procedure, law)
         self.urgency = raised(before.urgency, facts.urgency)
-        self.role = acting_role(act, self.parties, self.author) or ""
+        self.role = acting_role(before, act, procedure, self.parties, self.author) or ""
         self.open: list[Obligation] = list(before.open_obligations)
         self.ended: dict[str, list[Obligation]] = {}
         self.changed: dict[tuple[str, int], Obligation] = {}
@@ -146,10 +146,10 @@ class _Step:
         return Folded(self._state(), tuple(self.changed.values()))
 
     def _hand_over(self, *, to_author: bool) -> None:
-        """Who takes another's seat takes its duties, as they stand."""
+        """Who takes another's seat takes its duties, as they stand; in a role of several each keeps its own."""
         for index, each in enumerate(self.open):
             holders = self.parties.get(each.owed_by_role, ())
-            if len(holders) != 1 or each.owed_by in holders:
+            if not holders or each.owed_by in holders or each.owed_by_role in self.procedure.many:
                 continue
             if (holders[0] == self.author) is to_author:
                 after = replace(each, owed_by=holders[0])

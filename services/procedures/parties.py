@@ -12,16 +12,25 @@ from services.procedures.model import AMENDED_AUTHOR, OFFICE, RECEIVER, Act, Pro
 Parties = Mapping[str, tuple[str, ...]]
 
 
-def acting_role(act: Act, parties: Parties, author: str) -> str | None:
+def acting_role(
+    state: CaseState | None, act: Act, procedure: Procedure, parties: Parties, author: str
+) -> str | None:
     """The role in which an author does an act: the first of the act's roles that it holds.
 
-    Whoever corrects its own letter does so in any role it holds, or in none any more.
+    Whoever corrects its own letter does so in any role it holds, or in none any more. Whoever was given
+    another seat still fulfils what it owes from its old one, in the old one's role.
     """
     for role in act.by:
         if author in parties.get(role, ()):
             return role
     if AMENDED_AUTHOR in act.by:
         return next((role for role, held in parties.items() if author in held), "")
+    discharges = procedure.effects[act.name].discharges
+    # duties in a role of one holder go to the next one
+    left = procedure.many.intersection(act.by)
+    for each in state.open_obligations if state and discharges and left else ():
+        if each.owed_by == author and each.rule in discharges and each.owed_by_role in left:
+            return each.owed_by_role
     return None
 
 

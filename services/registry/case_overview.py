@@ -19,6 +19,7 @@ from services.procedures import case as cases
 from services.registry import tables
 from services.registry.oversight_scope import Scope
 from services.registry.oversight_views import act_view, obligation_view
+from services.registry.reminders import note_reminders, reminders_of
 
 
 class CaseNotFound(NotFound):
@@ -42,13 +43,7 @@ def case_overview(
         .where(tables.ledger.c.case_id == case_id, tables.ledger.c.kind == "act")
         .order_by(tables.ledger.c.position)
     ).all()
-    obligations = connection.execute(
-        sa.select(tables.obligations)
-        .where(tables.obligations.c.case_id == case_id)
-        .order_by(
-            tables.obligations.c.opened_position, tables.obligations.c.rule, tables.obligations.c.ordinal
-        )
-    )
+    obligations = _obligations(connection, directory, case_id, now)
     received = _received(connection, state.members, [act.position for act in acts])
     return pb.GetCaseOverviewResponse(
         case_id=case_id,
@@ -61,11 +56,27 @@ def case_overview(
             for holder in holders
         ],
         acts=[_act(act, received[act.position]) for act in acts],
-        obligations=[obligation_view(row, directory, now) for row in obligations],
+        obligations=obligations,
         # what the fold wrote is its canonical encoding: a node that folds the same has the same digest
         state_digest=hashlib.sha256(found.folded).digest(),
         links=_links(connection, scope, case_id),
     )
+
+
+def _obligations(
+    connection: Connection, directory: Directory, case_id: str, now: datetime
+) -> list[pb.ObligationView]:
+    columns = tables.obligations.c
+    rows = connection.execute(
+        sa.select(tables.obligations)
+        .where(columns.case_id == case_id)
+        .order_by(columns.opened_position, columns.rule, columns.ordinal)
+    ).all()
+    sent = reminders_of(connection, [case_id])
+    views = [obligation_view(row, directory, now) for row in rows]
+    for row, view in zip(rows, views, strict=True):
+        note_reminders(view, sent.get((row.case_id, row.rule, row.ordinal), ()))
+    return views
 
 
 def _links(connection: Connection, scope: Scope, case_id: str) -> list[pb.CaseLink]:

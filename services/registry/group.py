@@ -21,7 +21,7 @@ from services.exchange.merkle import BatchTree
 from services.procedures import case as cases
 from services.procedures.case import CaseState
 from services.procedures.law import Law
-from services.registry import ledger, store
+from services.registry import ledger, store, tallies
 from services.registry.ledger import Head
 from services.registry.recent import BatchProof, Entry
 from services.registry.store import Flow, Item
@@ -74,7 +74,7 @@ class Group:
         self.parties: list[Record] = []
         self.links: list[Record] = []
         self.subjects: list[Record] = []
-        self.awaited: list[Record] = []
+        self.awaited: dict[tuple[str, int], str] = {}
         self.received: list[tuple[str, int]] = []
         self.arrivals: list[Record] = []
         self.refusals: list[Record] = []
@@ -166,8 +166,7 @@ class Group:
         self._write_cases(connection, law)
         store.ARRIVALS.upsert(connection, self.arrivals, ["department", "last_at"])
         store.ITEMS.upsert(connection, self._item_rows, ["item_id"], ["revision", "withdrawn", "position"])
-        if self.flows:
-            store.count_flows(connection, self.flows)
+        tallies.FLOWS.add(connection, self.flows)
         store.PUBLISHED.insert(connection, list(self.published.values()))
         code_store.write(connection, self.codes, codes)
         ledger.write(connection, head, self.completed)
@@ -184,9 +183,13 @@ class Group:
         store.OBLIGATIONS.upsert(
             connection, self.obligations, ["case_id", "rule", "ordinal"], _OBLIGATION_CHANGES
         )
+        tallies.ENDED.add(connection, tallies.ended(self.obligations))
         store.LINKS.upsert(connection, self.links, ["case_id", "linked", "relation"])
         store.SUBJECTS.upsert(connection, self.subjects, ["token", "case_id"])
-        store.AWAITED.upsert(connection, self.awaited, ["department", "position"])
+        awaited = [
+            (department, position, case_id) for (department, position), case_id in self.awaited.items()
+        ]
+        store.AWAITED.upsert(connection, awaited, ["department", "position"])
 
     def _write_subscriptions(self, connection: Connection) -> None:
         started = [key for key, wanted in self.subscriptions.items() if wanted]

@@ -27,6 +27,8 @@ _STATES: Final = {
     Outcome.EXCUSED.value: pb.OBLIGATION_STATE_EXCUSED,
     LAPSED: pb.OBLIGATION_STATE_LAPSED,
 }
+OFFICE_REMINDER: Final = "OFFICE_REMINDER"
+"""An alert that is an office's reminder."""
 _KINDS: Final = {
     REMIND: pb.ALERT_KIND_REMIND,
     TELL_OFFICE: pb.ALERT_KIND_TELL_OFFICE,
@@ -34,6 +36,7 @@ _KINDS: Final = {
     certificates.CERTIFICATE: pb.ALERT_KIND_CERTIFICATE,
     WARN_LEADER: pb.ALERT_KIND_WARN_LEADER,
     PROPOSE_SUPERVISION: pb.ALERT_KIND_PROPOSE_SUPERVISION,
+    OFFICE_REMINDER: pb.ALERT_KIND_OFFICE_REMINDER,
 }
 _DATED: Final = frozenset({Unit.WORKING_DAYS, Unit.DAYS})
 _TICK: Final = timedelta(microseconds=1)
@@ -116,7 +119,13 @@ def alert_view(row: Any, obligation: pb.ObligationView | None) -> pb.Alert:
         fired_at=stamp(row.fired_at_us),
         subject_department=row.subject_department,
         certificate=certificates.number_of(row),
+        reminder=reminder_view(row) if row.kind == OFFICE_REMINDER else None,
     )
+
+
+def reminder_view(row: Any) -> pb.Reminder:
+    """An alert's row as the office's reminder that it keeps."""
+    return pb.Reminder(at=stamp(row.fired_at_us), department=row.sender, person=row.person, text=row.text)
 
 
 def limit_text(limit: Limit) -> str:

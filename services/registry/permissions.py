@@ -37,6 +37,8 @@ MAIN_RULES: Final[PermissionTable] = {
         f"{_OVERSIGHT}/{method.name}": _WATCHER
         for method in oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"].methods
     },
+    # an operator is no department's office
+    f"{_OVERSIGHT}/Remind": Rule(kinds=frozenset({"node", "gateway", "system"})),
     **{
         f"{_INDICATORS}/{method.name}": _WATCHER
         for method in indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"].methods

@@ -5,7 +5,7 @@ Every function runs inside the caller's transaction. Rows are tuples in the orde
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -198,29 +198,6 @@ def published(connection: Connection, keys: Iterable[str]) -> dict[str, Record]:
 
 Flow = tuple[int, str, str, str]
 """Day, procedure, author, recipient."""
-
-_ADD_FLOWS: Final = (
-    "ON CONFLICT (day, procedure, author, recipient) DO UPDATE SET letters = flows.letters + excluded.letters"
-)
-_ADD_FLOWS_POSTGRESQL: Final = (
-    "INSERT INTO flows (day, procedure, author, recipient, letters) SELECT * FROM"  # noqa: S608 - constant
-    f" unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[]) {_ADD_FLOWS}"
-)
-_ADD_FLOWS_SQLITE: Final = (
-    "INSERT INTO flows (day, procedure, author, recipient, letters)"  # noqa: S608 - constant
-    f" VALUES (?, ?, ?, ?, ?) {_ADD_FLOWS}"
-)
-
-
-def count_flows(connection: Connection, counts: Mapping[Flow, int]) -> None:
-    """Add to the daily counts of letters between departments."""
-    rows = [(*key, letters) for key, letters in counts.items()]
-    if connection.dialect.name == "postgresql":
-        columns = zip(*rows, strict=True)
-        execute(connection, _ADD_FLOWS_POSTGRESQL, tuple([list(column) for column in columns]))
-        return
-    for row in rows:
-        execute(connection, _ADD_FLOWS_SQLITE, row)
 
 
 def delete_awaited(connection: Connection, received: Sequence[tuple[str, int]]) -> None:

@@ -152,7 +152,8 @@ case_parties = sa.Table(
     sa.Column("case_id", sa.Text, primary_key=True),
     sa.Column("department", sa.Text, primary_key=True),
     sa.Column("role", sa.Text, nullable=False),
-    sa.Index("case_parties_department", "department", "case_id"),
+    # an office stands in every case of its mechanism: who else takes part is found beside it
+    sa.Index("case_parties_department", "department", "role", "case_id"),
 )
 
 case_links = sa.Table(
@@ -213,9 +214,36 @@ obligations = sa.Table(
     sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
     sa.Index("obligations_mark", "next_mark_at_us", **_only("next_mark_at_us IS NOT NULL")),
     sa.Index("obligations_owed", "owed_by", "state", "due_at_us", "case_id"),
-    sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
-    sa.Index("obligations_opened", "opened_position"),
+    # with all that lists order by and indicators count, so that a month is read from it alone
+    sa.Index(
+        "obligations_procedure",
+        "procedure",
+        "state",
+        "due_at_us",
+        "case_id",
+        "rule",
+        "ordinal",
+        "owed_by",
+        "opened_at_us",
+        "ended_at_us",
+    ),
+    # what was opened in a period is counted from it alone; none of these columns changes as an obligation ends
+    sa.Index("obligations_opened", "opened_position", "procedure", "rule", "owed_by"),
     sa.Index("obligations_standing", "rule", **_only("procedure_version = 0 AND state = 'OPEN'")),
+    sa.Index("obligations_duties", "opened_position", **_only("procedure_version = 0")),
+)
+
+ended_obligations = sa.Table(
+    "ended_obligations",
+    metadata,
+    _number_key("bucket", comment="tallies.BUCKET positions at which they were opened"),
+    sa.Column("procedure", sa.Text, primary_key=True),
+    sa.Column("owed_by", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("obligations", sa.BigInteger, nullable=False),
+    comment="how many obligations of cases have ended; standing duties are not counted",
+    # counted up with each group of letters
+    postgresql_with={"fillfactor": 70},
 )
 
 duty_sweeps = sa.Table(
@@ -294,7 +322,7 @@ alerts = sa.Table(
     "alerts",
     metadata,
     _serial(),
-    sa.Column("kind", sa.Text, nullable=False, comment="of `marks`, `links` and `certificates`"),
+    sa.Column("kind", sa.Text, nullable=False, comment="of `marks`, `links`, `certificates` and `reminders`"),
     sa.Column("addressee", sa.Text, nullable=False),
     sa.Column("subject_department", sa.Text, nullable=False),
     sa.Column(
@@ -306,6 +334,9 @@ alerts = sa.Table(
     sa.Column("mark", sa.Text, nullable=False),
     sa.Column("fires_at_us", sa.BigInteger, nullable=False),
     sa.Column("fired_at_us", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False, server_default="", comment="of an office's reminder"),
+    sa.Column("sender", sa.Text, nullable=False, server_default="", comment="the office's department"),
+    sa.Column("person", sa.Text, nullable=False, server_default="", comment="who, as the office said"),
     sa.UniqueConstraint("case_id", "rule", "ordinal", "mark", "kind", "addressee", name="alerts_once"),
     sa.Index("alerts_addressee", "addressee", "id"),
     sa.Index("alerts_subject", "subject_department", "id"),

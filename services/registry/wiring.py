@@ -118,7 +118,9 @@ MAIN: Final = (
     ),
     Offer(
         oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
-        lambda parts: OversightHandlers(parts.database, parts.directory, parts.clock, parts.hub),
+        lambda parts: OversightHandlers(
+            parts.database, parts.directory, parts.clock, parts.hub, parts.replica.wake
+        ),
     ),
     Offer(
         indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"],

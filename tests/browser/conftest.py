@@ -47,6 +47,19 @@ def chromium() -> str:
 
 
 @dataclass
+class Window:
+    """A window in which pages are looked at one after the other.
+
+    Attributes:
+        page: The page that is open.
+        noise: What its scripts complained of.
+    """
+
+    page: Page
+    noise: list[str]
+
+
+@dataclass
 class Place:
     """A district in which people work with browsers.
 
@@ -57,6 +70,7 @@ class Place:
         browser: Chromium.
         contexts: Open windows.
         cookies: Of those who logged in, so that one logs in once.
+        windows: In which pages are looked at.
     """
 
     district: District
@@ -65,6 +79,7 @@ class Place:
     browser: Browser
     contexts: list[BrowserContext] = field(default_factory=list)
     cookies: dict[str, list[Any]] = field(default_factory=dict)
+    windows: dict[tuple[str, str, int], Window] = field(default_factory=dict)
 
     async def person(
         self, username: str = "", *, width: int = 1440, language: str = "zh", **more: Any
@@ -97,8 +112,18 @@ class Place:
             self.cookies[username] = [dict(each) for each in await context.cookies()]
         return page
 
+    async def window(self, username: str, language: str, width: int) -> Window:
+        """The window in which somebody's pages are looked at; it stays open."""
+        found = self.windows.get((username, language, width))
+        if found is None:
+            page = await self.person(username, width=width, language=language)
+            self.contexts.remove(page.context)
+            found = self.windows[username, language, width] = Window(page, [])
+            _listen(page, found.noise)
+        return found
+
     async def close(self) -> None:
-        """Close all windows."""
+        """Close what a test opened."""
         contexts, self.contexts = self.contexts, []
         for each in contexts:
             await each.close()
@@ -161,21 +186,18 @@ def look(place: Place) -> Look:
         wrong: list[str] = []
         for language in LOCALES:
             for width in WIDTHS:
-                page = await place.person(username, width=width, language=language)
-                noise: list[str] = []
-                _listen(page, noise)
-                answer = await page.goto(path)
+                window = await place.window(username, language, width)
+                window.noise.clear()
+                answer = await window.page.goto(path)
                 assert answer is not None
                 if prepare is not None:
-                    await prepare(page)
-                await asyncio.sleep(0.1)
-                await keep(page, f"{name}-{language}-{width}")
-                found = [*await faults_of(page), *noise]
+                    await prepare(window.page)
+                await asyncio.sleep(0.05)
+                await keep(window.page, f"{name}-{language}-{width}")
+                found = [*await faults_of(window.page), *window.noise]
                 if not answer.ok:
                     found.append(f"answered {answer.status}")
                 wrong += [f"{name} {language} {width}: {each}" for each in found]
-                await page.context.close()
-                place.contexts.remove(page.context)
         assert not wrong, "\n".join(wrong)
 
     return looked

@@ -29,17 +29,19 @@
     if (e.matches("button, .button, .badge, .count, th") && e.scrollWidth > e.clientWidth + 1) faults.push(`too narrow: ${name(e)}`);
   }
   // what can be pressed, and words, do not lie on each other
-  const solid = all.filter((e) => e.matches("a, button, input:not([type=hidden]), select, textarea, summary, h1, h2, h3, label, dt, dd, td, th"));
+  const sticky = (e) => e.closest(".bar, .side, .sheet, [data-floats]");
+  const solid = all
+    .filter((e) => e.matches("a, button, input:not([type=hidden]), select, textarea, summary, h1, h2, h3, label, dt, dd"))
+    .map((e) => ({ e, boxes: [...e.getClientRects()], floats: sticky(e) }))
+    .map((each) => ({ ...each, top: Math.min(...each.boxes.map((r) => r.top)), bottom: Math.max(...each.boxes.map((r) => r.bottom)) }))
+    .sort((a, b) => a.top - b.top);
   for (let i = 0; i < solid.length; i++) {
-    for (let j = i + 1; j < solid.length; j++) {
+    for (let j = i + 1; j < solid.length && solid[j].top < solid[i].bottom; j++) {
       const a = solid[i], b = solid[j];
-      if (a.contains(b) || b.contains(a)) continue;
-      const sticky = (e) => e.closest(".bar, .side, .sheet, [data-floats]");
-      if (Boolean(sticky(a)) !== Boolean(sticky(b)) || sticky(a) !== sticky(b)) continue;
-      for (const p of a.getClientRects()) for (const q of b.getClientRects()) {
-        const w = Math.min(p.right, q.right) - Math.max(p.left, q.left), h = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
-        if (w > 2 && h > 2) { faults.push(`overlap: ${name(a)} and ${name(b)}`); break; }
-      }
+      if (a.floats !== b.floats || a.e.contains(b.e) || b.e.contains(a.e)) continue;
+      const meet = a.boxes.some((p) => b.boxes.some((q) =>
+        Math.min(p.right, q.right) - Math.max(p.left, q.left) > 2 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 2));
+      if (meet) faults.push(`overlap: ${name(a.e)} and ${name(b.e)}`);
     }
   }
   return [...new Set(faults)].slice(0, 20);

@@ -1,23 +1,16 @@
 """What tests with several processes share."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from services.cli.demo import district as demo
-from services.cli.demo.district import District, Plan
-from services.registry.bootstrap import init
-from services.registry.region import load_region
-from services.registry.settings import RegistrySettings
 from tests.builders import postgresql
 from tests.federation.books import settle
 from tests.federation.correspondent import Correspondent
-from tests.federation.district import DATABASES, HEALTH, MARKET, REGISTRY, free_range
-from tests.federation.house import HOST, House
+from tests.federation.district import DATABASES, HEALTH, MARKET
+from tests.federation.house import House, living
 
 
 @pytest.fixture
@@ -51,38 +44,8 @@ def postgresql_urls(postgresql_server: str, spare_prefixes: list[str]) -> Iterat
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     """Registry and nodes, joined and linked."""
-    ports = iter(range(first := free_range(4), first + 4))
-    plan = Plan(tmp_path, departments=2, base_port=0, database_url="")
-    made = House(plan, District(tmp_path))
-    folder = tmp_path / REGISTRY
-    folder.mkdir()
-    made.settings = RegistrySettings(
-        region="qinghe",
-        database_url=demo.database(plan, REGISTRY, folder),
-        data_dir=folder,
-        listen=f"{HOST}:{next(ports)}",
-        enrolment_listen=f"{HOST}:{next(ports)}",
-        replica="replica-1",
-    )
-    region = load_region(demo.REGION_FILE).entries
-    credentials = await asyncio.to_thread(init, made.settings, region)
-    district = made.district
-    district.registry_address = made.settings.listen
-    district.enrolment_address = made.settings.enrolment_listen
-    district.registry_addresses = [made.settings.listen]
-    operator = credentials.operator("test", datetime.now(UTC))
-    await made.start_registry()
-    try:
-        for name in (HEALTH, MARKET):
-            await demo.join(plan, district, operator, name, (name, name), next(ports))
-            await made.start_node(name)
+    async with living(tmp_path, (HEALTH, MARKET)) as made:
         yield made
-    finally:
-        for party in district.parties.values():
-            await party.close()
-        for name in list(made.hosted):
-            await made.lose_node(name)
-        await made.lose_registry()
 
 
 @pytest.fixture

@@ -1,18 +1,24 @@
 """Registry and two nodes in the test's process, so that a test can let one of them die exactly where it means."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 from services.cli.demo import district as demo
+from services.cli.demo.district import District, Plan
 from services.common.clock import SystemClock
 from services.node.bootstrap import HostedDepartment
 from services.node.migrating import migrate_department
 from services.node.settings import HostedSettings
-from services.registry.bootstrap import Registry
+from services.registry.bootstrap import Registry, init
+from services.registry.region import load_region
 from services.registry.settings import RegistrySettings
 from tests.federation.correspondent import Correspondent, Journal
-from tests.federation.district import Federation
+from tests.federation.district import REGISTRY, Federation, free_range
 
 HOST = "127.0.0.1"
 
@@ -69,6 +75,48 @@ class House(Federation):
     def correspondent(self, name: str, other: str) -> Correspondent:
         """A department's client."""
         return Correspondent(self.parties[name], other, self.journal, Random(0))
+
+
+@contextlib.asynccontextmanager
+async def living(folder: Path, departments: Sequence[str]) -> AsyncIterator[House]:
+    """A registry and departments of the demo's region, joined and linked.
+
+    Args:
+        folder: For their data.
+        departments: Which.
+    """
+    ports = iter(range(first := free_range(2 + len(departments)), first + 2 + len(departments)))
+    plan = Plan(folder, departments=len(departments), base_port=0, database_url="")
+    made = House(plan, District(folder))
+    data = folder / REGISTRY
+    data.mkdir()
+    made.settings = RegistrySettings(
+        region="qinghe",
+        database_url=demo.database(plan, REGISTRY, data),
+        data_dir=data,
+        listen=f"{HOST}:{next(ports)}",
+        enrolment_listen=f"{HOST}:{next(ports)}",
+        replica="replica-1",
+    )
+    region = load_region(demo.REGION_FILE).entries
+    credentials = await asyncio.to_thread(init, made.settings, region)
+    district = made.district
+    district.registry_address = made.settings.listen
+    district.enrolment_address = made.settings.enrolment_listen
+    district.registry_addresses = [made.settings.listen]
+    operator = credentials.operator("test", datetime.now(UTC))
+    await made.start_registry()
+    try:
+        for name in departments:
+            await demo.join(plan, district, operator, name, (name, name), next(ports))
+            await made.start_node(name)
+        yield made
+    finally:
+        for party in district.parties.values():
+            await party.close()
+        for name in list(made.hosted):
+            await made.lose_node(name)
+        await made.lose_registry()
 
 
 async def correct(sender: Correspondent, house: House) -> str:

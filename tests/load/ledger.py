@@ -32,7 +32,7 @@ from services.procedures.facts import Admission
 from services.procedures.fold import fold
 from services.procedures.model import Procedure
 from services.procedures.obligation import Obligation
-from services.registry import ledger, tables
+from services.registry import ledger, tables, tallies
 from services.registry.obligation_index import index_row
 from tests.load import letters
 from tests.load.letters import Author, Made
@@ -41,7 +41,7 @@ from tests.load.stock import Case
 
 REGISTRY_TABLES: Final = (
     tables.ledger, tables.batches, tables.ledger_nodes, tables.mailbox, tables.cases, tables.case_parties,
-    tables.obligations, tables.act_index, tables.arrivals, tables.flows,
+    tables.obligations, tables.ended_obligations, tables.act_index, tables.arrivals, tables.flows,
 )  # fmt: skip
 NODE_TABLES: Final = (
     exchange_tables.letters, exchange_tables.arrivals, exchange_tables.numbers, case_tables.cases,
@@ -113,6 +113,7 @@ class Books:
         self._nodes = nodes
         self._running: dict[int, Running] = {}
         self._flows: Counter[tuple[int, str, str, str]] = Counter()
+        self._ended: Counter[tuple[int, str, str, str]] = Counter()
         self._leaves: list[bytes] = []
         self.edge = edge
         self.now_us = last_us
@@ -138,7 +139,8 @@ class Books:
         """Write what is counted to the end."""
         for each in list(self._running.values()):
             self._finish(each)
-        self._book.add(tables.flows, *((*key, count) for key, count in self._flows.items()))
+        for table, counts in ((tables.flows, self._flows), (tables.ended_obligations, self._ended)):
+            self._book.add(table, *((*key, count) for key, count in counts.items()))
         for name, sink in self._nodes.items():
             author = self._authors[name]
             sink.add(
@@ -347,7 +349,9 @@ class Books:
         )  # fmt: skip
         self._book.add(tables.case_parties, *parties)
         owed = running.obligations.values()
-        self._book.add(tables.obligations, *(index_row(each, procedure, self._calendar) for each in owed))
+        rows = [index_row(each, procedure, self._calendar) for each in owed]
+        self._book.add(tables.obligations, *rows)
+        self._ended.update(tallies.ended(rows))
         entry = Entry(state, (), state, title=running.title, dues=dues_of(state, self._law))
         obligations = [store.obligation_row(each, entry.dues.get((each.rule, each.ordinal))) for each in owed]
         for name in running.members:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from services.common import engines
 
-_ROWS: Final = 20_000
+_ROWS: Final = 5_000
 _KINDS: Final[tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...]] = (
     (sa.Boolean, "bool"),
     (sa.SmallInteger, "int2"),

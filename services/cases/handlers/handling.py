@@ -238,20 +238,30 @@ class DocumentHandlers(HandlingCommands):
         actor = actors.current()
 
         def read(connection: Connection) -> pb.GetDocumentResponse:
-            return self._whole(connection, store.by_id(connection, request.document_id), actor)
+            kept = store.by_id(connection, request.document_id)
+            answer = self._whole(connection, kept)
+            answer.own.extend(self._own(connection, kept, actor))
+            return answer
 
         return await self._read(
             "GetDocument", read, "", request.document_id, case_of=lambda found: found.document.case_id
         )
 
-    def _whole(
-        self, connection: Connection, kept: Kept, actor: ActorFacts | None = None
-    ) -> pb.GetDocumentResponse:
-        """A document with everything of it, and with what somebody may do of it, if somebody asks."""
-        found, now, own = kept.document, self._department.clock.now(), list[work.Waiting]()
-        if actor is not None:
-            standing = self._standing(connection, actor)
-            own = work.waiting_for(connection, standing, (), None, _PAGE, now, document_id=found.id)
+    def _own(self, connection: Connection, kept: Kept, actor: ActorFacts) -> list[pb.OwnTask]:
+        """Tasks of a document that the person may do."""
+        now, standing = self._department.clock.now(), self._standing(connection, actor)
+        found = work.waiting_for(connection, standing, (), None, _PAGE, now, document_id=kept.document.id)
+        return [
+            pb.OwnTask(
+                task=each.place.task,
+                acting_for=views.person(each.delegation.absent if each.delegation else None),
+            )
+            for each in found
+        ]
+
+    def _whole(self, connection: Connection, kept: Kept) -> pb.GetDocumentResponse:
+        """A document without what only one person has of it."""
+        found, now = kept.document, self._department.clock.now()
         (view,) = self._documents(connection, [kept])
         return pb.GetDocumentResponse(
             document=view,
@@ -259,13 +269,6 @@ class DocumentHandlers(HandlingCommands):
             tasks=[views.task(kept, each, now) for each in found.tasks],
             attachments=[views.attachment(row) for row in store.attachments(connection, found.id)],
             history=[views.event(row) for row in store.history(connection, found.id)],
-            own=[
-                pb.OwnTask(
-                    task=each.place.task,
-                    acting_for=views.person(each.delegation.absent if each.delegation else None),
-                )
-                for each in own
-            ],
         )
 
     async def ListDocuments(

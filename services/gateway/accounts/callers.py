@@ -16,7 +16,9 @@ from starlette.requests import Request
 from services.common.errors import LiandongError, Unauthenticated
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.model import TOKEN_ACR, Session
+from services.gateway.accounts.tokens import Tokens
 from services.gateway.callers import Caller
+from services.gateway.proxies import Forged, check_origin
 from services.gateway.rest.scopes import SCOPES
 
 COOKIE: Final = "liandong"
@@ -24,13 +26,6 @@ SECURE_COOKIE: Final = "__Host-liandong"
 CSRF_HEADER: Final = "x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALL: Final = frozenset(SCOPES)
-
-
-class Forged(LiandongError):
-    """The request does not come from a page of this gateway."""
-
-    reason = "CALLER_NOT_PERMITTED"
-    code = "PERMISSION_DENIED"
 
 
 class PasswordGiven(LiandongError):
@@ -45,10 +40,14 @@ class AccountCallers:
 
     Args:
         accounts: The gateway's.
+        tokens: Likewise.
+        public_url: Where browsers reach this gateway; what they ask for if it is empty.
     """
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, tokens: Tokens, public_url: str = "") -> None:
+        self._public_url = public_url
         self._accounts = accounts
+        self._tokens = tokens
 
     async def caller_of(self, request: Request) -> Caller:
         """Who calls.
@@ -60,13 +59,14 @@ class AccountCallers:
         """
         kind, _, secret = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and secret:
-            token = await self._accounts.token_of(secret.strip())
+            token = await self._tokens.token_of(secret.strip())
             return Caller(
                 department=token.department, subject=f"token-{token.id}", name=token.title, roles=("system",),
                 acr=TOKEN_ACR, service=True, scopes=frozenset(token.scopes), key=f"token/{token.id}",
+                who=token.id,
             )  # fmt: skip
         session = await self.session_of(request)
-        if session.account.must_change:
+        if session.must_change:
             raise PasswordGiven
         return caller_of(session)
 
@@ -77,23 +77,35 @@ class AccountCallers:
             Unauthenticated: None that is good.
             Forged: Without its word.
         """
-        secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+        secret = secret_of(request)
         if not secret:
             raise Unauthenticated("Show a token, or log in.")
         session = await self._accounts.session_of(secret)
         if request.method not in _SAFE:
+            request.state.caller = caller_of(session)
+            check_origin(request, self._public_url)
             shown = request.headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(shown.encode(), csrf_of(secret).encode()):
                 raise Forged
         return session
 
 
+def secret_of(request: Request) -> str:
+    """What the cookie of a session holds; empty for none.
+
+    Over TLS only the name counts that no other host of the domain and no page without TLS can set.
+    """
+    return request.cookies.get(SECURE_COOKIE if request.url.scheme == "https" else COOKIE, "")
+
+
 def caller_of(session: Session) -> Caller:
-    """The person of a session, who may do what the roles permit."""
+    """The person of a session, who may do what the roles permit; a display calls nothing by itself."""
     account = session.account
     return Caller(
         department=account.department, subject=account.subject, name=account.name, roles=account.roles,
-        acr=session.acr, certificate=account.certificate, scopes=_ALL, key=f"account/{account.id}",
+        acr=session.acr, certificate=account.certificate, scopes=frozenset() if account.is_display else _ALL,
+        key=f"account/{account.id}",
+        who=account.username,
     )  # fmt: skip
 
 

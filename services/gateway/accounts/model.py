@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.common.errors import LiandongError, Unauthenticated
+from services.common.errors import InvalidField, LiandongError, Unauthenticated
 
 IDLE: Final = timedelta(minutes=30)
 """A session that nobody used for so long is over."""
@@ -17,9 +18,30 @@ FREE_FAILURES: Final = 5
 _FIRST_LOCK: Final = timedelta(minutes=1)
 _LONGEST_LOCK: Final = timedelta(minutes=30)
 
+DISPLAY: Final = "display"
+"""The role of an account of a screen on a wall, which has no other and looks at nothing else."""
+DISPLAY_IDLE: Final = timedelta(days=7)
+DISPLAY_LONGEST: Final = timedelta(days=90)
+"""A screen stays logged in, also over a week without power."""
+
+MOST_NAME: Final = 100
+"""Characters of a name, a user name or a person's id."""
 PASSWORD_ACR: Final = "urn:liandong:acr:password"  # noqa: S105 - a name
 TOTP_ACR: Final = "urn:liandong:acr:password-totp"
+OPENID_ACR: Final = "urn:liandong:acr:openid"
+CERTIFICATE_ACR: Final = "urn:liandong:acr:certificate"
 TOKEN_ACR: Final = "urn:liandong:acr:token"  # noqa: S105 - a name
+
+
+ADMINISTRATOR: Final = "system-administrator"
+"""The role that keeps a department's accounts and tokens at the gateway; in cases it may do nothing."""
+AUDITOR: Final = "auditor"
+ROLES: Final = frozenset({
+    "clerk", "registry-clerk", "section-head", "legal-reviewer", "duty-officer", "leader-in-charge", "principal",
+    "liaison", "officer", "head", "deputy-head", "director", "coordinator", "monitor", "commander", AUDITOR,
+    ADMINISTRATOR,
+})  # fmt: skip
+"""Roles that an account can have."""
 
 
 class NotKnown(Unauthenticated):
@@ -52,7 +74,7 @@ class WeakPassword(LiandongError):
 
 
 class UsernameTaken(LiandongError):
-    """Another account has this user name."""
+    """Another account has this user name, or is this person's."""
 
     reason = "ALREADY_EXISTS"
     code = "ALREADY_EXISTS"
@@ -90,6 +112,16 @@ class Account:
     disabled: bool
     language: str
 
+    @property
+    def is_display(self) -> bool:
+        """Whether it is that of a screen on a wall."""
+        return self.roles == (DISPLAY,)
+
+    @property
+    def longest(self) -> timedelta:
+        """After how long its sessions are over."""
+        return DISPLAY_LONGEST if self.is_display else LONGEST
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -112,6 +144,16 @@ class Session:
     agent: str
     began_at: datetime
     seen_at: datetime
+
+    @property
+    def by_password(self) -> bool:
+        """The password was typed."""
+        return self.acr in {PASSWORD_ACR, TOTP_ACR}
+
+    @property
+    def must_change(self) -> bool:
+        """Nothing else goes before the password is changed, which was typed and is known to somebody else."""
+        return self.account.must_change and self.by_password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +183,10 @@ class Token:
     seen_at: datetime | None
 
 
-def is_over(began_at: datetime, seen_at: datetime, now: datetime) -> bool:
+def is_over(session: Session, now: datetime) -> bool:
     """Whether a session is over."""
-    return now - began_at >= LONGEST or now - seen_at >= IDLE
+    idle = DISPLAY_IDLE if session.account.is_display else IDLE
+    return now - session.began_at >= session.account.longest or now - session.seen_at >= idle
 
 
 def lock_after(failures: int) -> timedelta | None:
@@ -157,3 +200,16 @@ def lock_after(failures: int) -> timedelta | None:
         return None
     doubled: timedelta = _FIRST_LOCK * 2 ** min(beyond, 10)
     return min(doubled, _LONGEST_LOCK)
+
+
+def check_person(name: str, roles: Sequence[str]) -> None:
+    """Check what an account says of a person.
+
+    Raises:
+        InvalidField: No name, or a role that is not known.
+    """
+    if not 0 < len(name.strip()) <= MOST_NAME or not name.isprintable():
+        raise InvalidField("A person has a name.", field="name")
+    unknown = sorted(set(roles) - ROLES)
+    if unknown:
+        raise InvalidField(f"There are no such roles: {', '.join(unknown)}", field="roles")

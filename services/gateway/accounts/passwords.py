@@ -6,18 +6,26 @@ well-known is taken.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import cache
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from services.common.errors import Unavailable
 from services.gateway.accounts.model import WeakPassword
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 200
 _FEW: Final = 5
 """So many different characters at least: `aaaaaaaaaa` is long and no secret."""
+_AT_ONCE: Final = 2
+_MOST_WAITING: Final = 50
 _KNOWN: Final = (
     "password",
     "1234567890",
@@ -28,6 +36,29 @@ _KNOWN: Final = (
     "iloveyou",
     "11111111",
 )
+
+
+class Turns:
+    """Hashing and comparing, few at once: a flood of log-ins takes neither the memory nor the threads of others."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._asked = 0
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it beside the event loop when it is its turn.
+
+        Raises:
+            Unavailable: Too many wait already.
+        """
+        if self._asked >= _MOST_WAITING:
+            raise Unavailable("Too many log in at once; try again.", retry_after_ms=1000)
+        self._asked += 1
+        try:
+            async with self._free:
+                return await asyncio.to_thread(work, *args, **kwargs)
+        finally:
+            self._asked -= 1
 
 
 class Passwords:

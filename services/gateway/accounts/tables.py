@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
-
 import sqlalchemy as sa
 
-MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
-VERSION_TABLE: Final = "gateway_version"
-
-metadata = sa.MetaData()
+from services.gateway.schema import metadata
 
 accounts = sa.Table(
     "accounts",
@@ -32,6 +26,7 @@ accounts = sa.Table(
     sa.Column("language", sa.Text, nullable=False, comment="empty: the browser's"),
     sa.Column("created_at_us", sa.BigInteger, nullable=False),
     sa.Index("accounts_department", "department", "username"),
+    sa.Index("accounts_subject", "department", "subject", unique=True),
 )
 
 sessions = sa.Table(
@@ -49,6 +44,50 @@ sessions = sa.Table(
     sa.Column("seen_at_us", sa.BigInteger, nullable=False),
     sa.Index("sessions_account", "account"),
     sa.Index("sessions_began", "began_at_us"),
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("issuer", sa.Text, primary_key=True, comment="a provider's URL, or an authority's name"),
+    sa.Column("subject", sa.Text, primary_key=True, comment="stable there: `sub`, or a certificate's key"),
+    sa.Column("account", sa.Text, sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("title", sa.Text, nullable=False, comment="for people"),
+    sa.Column("claimed", sa.Boolean, nullable=False, comment="name and roles follow what the provider says"),
+    sa.Column("added_at_us", sa.BigInteger, nullable=False),
+    sa.Index("identities_account", "account"),
+)
+
+flows = sa.Table(
+    "flows",
+    metadata,
+    sa.Column(
+        "digest", sa.LargeBinary, primary_key=True, comment="SHA-256 of what the browser's cookie holds"
+    ),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("nonce", sa.Text, nullable=False),
+    sa.Column("verifier", sa.Text, nullable=False, comment="PKCE"),
+    sa.Column("place", sa.Text, nullable=False, comment="where the browser goes afterwards"),
+    sa.Column("began_at_us", sa.BigInteger, nullable=False),
+    sa.Index("flows_began", "began_at_us"),
+    comment="log-ins that are under way at the provider",
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("department", sa.Text, nullable=False, comment="empty: nobody knows whose attempt it was"),
+    sa.Column("who", sa.Text, nullable=False, comment="user name or token; empty: nobody known"),
+    sa.Column("action", sa.Text, nullable=False, comment="such as `log-in`, or an RPC"),
+    sa.Column("about", sa.Text, nullable=False, comment="account, token, path"),
+    sa.Column("result", sa.Text, nullable=False, comment="`ok`, or the reason of the refusal"),
+    sa.Column("origin", sa.Text, nullable=False, comment="address of the browser or system"),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("times", sa.BigInteger, nullable=False, comment="so often in this moment"),
+    sa.Index("audit_at", "at_us"),
+    sa.Index("audit_department", "department", "id"),
 )
 
 tokens = sa.Table(

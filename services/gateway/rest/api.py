@@ -9,66 +9,60 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
-import structlog
-import uuid_utils
 from fastapi import FastAPI
 from google.protobuf.message import Message
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from services.common.errors import LiandongError, LimitExceeded, Stale
-from services.gateway.callers import Caller
-from services.gateway.calls import Calls
-from services.gateway.rest.limits import RateLimit
+from services.common.edge import validate
+from services.common.errors import LiandongError, Stale
+from services.gateway.evidence.names import disposition, harmless
+from services.gateway.rest.entrance import (
+    LINES,
+    Entrance,
+    Visit,
+    json_body,
+    lines_of,
+    media_type_of,
+)
 from services.gateway.rest.openapi import DOCUMENT
 from services.gateway.rest.routes import PREFIX, Kind, Route, pieces, routes
-from services.gateway.rest.scopes import check_scope
+from services.gateway.rest.scopes import scope_of
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of, request_of
+from services.gateway.upstream import Metadata
 
-BODY_LIMIT: Final = 2 * 1024 * 1024
-"""Bytes of a JSON body; evidence goes another way."""
 FILE_TIMEOUT_S: Final = 600.0
+LINES_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of a body of many lines."""
 PULSE_S: Final = 15.0
 """A comment is sent on a silent stream of events, so that a proxy keeps it open."""
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{7,63}")
-_FILE_NAME: Final = re.compile(r'[\x00-\x1f"\\/]')
-
-_log = structlog.get_logger(__name__)
 
 
-class Callers(Protocol):
-    """Where a caller is found."""
+class Installable(Protocol):
+    """Routes that are added to an app."""
 
-    async def caller_of(self, request: Request) -> Caller:
-        """Who calls.
-
-        Raises:
-            LiandongError: Nobody known, or no longer.
-        """
+    def install(self, app: FastAPI) -> None:
+        """Add them."""
 
 
 class Api:
     """The services of all departments that the gateway stands in front of.
 
     Args:
-        callers: Who calls.
-        calls: The services.
-        limit: How often one caller may call.
+        entrance: Who is let in.
+        further: Routes that are no RPC.
+        own: Services of the gateway itself, by name: their RPCs are methods that take request and caller.
     """
 
     def __init__(
-        self,
-        callers: Callers,
-        calls: Calls,
-        limit: RateLimit,
+        self, entrance: Entrance, *further: Installable, own: Mapping[str, object] | None = None
     ) -> None:
-        self._callers = callers
-        self._calls = calls
-        self._limit = limit
+        self._entrance = entrance
+        self._further = further
+        self._own = own or {}
 
     def install(self, app: FastAPI) -> None:
         """Add all routes to an app, and the document that describes them."""
@@ -77,8 +71,13 @@ class Api:
             return FileResponse(DOCUMENT, media_type=MEDIA_TYPE)
 
         app.add_route(f"{PREFIX}/openapi.json", described, methods=["GET"])
+        # before the others: `evidence:upload` is no evidence of that name
+        for each in self._further:
+            each.install(app)
         readable = {each.path: each for each in routes() if each.verb == "GET" and each.kind is Kind.MESSAGE}
         for route in routes():
+            if route.here and route.method.containing_service.name not in self._own:
+                continue
             app.add_route(
                 route.path, self._endpoint(route, readable), methods=[route.verb], name=route.operation
             )
@@ -88,107 +87,109 @@ class Api:
     ) -> Callable[[Request], Awaitable[Response]]:
         resource = readable.get(route.path.rpartition(":")[0] or route.path)
 
-        async def endpoint(request: Request) -> Response:
-            given = request.headers.get("x-request-id", "")
-            request_id = given if _REQUEST_ID.fullmatch(given) else uuid_utils.uuid7().hex
-            request.state.request_id = request_id
-            caller = await self._callers.caller_of(request)
-            self._limit.take(caller.key)
-            check_scope(route, caller)
-            message = request_of(
-                route, request.path_params, request.query_params.multi_items(), await _body(request)
-            )
+        async def served(request: Request, visit: Visit) -> Response:
+            query = request.query_params.multi_items()
+            if route.method.client_streaming:
+                return await _send(route, request, visit)
+            message = request_of(route, request.path_params, query, await json_body(request))
             _idempotent(route, message, request.headers.get("idempotency-key", ""))
             wanted = request.headers.get("if-match")
-            if wanted is not None and resource is not None and route.verb != "GET":
-                await self._unchanged(resource, request, caller, wanted)
-            if route.kind is Kind.MESSAGE:
-                found = await self._calls.call(
-                    caller, message, route.response, request_id=request_id, route=route
+            if wanted is not None and resource is not None and not resource.here and route.verb != "GET":
+                await _unchanged(resource, request, visit, wanted)
+            if route.here:
+                validate(message)
+                own = getattr(self._own[route.method.containing_service.name], route.method.name)
+                return _answer(
+                    route, await own(message, visit.caller), request.headers.get("if-none-match", "")
                 )
-                response = _answer(route, found, request.headers.get("if-none-match", ""))
-            elif route.kind is Kind.EVENTS:
-                response = await self._events(route, message, caller, request_id)
-            else:
-                response = await self._file(route, message, caller, request_id)
-            response.headers["X-Request-Id"] = request_id
-            return response
+            if route.kind is Kind.MESSAGE:
+                found = await _call(route, message, visit)
+                return _answer(route, found, request.headers.get("if-none-match", ""))
+            if route.kind is Kind.EVENTS:
+                stream = _stream(route, message, visit, None)
+                return StreamingResponse(_events(stream), media_type="text/event-stream")
+            return await _file(route, message, visit)
 
-        return endpoint
+        return self._entrance.guard(scope_of(route), served, route.operation)
 
-    async def _unchanged(self, resource: Route, request: Request, caller: Caller, wanted: str) -> None:
-        """The object that is acted on is the one that the caller saw."""
-        message = request_of(resource, request.path_params, (), b"")
-        found = await self._calls.call(
-            caller, message, resource.response, request_id=request.state.request_id, route=resource
-        )
-        if wanted != "*" and _etag(json_of(found)) not in _tags(wanted):
-            raise Changed
 
-    async def _events(self, route: Route, message: Message, caller: Caller, request_id: str) -> Response:
-        stream = self._calls.stream(caller, message, route.response, request_id=request_id, route=route)
-        return StreamingResponse(_events(stream), media_type="text/event-stream")
+def _metadata(route: Route, message: Message, visit: Visit) -> Metadata:
+    return visit.bare if route.at_registry else visit.metadata(route.operation, message)
 
-    async def _file(self, route: Route, message: Message, caller: Caller, request_id: str) -> Response:
-        field = pieces(route.method.output_type)
-        assert field is not None
-        stream = self._calls.stream(
-            caller, message, route.response, request_id=request_id, route=route, timeout_s=FILE_TIMEOUT_S
-        )
-        # what is refused is refused before anything is sent
-        first = await anext(stream, None)
 
-        async def content() -> AsyncIterator[bytes]:
-            if first is not None:
-                yield getattr(first, field.name)
-            async for each in stream:
-                yield getattr(each, field.name)
+async def _call(route: Route, message: Message, visit: Visit) -> Message:
+    return await visit.upstream.call(
+        route.full_method,
+        message,
+        route.response.FromString,
+        registry=route.at_registry,
+        metadata=_metadata(route, message, visit),
+    )
 
-        media_type = getattr(first, "media_type", "") or "application/octet-stream"
-        response = StreamingResponse(content(), media_type=media_type)
-        name = _FILE_NAME.sub("_", getattr(first, "file_name", ""))
-        if name:
-            quoted = "".join(f"%{byte:02X}" for byte in name.encode())
-            response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quoted}"
-        return response
+
+async def _send(route: Route, request: Request, visit: Visit) -> Response:
+    """One message as JSON, or many as lines of JSON, which are sent on as they come."""
+
+    async def messages() -> AsyncIterator[Message]:
+        if media_type_of(request) == LINES:
+            async for line in lines_of(request, LINES_LIMIT):
+                yield request_of(route, {}, (), line)
+        else:
+            yield request_of(route, {}, (), await json_body(request))
+
+    found = await visit.upstream.send(
+        route.full_method,
+        messages(),
+        route.response.FromString,
+        metadata=visit.metadata(route.operation),
+        timeout_s=FILE_TIMEOUT_S,
+    )
+    return Response(json_of(found), media_type=MEDIA_TYPE)
+
+
+def _stream(route: Route, message: Message, visit: Visit, timeout_s: float | None) -> AsyncGenerator[Message]:
+    return visit.upstream.stream(
+        route.full_method,
+        message,
+        route.response.FromString,
+        registry=route.at_registry,
+        metadata=_metadata(route, message, visit),
+        timeout_s=timeout_s,
+    )
+
+
+async def _unchanged(resource: Route, request: Request, visit: Visit, wanted: str) -> None:
+    """The object that is acted on is the one that the caller saw."""
+    found = await _call(resource, request_of(resource, request.path_params, (), b""), visit)
+    if wanted != "*" and _etag(json_of(found)) not in _tags(wanted):
+        raise Changed
+
+
+async def _file(route: Route, message: Message, visit: Visit) -> Response:
+    field = pieces(route.method.output_type)
+    assert field is not None
+    stream = _stream(route, message, visit, FILE_TIMEOUT_S)
+    # what is refused is refused before anything is sent
+    first = await anext(stream, None)
+
+    async def content() -> AsyncIterator[bytes]:
+        if first is not None:
+            yield getattr(first, field.name)
+        async for each in stream:
+            yield getattr(each, field.name)
+
+    media_type = getattr(first, "media_type", "") or "application/octet-stream"
+    response = StreamingResponse(content(), media_type=media_type)
+    name = harmless(getattr(first, "file_name", ""), "")
+    if name:
+        response.headers["Content-Disposition"] = disposition(name, inline=False)
+    return response
 
 
 class Changed(Stale):
     """The object changed since it was read; read it again."""
 
     status = 412
-
-
-async def _body(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > BODY_LIMIT:
-        raise TooLarge
-    kept = bytearray()
-    try:
-        async for piece in request.stream():
-            kept += piece
-            if len(kept) > BODY_LIMIT:
-                raise TooLarge
-    except ClientDisconnect:
-        raise LiandongError("The caller is gone.", reason="MALFORMED") from None
-    media_type = request.headers.get("content-type", MEDIA_TYPE).partition(";")[0].strip().lower()
-    if kept and media_type != MEDIA_TYPE:
-        raise UnknownMediaType(f"The body is to be {MEDIA_TYPE}.")
-    return bytes(kept)
-
-
-class TooLarge(LimitExceeded):
-    """The body is larger than this interface takes."""
-
-    status = 413
-
-
-class UnknownMediaType(LiandongError):
-    """The body is of a kind that is not taken."""
-
-    reason = "MALFORMED"
-    code = "INVALID_ARGUMENT"
-    status = 415
 
 
 def _idempotent(route: Route, message: Message, key: str) -> None:

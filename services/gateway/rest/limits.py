@@ -41,12 +41,28 @@ class RateLimit:
         Raises:
             TooManyCalls: It is empty; says when there is one again.
         """
-        now = self._clock()
-        held, since = self._buckets.pop(key, (float(self._burst), now))
-        held = min(self._burst, held + (now - since) * self._per_second)
+        self.check(key)
+        self.count(key)
+
+    def check(self, key: str) -> None:
+        """Take nothing, but refuse where there is nothing left.
+
+        Raises:
+            TooManyCalls: The bucket is empty; says when there is something in it again.
+        """
+        held = self._held(key, self._clock())
         if held < 1:
-            self._buckets[key] = (held, now)
             raise TooManyCalls(retry_after_ms=int((1 - held) / self._per_second * 1000) + 1)
-        self._buckets[key] = (held - 1, now)
+
+    def count(self, key: str) -> None:
+        """Take one out of a caller's bucket, as far as there is something in it."""
+        now = self._clock()
+        held = self._held(key, now)
+        self._buckets.pop(key, None)
+        self._buckets[key] = (max(0.0, held - 1), now)
         if len(self._buckets) > _KEPT:
             self._buckets.popitem(last=False)
+
+    def _held(self, key: str, now: float) -> float:
+        held, since = self._buckets.get(key, (float(self._burst), now))
+        return min(float(self._burst), held + (now - since) * self._per_second)

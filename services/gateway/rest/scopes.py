@@ -11,9 +11,12 @@ from services.gateway.rest.routes import Route
 _AREAS: Final = {
     "CaseService": "cases",
     "SubjectService": "cases",
+    "PublicService": "public",
     "DutyService": "cases",
+    "ImportService": "cases",
     "DocumentService": "documents",
     "HandlingService": "documents",
+    "EvidenceService": "evidence",
     "SharingService": "sharing",
     "NotificationService": "messages",
     "DirectoryService": "directory",
@@ -21,6 +24,7 @@ _AREAS: Final = {
     "InvitationService": "directory",
     "OversightService": "oversight",
     "IndicatorService": "oversight",
+    "WebhookService": "webhooks",
 }
 AREAS: Final = tuple(dict.fromkeys(_AREAS.values()))
 SCOPES: Final = tuple(f"{area}:{right}" for area in AREAS for right in ("read", "write"))
@@ -39,12 +43,11 @@ def scope_of(route: Route) -> str:
     return f"{area}:{'read' if route.verb == 'GET' else 'write'}"
 
 
-def check_scope(route: Route, caller: Caller) -> None:
+def check_scope(needed: str, caller: Caller) -> None:
     """Check a caller's scopes.
 
     Raises:
         ScopeMissing: It has not the one that is needed; the message names it.
     """
-    needed = scope_of(route)
     if needed not in caller.scopes:
         raise ScopeMissing(f"The token has not the scope {needed}.")

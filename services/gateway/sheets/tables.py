@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from services.gateway.accounts.tables import metadata
+from services.gateway.schema import metadata
 
 _GONE: Final = "CASCADE"
 

@@ -12,6 +12,7 @@
   const form = document.querySelector("form[data-countdown]");
   if (!form) return;
   const shown = form.querySelector("[data-left]");
+  form.querySelector("[data-after]").hidden = false;
   const end = Date.now() + Number(form.dataset.countdown) * 1000;
   const tick = () => {
     const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));

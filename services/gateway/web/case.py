@@ -109,11 +109,12 @@ async def reveal(page: SignedIn, case_id: CaseId) -> Response:
 async def _shown(
     page: Page, case_id: str, *, revealed: Sequence[Any] | None = None, wrong: str = "", status: int = 200
 ) -> Response:
-    answered, timeline, drafts, documents = await asyncio.gather(
+    answered, timeline, drafts, documents, node = await asyncio.gather(
         page.ask(pb.GetCaseRequest(case_id=case_id), pb.GetCaseResponse),
         page.ask(pb.GetTimelineRequest(case_id=case_id, limit=_LETTERS), pb.GetTimelineResponse),
         page.ask(pb.ListDraftsRequest(case_id=case_id), pb.ListDraftsResponse),
         page.ask(handling.ListDocumentsRequest(case_id=case_id), handling.ListDocumentsResponse),
+        page.ask(pb.GetNodeStateRequest(), pb.GetNodeStateResponse),
     )
     view = answered.case
     procedure = await page.site.procedures.version(page.caller, view.procedure, view.procedure_version)
@@ -133,6 +134,7 @@ async def _shown(
         drafts=drafts.drafts,
         documents={each.letter_id: each for each in documents.documents},
         subjects=revealed if revealed is not None else [masking.masked(each) for each in view.subjects],
+        offline=not node.connected,
         revealed=revealed is not None,
         purposes=PURPOSES,
         purpose_wrong=wrong,

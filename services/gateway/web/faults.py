@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from services.common.errors import LiandongError
 from services.gateway import problems
 from services.gateway.rest.routes import PREFIX
-from services.gateway.web.page import LoginWanted, NewPasswordWanted, Page
-from services.gateway.web.site import Site
+from services.gateway.web.page import LoginWanted, NewPasswordWanted, of
 
 _TEXTS: Final = {
     HTTPStatus.NOT_FOUND: ("problem.not_found", "problem.not_found_text"),
+    HTTPStatus.FORBIDDEN: ("problem.forbidden", "problem.forbidden_text"),
     HTTPStatus.SERVICE_UNAVAILABLE: ("problem.unavailable", "problem.unavailable_text"),
     HTTPStatus.GATEWAY_TIMEOUT: ("problem.unavailable", "problem.unavailable_text"),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("problem.failed", "problem.failed_text"),
@@ -40,14 +39,16 @@ def install(app: FastAPI) -> None:
 
 
 Handler = Callable[[Request, Exception], Response]
+PageHandler = Callable[[Request, Exception], Awaitable[Response]]
+Answer = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 
-def _for_people(page: Handler, otherwise: Handler) -> Handler:
-    def handler(request: Request, error: Exception) -> Response:
+def _for_people(page: PageHandler, otherwise: Answer) -> Answer:
+    async def handler(request: Request, error: Exception) -> Response:
         wants_page = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
         if request.url.path.startswith(PREFIX) or not wants_page:
-            return otherwise(request, error)
-        return page(request, error)
+            return await otherwise(request, error)
+        return await page(request, error)
 
     return handler
 
@@ -65,32 +66,32 @@ def _change_password(_request: Request, _error: Exception) -> Response:
     return RedirectResponse("/account/password", 303)
 
 
-def _said(request: Request, error: Exception) -> Response:
+async def _said(request: Request, error: Exception) -> Response:
     assert isinstance(error, LiandongError)
+    problems.note_refusal(request, error)
     status = HTTPStatus(
         getattr(error, "status", 0) or problems.STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     )
-    return _shown(request, status, error)
+    return await _shown(request, status, error)
 
 
-def _refused(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _shown(request, HTTPStatus(error.status_code))
+    return await _shown(request, HTTPStatus(error.status_code))
 
 
-def _not_found(request: Request, _error: Exception) -> Response:
+async def _not_found(request: Request, _error: Exception) -> Response:
     """A part of the address or of the query has not its form."""
-    return _shown(request, HTTPStatus.NOT_FOUND)
+    return await _shown(request, HTTPStatus.NOT_FOUND)
 
 
-def _failed(request: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: Exception) -> Response:
     _log.error("gateway.failed", path=request.url.path, exc_info=error)
-    return _shown(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return await _shown(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _shown(request: Request, status: HTTPStatus, error: LiandongError | None = None) -> Response:
-    site: Site = request.app.state.site
-    page = Page(request, site, None, FormData())
+async def _shown(request: Request, status: HTTPStatus, error: LiandongError | None = None) -> Response:
+    page = await of(request)
     title, text = _TEXTS.get(status, ("", ""))
     return page.render(
         "problem.html",

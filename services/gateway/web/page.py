@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,20 +18,20 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
-from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
 from services.common.title import Title
 from services.common.titles import field_title
 from services.gateway.accounts.callers import (
-    COOKIE,
     CSRF_HEADER,
-    SECURE_COOKIE,
-    Forged,
     caller_of,
     csrf_of,
+    secret_of,
 )
 from services.gateway.accounts.model import Session
+from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
+from services.gateway.proxies import Forged, check_origin, origin_of
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
@@ -44,6 +44,7 @@ _DONE_COOKIE: Final = "liandong-done"
 CSRF_FIELD: Final = "csrf"
 FORM_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a form; files go another way."""
+_ON_A_BUTTON: Final = 2
 AREAS: Final = (
     ("work", "/"),
     ("cases", "/cases"),
@@ -56,7 +57,9 @@ AREAS: Final = (
     ("admin", "/admin"),
 )
 """Areas of the pages, with where each begins."""
+WALL: Final = "/picture/wall"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_DISPLAYS: Final = frozenset({WALL, "/live"})
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -106,7 +109,9 @@ class Page:
     @cached_property
     def request_id(self) -> str:
         """Of this request, in the node's audit."""
-        return uuid_utils.uuid7().hex
+        made = uuid_utils.uuid7().hex
+        self.request.state.request_id = made
+        return made
 
     @property
     def caller(self) -> Caller:
@@ -127,6 +132,12 @@ class Page:
     def name_of(self, department: str) -> str:
         """What a department is called; its dotted name where the directory does not know it."""
         return self.site.directory.title(department, self.language)
+
+    def names(self, titles: Sequence[str]) -> str:
+        """Titles of departments on a button: of many the first, and how many."""
+        if len(titles) > _ON_A_BUTTON:
+            return self.t("act.several", first=titles[0], count=len(titles), others=len(titles) - 1)
+        return ("、" if self.language == "zh" else ", ").join(titles)
 
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
@@ -178,7 +189,7 @@ class Page:
             return self.t(name)
         return reason if isinstance(refused, str) else refused.message
 
-    def why_not(self, reason: int) -> str:
+    def why_not(self, reason: Reason.ValueType) -> str:
         """The same of a number of the reasons' enum; empty for none."""
         return self.why(Reason.Name(reason).removeprefix("REASON_")) if reason in Reason.values() else ""
 
@@ -258,10 +269,29 @@ class Page:
         """The browser came over TLS, as far as the proxy says."""
         return self.request.url.scheme == "https"
 
+    def own_cookie(self, name: str) -> str:
+        """A cookie's name; over TLS one that no other host of the domain can set."""
+        return f"__Host-{name}" if self.secure else name
+
+    @property
+    def origin(self) -> str:
+        """The browser's address."""
+        return origin_of(self.request)
+
+    @property
+    def agent(self) -> str:
+        """What the browser says it is."""
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def by(self) -> By:
+        """Who looks at it, for the audit of what is done."""
+        return By(self.caller.who, self.origin, self.request_id)
+
     @property
     def secret(self) -> str:
         """What the session's cookie holds; empty for none."""
-        return self.request.cookies.get(SECURE_COOKIE) or self.request.cookies.get(COOKIE) or ""
+        return secret_of(self.request)
 
     @property
     def csrf(self) -> str:
@@ -285,7 +315,7 @@ async def anybody(request: Request) -> Page:
     """A page for everybody; who is logged in is known all the same."""
     page = await _page(request)
     if request.method not in _SAFE and page.session is not None:
-        _own_form(page)
+        own_form(page)
     return page
 
 
@@ -295,11 +325,14 @@ async def signed_in(request: Request) -> Page:
     Raises:
         LoginWanted: Nobody known.
         NewPasswordWanted: One who has to change the password first.
+        PermissionDenied: A display that wants anything but the wall view.
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
-    if page.caller and cast("Session", page.session).account.must_change:
+    if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
+    if cast("Session", page.session).account.is_display and request.url.path not in _OF_DISPLAYS:
+        raise PermissionDenied("A display shows the wall view alone.")
     return page
 
 
@@ -309,35 +342,56 @@ async def changing(request: Request) -> Page:
     if page.session is None:
         raise LoginWanted
     if request.method not in _SAFE:
-        _own_form(page)
+        own_form(page)
+    return page
+
+
+async def glancing(request: Request) -> Page:
+    """The same for what a page asks by itself, again and again: it does not count as use of the session."""
+    page = await _page(request, counts=False)
+    if page.session is None or page.session.account.must_change:
+        raise LoginWanted
     return page
 
 
 Anybody = Annotated[Page, Depends(anybody)]
 SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
+Glancing = Annotated[Page, Depends(glancing)]
 
 
-async def _page(request: Request) -> Page:
+async def of(request: Request, *, counts: bool = True) -> Page:
+    """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
-    secret = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+    secret = secret_of(request)
     if secret and site.accounts is not None:
         try:
-            session = await site.accounts.session_of(secret)
+            session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
+    if request.method not in _SAFE:
+        check_origin(request, site.public_url)
     if session is not None:
+        request.state.caller = caller_of(session)
         await site.directory.refresh(caller_of(session))
-    form = FormData()
+    return Page(request, site, session, FormData())
+
+
+async def _page(request: Request, *, counts: bool = True) -> Page:
+    page = await of(request, counts=counts)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
-        form = await request.form()
-    return Page(request, site, session, form)
+        page.form = await request.form()
+    return page
 
 
-def _own_form(page: Page) -> None:
-    """The form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets."""
+def own_form(page: Page) -> None:
+    """Check that a form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets.
+
+    Raises:
+        Forged: It is not.
+    """
     shown = page.request.headers.get(CSRF_HEADER) or page.form.get(CSRF_FIELD) or ""
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), page.csrf.encode()):
         raise Forged

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final, Protocol
 
 from fastapi import APIRouter
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.common.clock import Clock
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
+from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
 from services.gateway.phrases import Phrases
+from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
@@ -45,7 +50,13 @@ class Site:
         procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         templates: Of the pages.
+        parts: What keeps the accounts; None where only the status is shown.
+        ways: To log in beside a password.
+        public_url: Where browsers reach this gateway; empty: wherever they say.
+        served: The departments.
         phrases: What people say again and again; None without accounts.
+        sheets: What people are still writing; None where only the status is shown.
+        spool: Files on their way from browsers, likewise.
     """
 
     statuses: Statuses
@@ -57,7 +68,13 @@ class Site:
     procedures: Procedures
     live: Live
     templates: Environment
+    parts: Parts | None = None
+    ways: Ways = field(default_factory=Ways)
+    public_url: str = ""
+    served: frozenset[str] = frozenset()
     phrases: Phrases | None = None
+    sheets: Sheets | None = None
+    spool: Spool | None = None
 
 
 def environment() -> Environment:
@@ -73,42 +90,49 @@ def environment() -> Environment:
     return made
 
 
+AREAS: Final = (
+    "status",
+    "login",
+    "account",
+    "accounts",
+    "live_events",
+    "work",
+    "search",
+    "case_list",
+    "sign_for",
+    "messages",
+    # `/documents/batch` before `/documents/{document_id}`
+    "document_batch",
+    "documents",
+    "document_steps",
+    "delegations",
+    "phrases",
+    "guide",
+    "sharing",
+    "subjects",
+    "registers",
+    "picture_wall",
+    "picture_register",
+    "picture",
+    "administration",
+    "directory_pages",
+    "handling_rules",
+    "case",
+    "acts",
+    "drafts",
+    "letters",
+    "due_times",
+    "case_evidence",
+    "sheet",
+    "sheet_files",
+    "sheet_check",
+    "capture",
+    "new",
+)
+"""Modules of pages; where two have a path that fits, the first serves it."""
+
+
 def routers() -> Iterable[APIRouter]:
     """The routes of all areas."""
-    from services.gateway.web import (  # noqa: PLC0415 - the areas know the site
-        account,
-        case,
-        case_list,
-        delegations,
-        document_batch,
-        document_steps,
-        documents,
-        guide,
-        live_events,
-        messages,
-        phrases,
-        search,
-        sign_for,
-        status,
-        work,
-    )
-
-    areas = (
-        status,
-        account,
-        live_events,
-        work,
-        search,
-        case_list,
-        case,
-        sign_for,
-        messages,
-        # `/documents/batch` before `/documents/{document_id}`
-        document_batch,
-        documents,
-        document_steps,
-        delegations,
-        phrases,
-        guide,
-    )
-    return [each.router for each in areas]
+    # at this time, not above: the areas know the site
+    return tuple(import_module(f"services.gateway.web.{each}").router for each in AREAS)

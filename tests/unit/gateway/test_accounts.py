@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
@@ -12,9 +13,12 @@ from argon2 import PasswordHasher
 from services.common.clock import ManualClock
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound, Unauthenticated
-from services.gateway.accounts import tables
-from services.gateway.accounts.accounts import Accounts
+from services.gateway import schema
+from services.gateway.accounts.accounts import GUESSES_AT_ONCE, Accounts
+from services.gateway.accounts.codes import Codes
 from services.gateway.accounts.model import (
+    DISPLAY,
+    DISPLAY_LONGEST,
     FREE_FAILURES,
     IDLE,
     LONGEST,
@@ -30,6 +34,9 @@ from services.gateway.accounts.model import (
     WeakPassword,
 )
 from services.gateway.accounts.passwords import Passwords, check_password
+from services.gateway.accounts.tokens import Tokens
+from services.gateway.audit import By
+from services.gateway.rest.limits import TooManyCalls
 from tests.builders.ledger import MONDAY
 
 PASSWORD = "four words in a row"
@@ -50,7 +57,7 @@ def clock() -> ManualClock:
 def database(database_url: str) -> Iterator[Database]:
     """The gateway's store."""
     made = Database(database_url)
-    made.write(tables.metadata.create_all)
+    made.write(schema.metadata.create_all)
     yield made
     made.close()
 
@@ -61,6 +68,18 @@ async def accounts(database: Database, clock: ManualClock) -> Accounts:
     made = Accounts(database, clock, Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)))
     await made.create(CHEN, PASSWORD)
     return made
+
+
+@pytest.fixture
+def tokens(database: Database, clock: ManualClock) -> Tokens:
+    """Systems' tokens."""
+    return Tokens(database, clock)
+
+
+@pytest.fixture
+def codes(database: Database, clock: ManualClock) -> Codes:
+    """Authenticators."""
+    return Codes(database, clock)
 
 
 async def enter(accounts: Accounts, password: str = PASSWORD, code: str = "") -> tuple[Session, str]:
@@ -137,6 +156,26 @@ async def test_a_session_ends_when_it_is_not_used_and_at_last_anyway(
         await accounts.session_of(busy)
 
 
+async def test_a_display_stays_logged_in_over_a_week_without_power(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    """Others' log-ins do not sweep it away; after three months it is over all the same."""
+    screen = replace(CHEN, username="wall", subject="wall", roles=(DISPLAY,))
+    await accounts.create(screen, PASSWORD)
+    _, secret = await accounts.log_in("wall", PASSWORD, origin="", agent="")
+    clock.advance(timedelta(days=6))
+    await enter(accounts)
+    await accounts.session_of(secret)
+    for _ in range(14):
+        clock.advance(timedelta(days=6))
+        if clock.now() >= MONDAY + DISPLAY_LONGEST:
+            break
+        await accounts.session_of(secret)
+    clock.advance(timedelta(days=6))
+    with pytest.raises(SessionOver):
+        await accounts.session_of(secret)
+
+
 async def test_sessions_are_listed_and_ended(accounts: Accounts) -> None:
     """One, or all but the one in use."""
     first, one = await enter(accounts)
@@ -194,15 +233,15 @@ async def test_a_disabled_account_is_out_at_once(accounts: Accounts) -> None:
     await enter(accounts)
 
 
-async def test_a_code_is_wanted_and_good_once(accounts: Accounts, clock: ManualClock) -> None:
+async def test_a_code_is_wanted_and_good_once(accounts: Accounts, codes: Codes, clock: ManualClock) -> None:
     """Of now or one step beside; the same again is refused."""
     session, _ = await enter(accounts)
-    uri = await accounts.begin_totp(session)
+    uri = codes.begin(session)
     totp = pyotp.parse_uri(uri)
     assert isinstance(totp, pyotp.TOTP)
     with pytest.raises(InvalidField):
-        await accounts.confirm_totp(session, uri, "000000")
-    await accounts.confirm_totp(session, uri, totp.at(clock.now()))
+        await codes.confirm(session, uri, "000000")
+    await codes.confirm(session, uri, totp.at(clock.now()))
     with pytest.raises(CodeWanted):
         await enter(accounts)
     with pytest.raises(CodeWanted):
@@ -229,41 +268,39 @@ def test_what_is_easy_to_guess_is_no_password(password: str) -> None:
         check_password(password, "chen-hui@health.qinghe", "陈慧")
 
 
-async def test_a_token_is_good_until_it_is_revoked_or_expires(accounts: Accounts, clock: ManualClock) -> None:
+async def test_a_token_is_good_until_it_is_revoked_or_expires(tokens: Tokens, clock: ManualClock) -> None:
     """And belongs to one department."""
     day = timedelta(days=1)
-    token, secret = await accounts.create_token(
-        "health.qinghe", "chen-hui", "OA", ["cases:read", "cases:read"], day
-    )
-    assert (await accounts.token_of(secret)).scopes == ("cases:read",)
+    token, secret = await tokens.create("health.qinghe", "OA", ["cases:read", "cases:read"], day)
+    assert (await tokens.token_of(secret)).scopes == ("cases:read",)
     with pytest.raises(NotFound):
-        await accounts.revoke_token("market.qinghe", token.id)
+        await tokens.revoke("market.qinghe", token.id)
     clock.advance(day)
     with pytest.raises(Unauthenticated):
-        await accounts.token_of(secret)
-    token, secret = await accounts.create_token("health.qinghe", "chen-hui", "OA", ["cases:read"], day)
-    await accounts.revoke_token("health.qinghe", token.id)
+        await tokens.token_of(secret)
+    token, secret = await tokens.create("health.qinghe", "OA", ["cases:read"], day)
+    await tokens.revoke("health.qinghe", token.id)
     with pytest.raises(Unauthenticated):
-        await accounts.token_of(secret)
+        await tokens.token_of(secret)
     for title, scopes, lifetime in (
         ("", ["cases:read"], day),
         ("OA", [], day),
         ("OA", ["cases:read"], day * 400),
     ):
         with pytest.raises(InvalidField):
-            await accounts.create_token("health.qinghe", "chen-hui", title, scopes, lifetime)
+            await tokens.create("health.qinghe", title, scopes, lifetime)
 
 
-async def test_the_store_holds_nothing_that_opens(accounts: Accounts, database: Database) -> None:
+async def test_the_store_holds_nothing_that_opens(
+    accounts: Accounts, tokens: Tokens, database: Database
+) -> None:
     """Neither passwords nor what cookies and tokens are."""
     _, cookie = await enter(accounts)
-    _, bearer = await accounts.create_token(
-        "health.qinghe", "chen-hui", "OA", ["cases:read"], timedelta(days=1)
-    )
+    _, bearer = await tokens.create("health.qinghe", "OA", ["cases:read"], timedelta(days=1))
     rows = database.read(
         lambda connection: [
             str(value)
-            for table in tables.metadata.tables.values()
+            for table in schema.metadata.tables.values()
             for row in connection.execute(sa.select(table))
             for value in row
         ]
@@ -272,3 +309,87 @@ async def test_the_store_holds_nothing_that_opens(accounts: Accounts, database: 
     for secret in (PASSWORD, cookie, bearer):
         assert secret not in text
     assert "$argon2id$" in text
+
+
+async def test_who_came_in_and_who_did_not_is_noted(accounts: Accounts) -> None:
+    """With the account where there is one; what was typed for an unknown one might be a password."""
+    session, _ = await enter(accounts)
+    for username in ("chen-hui@health.qinghe", "my secret, typed into the wrong field"):
+        with pytest.raises(NotKnown):
+            await accounts.log_in(username, "guess", origin="192.0.2.9", agent="")
+    await accounts.change_password(session, PASSWORD, "another four words")
+    await accounts.end(session.account.id, [session.id])
+    rows = [each.event for each in await accounts.audit.read()]
+    assert [(each.action, each.who, each.result, each.origin) for each in reversed(rows)] == [
+        ("account.add", "operator", "ok", ""),
+        ("log-in", "chen-hui@health.qinghe", "ok", "192.0.2.7"),
+        ("log-in", "chen-hui@health.qinghe", "NOT_KNOWN", "192.0.2.9"),
+        ("password.change", "chen-hui@health.qinghe", "ok", "192.0.2.7"),
+        ("session.end", "chen-hui@health.qinghe", "ok", ""),
+        ("log-in", "", "NOT_KNOWN", "192.0.2.9"),
+    ]
+
+
+async def test_one_address_cannot_try_a_password_on_everybody(accounts: Accounts) -> None:
+    """After so many wrong ones it waits, whichever accounts they were for; other addresses do not."""
+    for number in range(GUESSES_AT_ONCE):
+        with pytest.raises(NotKnown):
+            await accounts.log_in(f"person-{number}", "Spring2026!", origin="192.0.2.9", agent="")
+    with pytest.raises(TooManyCalls) as caught:
+        await accounts.log_in("chen-hui@health.qinghe", PASSWORD, origin="192.0.2.9", agent="")
+    assert caught.value.retry_after_ms > 0
+    await enter(accounts)
+
+
+async def test_an_authenticator_is_taken_off_with_the_password(
+    accounts: Accounts, codes: Codes, clock: ManualClock
+) -> None:
+    """Not by whoever found an open session."""
+    session, _ = await enter(accounts)
+    uri = codes.begin(session)
+    totp = pyotp.parse_uri(uri)
+    assert isinstance(totp, pyotp.TOTP)
+    await codes.confirm(session, uri, totp.at(clock.now()))
+    with pytest.raises(NotKnown):
+        await accounts.prove(session, "guess", "authenticator.end")
+    with pytest.raises(CodeWanted):
+        await enter(accounts)
+    await accounts.prove(session, PASSWORD, "authenticator.end")
+    await codes.end(session)
+    await enter(accounts)
+
+
+async def test_guessing_in_an_open_session_locks_too(accounts: Accounts) -> None:
+    """Who found one open cannot try the old password without end."""
+    session, _ = await enter(accounts)
+    for _ in range(FREE_FAILURES):
+        with pytest.raises(NotKnown):
+            await accounts.change_password(session, "guess", "another four words")
+    with pytest.raises(Locked):
+        await accounts.change_password(session, PASSWORD, "another four words")
+
+
+async def test_roles_hold_at_once_and_only_known_ones(accounts: Accounts) -> None:
+    """In sessions that run; another department's account is not there."""
+    session, secret = await enter(accounts)
+    by, account = By("admin"), session.account
+    with pytest.raises(InvalidField):
+        await accounts.change(
+            "health.qinghe", account.id, name="陈慧", roles=["emperor"], certificate="", by=by
+        )
+    with pytest.raises(NotFound):
+        await accounts.change(
+            "market.qinghe", account.id, name="陈慧", roles=["clerk"], certificate="", by=by
+        )
+    await accounts.change(
+        "health.qinghe", account.id, name="陈小慧", roles=["clerk"], certificate="C-1", by=by
+    )
+    found = (await accounts.session_of(secret)).account
+    assert (found.name, found.roles, found.certificate) == ("陈小慧", ("clerk",), "C-1")
+
+
+async def test_a_person_has_one_account(accounts: Accounts) -> None:
+    """Under whatever user name: a second one could act as the first."""
+    with pytest.raises(UsernameTaken):
+        await accounts.create(replace(CHEN, username="chen-2"), PASSWORD)
+    await accounts.create(replace(CHEN, username="chen-3", department="market.qinghe"), PASSWORD)

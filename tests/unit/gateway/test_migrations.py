@@ -4,12 +4,12 @@ import sqlalchemy as sa
 
 from services.common.db import Database
 from services.common.migrations import migrate
-from services.gateway.accounts import tables
+from services.gateway import schema
 
 
 def test_the_migration_makes_the_tables(database_url: str) -> None:
     """Columns and indexes as the program knows them."""
-    migrate(database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(database_url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
     database = Database(database_url)
 
     def shape(connection: sa.Connection) -> dict[str, object]:
@@ -20,11 +20,11 @@ def test_the_migration_makes_the_tables(database_url: str) -> None:
                 sorted(str(each["name"]) for each in inspector.get_indexes(name)),
                 inspector.get_pk_constraint(name)["constrained_columns"],
             )
-            for name in tables.metadata.tables
+            for name in schema.metadata.tables
         }
 
     migrated = database.read(shape)
-    database.write(tables.metadata.drop_all)
-    database.write(tables.metadata.create_all)
+    database.write(schema.metadata.drop_all)
+    database.write(schema.metadata.create_all)
     assert migrated == database.read(shape)
     database.close()

@@ -9,7 +9,7 @@ import pytest
 from services.common.clock import ManualClock
 from services.common.db import Database
 from services.common.errors import InvalidField, LimitExceeded, NotFound
-from services.gateway.sheets import tables
+from services.gateway import schema
 from services.gateway.sheets.model import (
     CAPTURE_FOR,
     CAPTURE_PHOTOS,
@@ -43,7 +43,7 @@ def clock() -> ManualClock:
 def sheets(database_url: str, clock: ManualClock) -> Iterator[Sheets]:
     """An empty store."""
     database = Database(database_url)
-    database.write(tables.metadata.create_all)
+    database.write(schema.metadata.create_all)
     yield Sheets(database, clock)
     database.close()
 

@@ -187,6 +187,27 @@ async def test_an_officer_hears_that_the_certificate_ends(
     )
 
 
+async def test_an_offices_reminder_reaches_the_contact_in_its_own_words(
+    database: Database, registry: Registry, clock: ManualClock
+) -> None:
+    """One message a day for an obligation, and which case it is about."""
+    view = pb.ObligationView(
+        case_id="case-1", rule="reply", ordinal=1, procedure="case-transfer", owed_by=MARKET
+    )
+    for day in ("2026-03-02", "2026-03-02", "2026-03-03"):
+        registry.alerts.append(
+            pb.Alert(
+                kind=pb.ALERT_KIND_OFFICE_REMINDER, addressee=MARKET, obligation=view, mark=day,
+                subject_department=MARKET, fires_at=timestamp(clock.now()), fired_at=timestamp(clock.now()),
+                reminder=pb.Reminder(department="justice.qinghe", person="何青", text="请于今日答复。"),
+            )
+        )  # fmt: skip
+    assert await feed(database, registry, clock).step() == 2
+    told = messages(database, "ma-chao")
+    assert [each.kind for each in told] == ["OFFICE_REMINDER"] * 2
+    assert told[0].text_zh == "【催办】请于今日答复。（case-1）"
+
+
 async def test_a_node_that_is_new_waits_for_its_directory(
     database: Database, registry: Registry, clock: ManualClock
 ) -> None:

@@ -171,6 +171,17 @@ def test_joint_handlers_answer_each_for_itself() -> None:
     assert "joint" not in play.open_rules
 
 
+def test_a_joint_handler_that_mediates_still_answers_for_its_part() -> None:
+    """In the role that it gave up for the mediation, and for itself alone."""
+    play = handled()
+    play.do("join", TOWN, parties={POLICE: "joint", HEALTH: "joint", MARKET: "joint"})
+    play.do("mediate", TOWN, parties={POLICE: "mediator"})
+    play.do("joint-reply", POLICE)
+    assert play.met("joint").owed_by == POLICE
+    assert [each.owed_by for each in play.case.open_obligations if each.rule == "joint"] == [HEALTH, MARKET]
+    assert play.reason("joint-reply", POLICE) == "NOT_PERMITTED_FOR_ROLE"
+
+
 def test_the_return_visit_closes_or_returns() -> None:
     """The office asks in five working days; who is not satisfied has it done again."""
     play = answered()

@@ -11,9 +11,9 @@ from tests.unit.procedures.case_samples import HEALTH, LAW, MARKET, POLICE, TOWN
 from tests.unit.procedures.deadline_samples import NATIONAL, at
 
 GOV, BUREAU, FIRE = "gov.qinghe", "emergency.qinghe", "fire.qinghe"
-HOUSING, PUBLICITY = "housing.qinghe", "publicity.qinghe"
+HOUSING, PUBLICITY, WATER = "housing.qinghe", "publicity.qinghe", "water.qinghe"
 HERE = LAW
-for _name in (GOV, BUREAU, FIRE, HOUSING, PUBLICITY):
+for _name in (GOV, BUREAU, FIRE, HOUSING, PUBLICITY, WATER):
     HERE = HERE.with_department(_name)
 
 REPORTERS = {TOWN: "reporter", HOUSING: "reporter"}
@@ -144,8 +144,40 @@ def test_the_bureau_names_the_lead_at_once() -> None:
     assert play.reason("name-lead", GOV, parties={HOUSING: "lead"}) == "NOT_PERMITTED_FOR_ROLE"
     play = led()
     assert play.case.parties["lead"] == (HOUSING,)
-    assert owed_by(play, "follow-up") == [TOWN]
     assert play.reason("name-lead", BUREAU, parties={TOWN: "lead"}, copies=(TOWN, GOV)) == "PARTY_INVALID"
+
+
+def test_the_lead_follows_up_once_more() -> None:
+    """What it owed when it was named; from then on it informs as the lead, and the others follow up."""
+    play = led()
+    assert owed_by(play, "follow-up") == [HOUSING, TOWN]
+    play.do("follow-up", HOUSING, "2026-05-01 02:00")
+    assert (play.met("follow-up").owed_by, owed_by(play, "follow-up")) == (HOUSING, [TOWN])
+    assert play.reason("follow-up", HOUSING) == "NOT_PERMITTED_FOR_ROLE"
+    assert play.reason("inform", HOUSING, copies=(BUREAU,)) == ""
+
+
+@pytest.mark.parametrize("others", [(TOWN,), (TOWN, MARKET)])
+@pytest.mark.parametrize(("word", "told"), [("learn", "report"), ("learn-health", "report-health")])
+def test_who_is_named_lead_before_it_reported_still_owes_the_report(
+    word: str, told: str, others: tuple[str, ...]
+) -> None:
+    """It falls to no other reporter, the name of lead does not settle it, and made late it counts as late."""
+    play = Play("emergency", law=HERE, now=at("2026-04-30 22:00"))
+    reporters = dict.fromkeys((*others, HOUSING), "reporter")
+    play.do(word, TOWN, parties=reporters)
+    parties = {**TOLD, HEALTH: "health"} if told == "report-health" else TOLD
+    play.do(told, TOWN, "2026-04-30 22:10", parties=parties, copies=(*reporters, *parties))
+    play.do(
+        "name-lead", BUREAU, "2026-04-30 22:30", parties={HOUSING: "lead"}, copies=(*others, HOUSING, GOV)
+    )
+    assert owed_by(play, told) == sorted({*others, HOUSING} - {TOWN})
+    play.do("inform", POLICE, "2026-04-30 22:40", copies=(BUREAU,))
+    play.do("follow-up", TOWN, "2026-04-30 22:50")
+    play.do("follow-up", HOUSING, "2026-05-01 08:00")
+    report = next(each for each in play.changed if each.rule == told)
+    assert (report.owed_by, report.outcome) == (HOUSING, Outcome.LATE)
+    assert owed_by(play, told) == sorted({*others} - {TOWN})
 
 
 def test_an_instruction_is_relayed_and_tracked() -> None:
@@ -205,6 +237,19 @@ def test_who_is_ordered_out_confirms_at_once() -> None:
     assert due(play, "receipt") == at("2026-05-01 03:35")
     play.do("receipt", MARKET, "2026-05-01 02:40")
     assert play.met("receipt").outcome is Outcome.ON_TIME
+
+
+def test_who_was_ordered_out_and_then_leads_a_group_still_confirms() -> None:
+    """The order was for it; nobody else that was ordered out confirms in its stead."""
+    play = responding()
+    out = dict.fromkeys((MARKET, WATER), "mobilised")
+    play.do("mobilise", GOV, "2026-05-01 01:50", parties=out, copies=tuple(out))
+    play.do("set-up-groups", HOUSING, "2026-05-01 02:00", parties=GROUPS, copies=tuple(GROUPS))
+    assert play.case.parties["support"] == (MARKET,)
+    play.do("receipt", WATER, "2026-05-01 02:10")
+    assert owed_by(play, "receipt") == [MARKET]
+    play.do("receipt", MARKET, "2026-05-01 02:20")
+    assert owed_by(play, "receipt") == []
 
 
 def test_the_commander_ends_it_and_the_lead_reports() -> None:

@@ -22,7 +22,7 @@ from services.procedures.facts import Urgency
 from services.procedures.law import Law
 from services.procedures.model import Act, Mark, ObligationRule, Procedure
 from services.procedures.obligation import Limit, Obligation, Outcome, Unit
-from services.registry import tables
+from services.registry import tables, tallies
 from services.registry.obligation_index import index_row
 from tests.unit.procedures.deadline_samples import NATIONAL, at, limit
 
@@ -156,7 +156,9 @@ def put_duties(
     procedure: Procedure = PROCEDURE,
 ) -> None:
     """Index obligations as admission would."""
-    put(database, tables.obligations, [index_row(each, procedure, calendar) for each in duties])
+    rows = [index_row(each, procedure, calendar) for each in duties]
+    put(database, tables.obligations, rows)
+    database.write(lambda connection: tallies.ENDED.add(connection, tallies.ended(rows)))
 
 
 def put_mixed(database: Database) -> None:

@@ -1,19 +1,26 @@
 """What is counted: indicators, flows, and what stands open with each department."""
 
+import random
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, timedelta
 
+import pytest
 from liandong.oversight.v1 import oversight_service_pb2 as pb
 
 from services.common.clock import microseconds
 from services.common.db import Database
 from services.procedures.obligation import Outcome
-from services.registry import links, tables
+from services.registry import links, oversight, tables, tallies
 from services.registry.handlers.oversight import OversightHandlers
+from services.registry.obligation_index import index_row
 from services.registry.oversight import day_of, position_at
-from tests.unit.procedures.deadline_samples import at
+from services.registry.oversight_scope import Scope
+from tests.unit.procedures.deadline_samples import NATIONAL, at
 from tests.unit.registry.oversight_calls import CONTEXT, NOW, call_as
 from tests.unit.registry.oversight_samples import (
     OFFICE,
+    PROCEDURE,
     RECEIVER,
     SENDER,
     STRANGER,
@@ -63,6 +70,58 @@ async def test_indicators_count_what_was_opened_in_the_period(
     call_as(OFFICE)
     assert not (await handlers.GetIndicators(pb.GetIndicatorsRequest(procedure="x"), CONTEXT)).indicators
     assert (await handlers.GetIndicators(pb.GetIndicatorsRequest(), CONTEXT)).indicators
+
+
+@pytest.mark.parametrize("caller", [OFFICE, RECEIVER, STRANGER])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(0, 40), (0, 8), (8, 40), (3, 37), (8, 16), (9, 15), (15, 17), (7, 25), (5, 5), (40, 40)],
+)
+async def test_a_period_is_counted_alike_from_rows_and_from_what_is_kept(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caller: str, first: int, last: int
+) -> None:
+    """Wherever it begins and ends: open, ended, overdue, and standing duties, as the rows alone say."""
+    for module in (tallies, oversight):
+        monkeypatch.setattr(module, "BUCKET", 8)
+    for position in range(40):
+        put_act(database, position, position, "send", SENDER, NOW + timedelta(minutes=position))
+    chance = random.Random(7)
+    outcomes = [None, *Outcome]
+    duties = []
+    for number in range(80):
+        owner, outcome = chance.choice((RECEIVER, STRANGER)), chance.choice(outcomes)
+        made = (
+            duty(number, "2026-03-01 10:00", owed_by=owner)
+            if outcome is None
+            else ended(number, outcome, owner)
+        )
+        duties.append(replace(made, opened_position=chance.randrange(40)))
+    put_duties(database, duties)
+    call_as(caller)
+    scope = Scope(caller, frozenset({PROCEDURE.name} if caller == OFFICE else ()))
+    begin, end = (NOW + timedelta(minutes=each) for each in (first, last))
+    counted = database.read(
+        lambda connection: oversight.count_obligations(
+            connection, scope, {PROCEDURE.name, "x"}, begin, end, NOW
+        )
+    )
+    expected: Counter[tuple[str, str]] = Counter()
+    for each in duties:
+        if first <= each.opened_position < last and caller in (OFFICE, each.owed_by):
+            expected[each.owed_by, each.outcome.value if each.outcome else "OPEN"] += 1
+    assert {(each.department, each.state): each.obligations for each in counted} == expected
+    late = [each.past_due for each in counted if each.state == "OPEN"]
+    assert late == [each.obligations for each in counted if each.state == "OPEN"]
+
+
+def test_an_obligation_that_ends_in_the_group_that_opened_it_is_counted_once() -> None:
+    """And what is open, or a standing duty, not at all."""
+    opened, over = duty(1, "2026-03-03 10:00"), ended(1, Outcome.ON_TIME)
+    rows = [index_row(each, PROCEDURE, NATIONAL) for each in (opened, over, duty(2, "2026-03-03 10:00"))]
+    bucket = over.opened_position // tallies.BUCKET
+    assert tallies.ended(rows) == {(bucket, PROCEDURE.name, RECEIVER, "ON_TIME"): 1}
+    standing = [(*row[:4], 0, *row[5:]) for row in rows]
+    assert not tallies.ended(standing)
 
 
 def test_positions_are_found_by_time(database: Database) -> None:

@@ -24,8 +24,11 @@ from services.gateway import probes
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.callers import CSRF_HEADER, csrf_of
 from services.gateway.accounts.model import Account, NotKnown
+from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.tokens import Tokens
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import DepartmentSettings, GatewaySettings
+from tests.builders.authority import Authority
 
 from .conftest import NAME, House, identity
 
@@ -150,7 +153,7 @@ async def test_a_token_opens_the_interface(house: House, tmp_path: Path) -> None
     )  # fmt: skip
     await accounts.create(person, "four words in a row")
     _, cookie = await accounts.log_in("zhao", "four words in a row", origin="", agent="")
-    _, token = await accounts.create_token(NAME, "zhao", "OA", ["directory:read"], timedelta(days=1))
+    _, token = await Tokens(database, SystemClock()).create(NAME, "OA", ["directory:read"], timedelta(days=1))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=30) as client:
         path = "/api/v1/departments"
         assert (await client.get(path)).status_code == 401
@@ -178,6 +181,7 @@ async def test_the_operator_keeps_accounts_and_tokens(house: House, tmp_path: Pa
         "LIANDONG_DEPARTMENTS": json.dumps([department.model_dump(mode="json")]),
         "LIANDONG_DATABASE_URL": url,
         "LIANDONG_LANG": "en",
+        "COLUMNS": "240",
     }
 
     def run(*arguments: str) -> str:
@@ -196,14 +200,24 @@ async def test_the_operator_keeps_accounts_and_tokens(house: House, tmp_path: Pa
     accounts = Accounts(database, SystemClock())
     session, _ = await accounts.log_in("zhao@health", password, origin="", agent="")
     assert (session.account.name, session.account.must_change) == ("赵文博", True)
-    found = await accounts.token_of(token)
+    tokens = Tokens(database, SystemClock())
+    found = await tokens.token_of(token)
     assert found.scopes == ("directory:read",)
     assert "OA" in await asyncio.to_thread(run, "tokens")
     assert "zhao@health" in await asyncio.to_thread(run, "accounts")
+    certificate, _ = Authority().person("赵文博").write(tmp_path, "zhao")
+    await asyncio.to_thread(run, "add-identity", "zhao@health", "--certificate", str(certificate))
+    identities = await asyncio.to_thread(run, "identities", "zhao@health")
+    assert "赵文博" in identities
+    (identity,) = await Parts.over(database, SystemClock()).identities.of(session.account.id)
+    await asyncio.to_thread(run, "remove-identity", "zhao@health", identity.subject)
     await asyncio.to_thread(run, "revoke-token", found.id)
     await asyncio.to_thread(run, "disable-account", "zhao@health")
     with pytest.raises(Unauthenticated):
-        await accounts.token_of(token)
+        await tokens.token_of(token)
     with pytest.raises(NotKnown):
         await accounts.log_in("zhao@health", password, origin="", agent="")
+    noted = await asyncio.to_thread(run, "audit")
+    for action in ("account.add", "log-in", "identity.remove", "token.revoke", "account.disable"):
+        assert action in noted
     database.close()

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from services.common.errors import Unauthenticated
 from services.gateway import problems
 from services.gateway.callers import Caller, Issuer
-from services.gateway.calls import Calls
-from services.gateway.rest.api import BODY_LIMIT, Api
+from services.gateway.rest.api import LINES_LIMIT, Api
+from services.gateway.rest.entrance import BODY_LIMIT, LINES, Entrance
 from services.gateway.rest.limits import RateLimit
 from services.gateway.rest.scopes import SCOPES
 from services.gateway.settings import DepartmentSettings
@@ -81,7 +81,7 @@ async def web(port: Port) -> AsyncIterator[Web]:
     )  # fmt: skip
     app = FastAPI(openapi_url=None)
     problems.install(app)
-    Api(Tokens(caller), Calls({name: upstream}, {name: issuer}), RateLimit(100, 50)).install(app)
+    Api(Entrance(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(100, 50))).install(app)
     config = uvicorn.Config(app, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     # it listens already: who comes before it serves waits
@@ -266,3 +266,56 @@ async def test_files_come_as_files(web: Web) -> None:
         assert answer.status_code == 200, answer.text
         assert answer.content[:2] == b"PK"
         assert case_id
+
+
+async def test_stock_is_looked_at_and_taken(web: Web) -> None:
+    """As one message, or as lines of them that count together; of what holds a mistake nothing is taken."""
+    subjects = [
+        {"key": str(each), "subject": {"kind": "SUBJECT_KIND_UNKNOWN", "name": f"{each}号店"}}
+        for each in range(9)
+    ]
+    path = "/api/v1/subjects:import"
+    async with web.as_("system") as client:
+        answer = await client.post(path, json={"dryRun": True, "subjects": subjects})
+        assert answer.json()["counts"]["added"] == 9, answer.text
+        lines = b"\n".join(json.dumps({"subjects": [each]}).encode() for each in subjects)
+        headers = {"Content-Type": LINES}
+        looked = await client.post(path, content=b'{"dryRun": true}\n' + lines, headers=headers)
+        assert looked.json()["counts"]["added"] == 9, looked.text
+        bad = await client.post(path, content=lines + b'\n{"subjects": [{"key": "1"}]}', headers=headers)
+        assert bad.status_code == 400, bad.text
+        bad = await client.post(path, content=lines + b"\n[]", headers=headers)
+        assert (bad.status_code, bad.json()["reason"]) == (400, "MALFORMED")
+        taken = await client.post(path, content=lines + b"\n\n", headers=headers)
+        assert taken.json()["counts"]["added"] == 9, taken.text
+        again = await client.post(path, content=lines, headers=headers)
+        assert (again.json()["counts"]["added"], again.json()["counts"]["unchanged"]) == (0, 9)
+        draft = {
+            "procedure": "case-transfer", "act": "register", "discovery": DISCOVERY,
+            "occurredAt": "2026-03-02T01:00:00Z",
+        }  # fmt: skip
+        wrong = {"key": "2", "draft": {**draft, "procedure": "no-such"}}
+        cases = [{"key": "1", "draft": draft}]
+        refused = await client.post("/api/v1/cases:import", json={"cases": [*cases, wrong]})
+        assert [each["row"] for each in refused.json()["faults"]] == [1], refused.text
+        found = await client.post("/api/v1/cases:import", json={"cases": cases})
+        assert found.json()["counts"]["added"] == 1, found.text
+        assert len(found.json()["caseIds"]) == 1
+    async with web.as_("auditor") as client:
+        answer = await client.post(path, content=lines, headers=headers)
+        assert (answer.status_code, answer.json()["reason"]) == (403, "ROLE_NOT_PERMITTED")
+
+
+async def test_many_lines_have_an_end(web: Web) -> None:
+    """What is larger than the limit is not taken, though each line is small; nor a line without end."""
+
+    async def endless(piece: bytes) -> AsyncIterator[bytes]:
+        for _ in range(LINES_LIMIT // len(piece) + 1):
+            yield piece
+
+    async with web.as_("system") as client:
+        for piece in (b"\n" * 1024 * 1024, b" " * 1024 * 1024):
+            answer = await client.post(
+                "/api/v1/subjects:import", content=endless(piece), headers={"Content-Type": LINES}
+            )
+            assert answer.status_code == 413, answer.text

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from liandong.cases.v1 import case_service_pb2 as liandong_dot_cases_dot_v1_dot_case__service__pb2
 from liandong.cases.v1 import subject_service_pb2 as liandong_dot_cases_dot_v1_dot_subject__service__pb2
 from liandong.exchange.v1 import reason_pb2 as liandong_dot_exchange_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&liandong/cases/v1/import_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$liandong/cases/v1/case_service.proto\x1a\'liandong/cases/v1/subject_service.proto\x1a!liandong/exchange/v1/reason.proto\"k\n\x15ImportSubjectsRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x41\n\x08subjects\x18\x02 \x03(\x0b\x32$.liandong.cases.v1.RegisteredSubjectB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\"y\n\x16ImportSubjectsResponse\x12/\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x1f.liandong.cases.v1.ImportCounts\x12.\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1e.liandong.cases.v1.ImportFault\"`\n\x12ImportCasesRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x39\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1f.liandong.cases.v1.StandingCaseB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"Z\n\x0cStandingCase\x12\x16\n\x03key\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x32\n\x05\x64raft\x18\x02 \x01(\x0b\x32\x1b.liandong.cases.v1.ActDraftB\x06\xbaH\x03\xc8\x01\x01\"\x88\x01\n\x13ImportCasesResponse\x12/\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x1f.liandong.cases.v1.ImportCounts\x12.\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1e.liandong.cases.v1.ImportFault\x12\x10\n\x08\x63\x61se_ids\x18\x03 \x03(\t\"\\\n\x0cImportCounts\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\r\x12\x11\n\tunchanged\x18\x03 \x01(\r\x12\x19\n\x11\x61waiting_approval\x18\x04 \x01(\r\"h\n\x0bImportFault\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\x0f\n\x07message\x18\x04 \x01(\t2\xd8\x01\n\rImportService\x12g\n\x0eImportSubjects\x12(.liandong.cases.v1.ImportSubjectsRequest\x1a).liandong.cases.v1.ImportSubjectsResponse(\x01\x12^\n\x0bImportCases\x12%.liandong.cases.v1.ImportCasesRequest\x1a&.liandong.cases.v1.ImportCasesResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&liandong/cases/v1/import_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a$liandong/cases/v1/case_service.proto\x1a\'liandong/cases/v1/subject_service.proto\x1a!liandong/exchange/v1/reason.proto\"k\n\x15ImportSubjectsRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x41\n\x08subjects\x18\x02 \x03(\x0b\x32$.liandong.cases.v1.RegisteredSubjectB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\"y\n\x16ImportSubjectsResponse\x12/\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x1f.liandong.cases.v1.ImportCounts\x12.\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1e.liandong.cases.v1.ImportFault\"`\n\x12ImportCasesRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x39\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1f.liandong.cases.v1.StandingCaseB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"Z\n\x0cStandingCase\x12\x16\n\x03key\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x32\n\x05\x64raft\x18\x02 \x01(\x0b\x32\x1b.liandong.cases.v1.ActDraftB\x06\xbaH\x03\xc8\x01\x01\"\x88\x01\n\x13ImportCasesResponse\x12/\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x1f.liandong.cases.v1.ImportCounts\x12.\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1e.liandong.cases.v1.ImportFault\x12\x10\n\x08\x63\x61se_ids\x18\x03 \x03(\t\"\\\n\x0cImportCounts\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\r\x12\x11\n\tunchanged\x18\x03 \x01(\r\x12\x19\n\x11\x61waiting_approval\x18\x04 \x01(\r\"h\n\x0bImportFault\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.liandong.exchange.v1.Reason\x12\x0f\n\x07message\x18\x04 \x01(\t2\x9e\x02\n\rImportService\x12\x8b\x01\n\x0eImportSubjects\x12(.liandong.cases.v1.ImportSubjectsRequest\x1a).liandong.cases.v1.ImportSubjectsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/subjects:import:\x01*(\x01\x12\x7f\n\x0bImportCases\x12%.liandong.cases.v1.ImportCasesRequest\x1a&.liandong.cases.v1.ImportCasesResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/cases:import:\x01*(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,20 +44,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STANDINGCASE'].fields_by_name['key']._serialized_options = b'\272H\006r\004\020\001\030<'
   _globals['_STANDINGCASE'].fields_by_name['draft']._loaded_options = None
   _globals['_STANDINGCASE'].fields_by_name['draft']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_IMPORTSUBJECTSREQUEST']._serialized_start=204
-  _globals['_IMPORTSUBJECTSREQUEST']._serialized_end=311
-  _globals['_IMPORTSUBJECTSRESPONSE']._serialized_start=313
-  _globals['_IMPORTSUBJECTSRESPONSE']._serialized_end=434
-  _globals['_IMPORTCASESREQUEST']._serialized_start=436
-  _globals['_IMPORTCASESREQUEST']._serialized_end=532
-  _globals['_STANDINGCASE']._serialized_start=534
-  _globals['_STANDINGCASE']._serialized_end=624
-  _globals['_IMPORTCASESRESPONSE']._serialized_start=627
-  _globals['_IMPORTCASESRESPONSE']._serialized_end=763
-  _globals['_IMPORTCOUNTS']._serialized_start=765
-  _globals['_IMPORTCOUNTS']._serialized_end=857
-  _globals['_IMPORTFAULT']._serialized_start=859
-  _globals['_IMPORTFAULT']._serialized_end=963
-  _globals['_IMPORTSERVICE']._serialized_start=966
-  _globals['_IMPORTSERVICE']._serialized_end=1182
+  _globals['_IMPORTSERVICE'].methods_by_name['ImportSubjects']._loaded_options = None
+  _globals['_IMPORTSERVICE'].methods_by_name['ImportSubjects']._serialized_options = b'\202\323\344\223\002\034\"\027/api/v1/subjects:import:\001*'
+  _globals['_IMPORTSERVICE'].methods_by_name['ImportCases']._loaded_options = None
+  _globals['_IMPORTSERVICE'].methods_by_name['ImportCases']._serialized_options = b'\202\323\344\223\002\031\"\024/api/v1/cases:import:\001*'
+  _globals['_IMPORTSUBJECTSREQUEST']._serialized_start=234
+  _globals['_IMPORTSUBJECTSREQUEST']._serialized_end=341
+  _globals['_IMPORTSUBJECTSRESPONSE']._serialized_start=343
+  _globals['_IMPORTSUBJECTSRESPONSE']._serialized_end=464
+  _globals['_IMPORTCASESREQUEST']._serialized_start=466
+  _globals['_IMPORTCASESREQUEST']._serialized_end=562
+  _globals['_STANDINGCASE']._serialized_start=564
+  _globals['_STANDINGCASE']._serialized_end=654
+  _globals['_IMPORTCASESRESPONSE']._serialized_start=657
+  _globals['_IMPORTCASESRESPONSE']._serialized_end=793
+  _globals['_IMPORTCOUNTS']._serialized_start=795
+  _globals['_IMPORTCOUNTS']._serialized_end=887
+  _globals['_IMPORTFAULT']._serialized_start=889
+  _globals['_IMPORTFAULT']._serialized_end=993
+  _globals['_IMPORTSERVICE']._serialized_start=996
+  _globals['_IMPORTSERVICE']._serialized_end=1282
 # @@protoc_insertion_point(module_scope)

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+liandong/exchange/v1/evidence_service.proto\x12\x14liandong.exchange.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x02\n\x08Manifest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x17\n\x06\x64igest\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1a\n\x04size\x18\x03 \x01(\x04\x42\x0c\xbaH\t2\x07\x18\x80\x80\x80\x80\x80\x02\x12\x1f\n\x06\x63hunks\x18\x04 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80@\"\x04z\x02h \x12\x1b\n\nmedia_type\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\\\n\tfile_name\x18\x06 \x01(\tBI\xbaHFrD\x18\xc8\x01\x32\x38^[^/\\\\\\x00-\\x1f\\x7f\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}]*$Z\x01.Z\x02..\x12\x1d\n\x0c\x63ollected_by\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x30\n\x0c\x63ollected_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x0f\x63ollected_place\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"N\n\x12PutManifestRequest\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32\x1e.liandong.exchange.v1.ManifestB\x06\xbaH\x03\xc8\x01\x01\"&\n\x13PutManifestResponse\x12\x0f\n\x07missing\x18\x01 \x03(\r\"+\n\x12GetManifestRequest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"X\n\x13GetManifestResponse\x12\x30\n\x08manifest\x18\x01 \x01(\x0b\x32\x1e.liandong.exchange.v1.Manifest\x12\x0f\n\x07missing\x18\x02 \x03(\r\"Q\n\x0fPutChunkRequest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\r\n\x05index\x18\x02 \x01(\r\x12\x18\n\x05\x66rame\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@\")\n\x10PutChunkResponse\x12\x15\n\rmissing_count\x18\x01 \x01(\r\"G\n\x0fGetChunkRequest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\r\n\x05index\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"!\n\x10GetChunkResponse\x12\r\n\x05\x66rame\x18\x01 \x01(\x0c\x32\x93\x03\n\x0f\x45videnceService\x12\x62\n\x0bPutManifest\x12(.liandong.exchange.v1.PutManifestRequest\x1a).liandong.exchange.v1.PutManifestResponse\x12\x62\n\x0bGetManifest\x12(.liandong.exchange.v1.GetManifestRequest\x1a).liandong.exchange.v1.GetManifestResponse\x12[\n\x08PutChunk\x12%.liandong.exchange.v1.PutChunkRequest\x1a&.liandong.exchange.v1.PutChunkResponse(\x01\x12[\n\x08GetChunk\x12%.liandong.exchange.v1.GetChunkRequest\x1a&.liandong.exchange.v1.GetChunkResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+liandong/exchange/v1/evidence_service.proto\x12\x14liandong.exchange.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x02\n\x08Manifest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x17\n\x06\x64igest\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1a\n\x04size\x18\x03 \x01(\x04\x42\x0c\xbaH\t2\x07\x18\x80\x80\x80\x80\x80\x02\x12\x1f\n\x06\x63hunks\x18\x04 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80@\"\x04z\x02h \x12\x1b\n\nmedia_type\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\\\n\tfile_name\x18\x06 \x01(\tBI\xbaHFrD\x18\xc8\x01\x32\x38^[^/\\\\\\x00-\\x1f\\x7f\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}]*$Z\x01.Z\x02..\x12\x1d\n\x0c\x63ollected_by\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x30\n\x0c\x63ollected_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x0f\x63ollected_place\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"N\n\x12PutManifestRequest\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32\x1e.liandong.exchange.v1.ManifestB\x06\xbaH\x03\xc8\x01\x01\"&\n\x13PutManifestResponse\x12\x0f\n\x07missing\x18\x01 \x03(\r\"+\n\x12GetManifestRequest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"X\n\x13GetManifestResponse\x12\x30\n\x08manifest\x18\x01 \x01(\x0b\x32\x1e.liandong.exchange.v1.Manifest\x12\x0f\n\x07missing\x18\x02 \x03(\r\"Q\n\x0fPutChunkRequest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\r\n\x05index\x18\x02 \x01(\r\x12\x18\n\x05\x66rame\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@\")\n\x10PutChunkResponse\x12\x15\n\rmissing_count\x18\x01 \x01(\r\"G\n\x0fGetChunkRequest\x12\x15\n\x04root\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\r\n\x05index\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"!\n\x10GetChunkResponse\x12\r\n\x05\x66rame\x18\x01 \x01(\x0c\x32\xd2\x03\n\x0f\x45videnceService\x12\x7f\n\x0bPutManifest\x12(.liandong.exchange.v1.PutManifestRequest\x1a).liandong.exchange.v1.PutManifestResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/evidence:\x01*\x12\x83\x01\n\x0bGetManifest\x12(.liandong.exchange.v1.GetManifestRequest\x1a).liandong.exchange.v1.GetManifestResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/evidence/{root}\x12[\n\x08PutChunk\x12%.liandong.exchange.v1.PutChunkRequest\x1a&.liandong.exchange.v1.PutChunkResponse(\x01\x12[\n\x08GetChunk\x12%.liandong.exchange.v1.GetChunkRequest\x1a&.liandong.exchange.v1.GetChunkResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,24 +60,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTCHUNKREQUEST'].fields_by_name['frame']._serialized_options = b'\272H\006z\004\030\200\200@'
   _globals['_GETCHUNKREQUEST'].fields_by_name['root']._loaded_options = None
   _globals['_GETCHUNKREQUEST'].fields_by_name['root']._serialized_options = b'\272H\004z\002h '
-  _globals['_MANIFEST']._serialized_start=132
-  _globals['_MANIFEST']._serialized_end=490
-  _globals['_PUTMANIFESTREQUEST']._serialized_start=492
-  _globals['_PUTMANIFESTREQUEST']._serialized_end=570
-  _globals['_PUTMANIFESTRESPONSE']._serialized_start=572
-  _globals['_PUTMANIFESTRESPONSE']._serialized_end=610
-  _globals['_GETMANIFESTREQUEST']._serialized_start=612
-  _globals['_GETMANIFESTREQUEST']._serialized_end=655
-  _globals['_GETMANIFESTRESPONSE']._serialized_start=657
-  _globals['_GETMANIFESTRESPONSE']._serialized_end=745
-  _globals['_PUTCHUNKREQUEST']._serialized_start=747
-  _globals['_PUTCHUNKREQUEST']._serialized_end=828
-  _globals['_PUTCHUNKRESPONSE']._serialized_start=830
-  _globals['_PUTCHUNKRESPONSE']._serialized_end=871
-  _globals['_GETCHUNKREQUEST']._serialized_start=873
-  _globals['_GETCHUNKREQUEST']._serialized_end=944
-  _globals['_GETCHUNKRESPONSE']._serialized_start=946
-  _globals['_GETCHUNKRESPONSE']._serialized_end=979
-  _globals['_EVIDENCESERVICE']._serialized_start=982
-  _globals['_EVIDENCESERVICE']._serialized_end=1385
+  _globals['_EVIDENCESERVICE'].methods_by_name['PutManifest']._loaded_options = None
+  _globals['_EVIDENCESERVICE'].methods_by_name['PutManifest']._serialized_options = b'\202\323\344\223\002\025\"\020/api/v1/evidence:\001*'
+  _globals['_EVIDENCESERVICE'].methods_by_name['GetManifest']._loaded_options = None
+  _globals['_EVIDENCESERVICE'].methods_by_name['GetManifest']._serialized_options = b'\202\323\344\223\002\031\022\027/api/v1/evidence/{root}'
+  _globals['_MANIFEST']._serialized_start=162
+  _globals['_MANIFEST']._serialized_end=520
+  _globals['_PUTMANIFESTREQUEST']._serialized_start=522
+  _globals['_PUTMANIFESTREQUEST']._serialized_end=600
+  _globals['_PUTMANIFESTRESPONSE']._serialized_start=602
+  _globals['_PUTMANIFESTRESPONSE']._serialized_end=640
+  _globals['_GETMANIFESTREQUEST']._serialized_start=642
+  _globals['_GETMANIFESTREQUEST']._serialized_end=685
+  _globals['_GETMANIFESTRESPONSE']._serialized_start=687
+  _globals['_GETMANIFESTRESPONSE']._serialized_end=775
+  _globals['_PUTCHUNKREQUEST']._serialized_start=777
+  _globals['_PUTCHUNKREQUEST']._serialized_end=858
+  _globals['_PUTCHUNKRESPONSE']._serialized_start=860
+  _globals['_PUTCHUNKRESPONSE']._serialized_end=901
+  _globals['_GETCHUNKREQUEST']._serialized_start=903
+  _globals['_GETCHUNKREQUEST']._serialized_end=974
+  _globals['_GETCHUNKRESPONSE']._serialized_start=976
+  _globals['_GETCHUNKRESPONSE']._serialized_end=1009
+  _globals['_EVIDENCESERVICE']._serialized_start=1012
+  _globals['_EVIDENCESERVICE']._serialized_end=1478
 # @@protoc_insertion_point(module_scope)

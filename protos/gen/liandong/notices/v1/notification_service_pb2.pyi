@@ -40,6 +40,8 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """A department's node has not been heard of."""
     MESSAGE_KIND_CERTIFICATE: _MessageKind.ValueType  # 6
     """An officer's certificate ends soon."""
+    MESSAGE_KIND_OFFICE_REMINDER: _MessageKind.ValueType  # 7
+    """The mechanism's office reminds the department of what it owes."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What a message is about."""
@@ -58,6 +60,8 @@ MESSAGE_KIND_LINK_DOWN: MessageKind.ValueType  # 5
 """A department's node has not been heard of."""
 MESSAGE_KIND_CERTIFICATE: MessageKind.ValueType  # 6
 """An officer's certificate ends soon."""
+MESSAGE_KIND_OFFICE_REMINDER: MessageKind.ValueType  # 7
+"""The mechanism's office reminds the department of what it owes."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _DeliveryState:

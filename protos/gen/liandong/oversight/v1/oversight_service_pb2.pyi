@@ -64,6 +64,34 @@ OBLIGATION_STATE_LAPSED: ObligationState.ValueType  # 7
 """Ended unjudged."""
 Global___ObligationState: _TypeAlias = ObligationState  # noqa: Y015
 
+class _ReminderOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReminderOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReminderOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REMINDER_OUTCOME_UNSPECIFIED: _ReminderOutcome.ValueType  # 0
+    """Not set."""
+    REMINDER_OUTCOME_SENT: _ReminderOutcome.ValueType  # 1
+    """It was sent."""
+    REMINDER_OUTCOME_SENT_BEFORE: _ReminderOutcome.ValueType  # 2
+    """One was sent before on the same day, and stands."""
+    REMINDER_OUTCOME_OVER: _ReminderOutcome.ValueType  # 3
+    """The obligation ended meanwhile."""
+
+class ReminderOutcome(_ReminderOutcome, metaclass=_ReminderOutcomeEnumTypeWrapper):
+    """What became of a reminder."""
+
+REMINDER_OUTCOME_UNSPECIFIED: ReminderOutcome.ValueType  # 0
+"""Not set."""
+REMINDER_OUTCOME_SENT: ReminderOutcome.ValueType  # 1
+"""It was sent."""
+REMINDER_OUTCOME_SENT_BEFORE: ReminderOutcome.ValueType  # 2
+"""One was sent before on the same day, and stands."""
+REMINDER_OUTCOME_OVER: ReminderOutcome.ValueType  # 3
+"""The obligation ended meanwhile."""
+Global___ReminderOutcome: _TypeAlias = ReminderOutcome  # noqa: Y015
+
 class _AlertKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -84,6 +112,8 @@ class _AlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertKind.V
     """The mechanism's office is advised to supervise."""
     ALERT_KIND_CERTIFICATE: _AlertKind.ValueType  # 6
     """An officer's certificate ends soon."""
+    ALERT_KIND_OFFICE_REMINDER: _AlertKind.ValueType  # 7
+    """The mechanism's office reminds the department that owes it."""
 
 class AlertKind(_AlertKind, metaclass=_AlertKindEnumTypeWrapper):
     """What an alert is."""
@@ -102,6 +132,8 @@ ALERT_KIND_PROPOSE_SUPERVISION: AlertKind.ValueType  # 5
 """The mechanism's office is advised to supervise."""
 ALERT_KIND_CERTIFICATE: AlertKind.ValueType  # 6
 """An officer's certificate ends soon."""
+ALERT_KIND_OFFICE_REMINDER: AlertKind.ValueType  # 7
+"""The mechanism's office reminds the department that owes it."""
 Global___AlertKind: _TypeAlias = AlertKind  # noqa: Y015
 
 @_typing.final
@@ -223,6 +255,8 @@ class ListObligationsRequest(_message.Message):
     DUE_BEFORE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
     procedure: _builtins.str
     """Only of this procedure."""
     owed_by: _builtins.str
@@ -233,6 +267,10 @@ class ListObligationsRequest(_message.Message):
     """At most so many; 0 means 100."""
     page_token: _builtins.str
     """From the previous answer."""
+    party: _builtins.str
+    """Only in cases in which this department holds or held a role."""
+    disputed: _builtins.bool
+    """Only what a dispute opened: to settle it."""
     @_builtins.property
     def due_before(self) -> _timestamp_pb2.Timestamp:
         """Only due before this time."""
@@ -246,10 +284,12 @@ class ListObligationsRequest(_message.Message):
         due_before: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        party: _builtins.str = ...,
+        disputed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "owed_by", b"owed_by", "page_size", b"page_size", "page_token", b"page_token", "procedure", b"procedure", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "due_before", b"due_before", "owed_by", b"owed_by", "page_size", b"page_size", "page_token", b"page_token", "party", b"party", "procedure", b"procedure", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,6 +347,8 @@ class ObligationView(_message.Message):
     SUSPENDED_FIELD_NUMBER: _builtins.int
     DUTY_FIELD_NUMBER: _builtins.int
     PERIOD_FIELD_NUMBER: _builtins.int
+    REMINDERS_FIELD_NUMBER: _builtins.int
+    LAST_REMINDER_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case; empty of a standing duty."""
     procedure: _builtins.str
@@ -335,6 +377,8 @@ class ObligationView(_message.Message):
     """A standing duty's id; then there is no case, and `rule` is the duty too."""
     period: _builtins.str
     """Which of its occurrences, such as `2026-03`."""
+    reminders: _builtins.int
+    """How often the mechanism's office reminded of it; set by `ListObligations` and `GetCaseOverview`."""
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
         """When it was opened (admitted)."""
@@ -350,6 +394,10 @@ class ObligationView(_message.Message):
     @_builtins.property
     def discharged_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Acts that discharge it."""
+
+    @_builtins.property
+    def last_reminder(self) -> Global___Reminder:
+        """The newest of these."""
 
     def __init__(
         self,
@@ -372,14 +420,264 @@ class ObligationView(_message.Message):
         suspended: _builtins.bool = ...,
         duty: _builtins.str = ...,
         period: _builtins.str = ...,
+        reminders: _builtins.int = ...,
+        last_reminder: Global___Reminder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["discharged_at", b"discharged_at", "due_at", b"due_at", "opened_at", b"opened_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["discharged_at", b"discharged_at", "due_at", b"due_at", "last_reminder", b"last_reminder", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "discharged_at", b"discharged_at", "discharged_by", b"discharged_by", "due_at", b"due_at", "duty", b"duty", "limit", b"limit", "opened_at", b"opened_at", "opened_position", b"opened_position", "ordinal", b"ordinal", "owed_by", b"owed_by", "period", b"period", "procedure", b"procedure", "provisional", b"provisional", "rule", b"rule", "state", b"state", "suspended", b"suspended", "title_en", b"title_en", "title_zh", b"title_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "discharged_at", b"discharged_at", "discharged_by", b"discharged_by", "due_at", b"due_at", "duty", b"duty", "last_reminder", b"last_reminder", "limit", b"limit", "opened_at", b"opened_at", "opened_position", b"opened_position", "ordinal", b"ordinal", "owed_by", b"owed_by", "period", b"period", "procedure", b"procedure", "provisional", b"provisional", "reminders", b"reminders", "rule", b"rule", "state", b"state", "suspended", b"suspended", "title_en", b"title_en", "title_zh", b"title_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ObligationView: _TypeAlias = ObligationView  # noqa: Y015
+
+@_typing.final
+class Reminder(_message.Message):
+    """An office's reminder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    department: _builtins.str
+    """The office's department."""
+    person: _builtins.str
+    """Who, as the office said."""
+    text: _builtins.str
+    """What it says."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        department: _builtins.str = ...,
+        person: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "department", b"department", "person", b"person", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reminder: _TypeAlias = Reminder  # noqa: Y015
+
+@_typing.final
+class GetMatrixRequest(_message.Message):
+    """Asks how departments stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOON_BEFORE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def soon_before(self) -> _timestamp_pb2.Timestamp:
+        """Open obligations that are due before this time count as due soon; not set: none does."""
+
+    def __init__(
+        self,
+        *,
+        soon_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["soon_before", b"soon_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["soon_before", b"soon_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMatrixRequest: _TypeAlias = GetMatrixRequest  # noqa: Y015
+
+@_typing.final
+class GetMatrixResponse(_message.Message):
+    """How departments stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: _builtins.int
+    LEDGER_SIZE_FIELD_NUMBER: _builtins.int
+    ledger_size: _builtins.int
+    """The ledger's size they are of."""
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatrixCell]:
+        """By department and procedure; where nothing is open there is no cell."""
+
+    def __init__(
+        self,
+        *,
+        cells: _abc.Iterable[Global___MatrixCell] | None = ...,
+        ledger_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "ledger_size", b"ledger_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMatrixResponse: _TypeAlias = GetMatrixResponse  # noqa: Y015
+
+@_typing.final
+class MatrixCell(_message.Message):
+    """How one department stands in one mechanism."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    PROCEDURE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    SOON_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
+    department: _builtins.str
+    """The department."""
+    procedure: _builtins.str
+    """The procedure."""
+    open: _builtins.int
+    """What it owes, open and not overdue."""
+    soon: _builtins.int
+    """Of these, due soon."""
+    overdue: _builtins.int
+    """What it owes, open and overdue."""
+    disputed: _builtins.int
+    """Cases in dispute in which it takes part, not as the office."""
+    def __init__(
+        self,
+        *,
+        department: _builtins.str = ...,
+        procedure: _builtins.str = ...,
+        open: _builtins.int = ...,
+        soon: _builtins.int = ...,
+        overdue: _builtins.int = ...,
+        disputed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "disputed", b"disputed", "open", b"open", "overdue", b"overdue", "procedure", b"procedure", "soon", b"soon"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatrixCell: _TypeAlias = MatrixCell  # noqa: Y015
+
+@_typing.final
+class RemindRequest(_message.Message):
+    """Asks to remind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMINDERS_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    person: _builtins.str
+    """Who reminds, in words. The registry knows departments, not people: it keeps this and does not check it."""
+    @_builtins.property
+    def reminders(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReminderDraft]:
+        """Of what."""
+
+    def __init__(
+        self,
+        *,
+        reminders: _abc.Iterable[Global___ReminderDraft] | None = ...,
+        person: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "reminders", b"reminders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemindRequest: _TypeAlias = RemindRequest  # noqa: Y015
+
+@_typing.final
+class ReminderDraft(_message.Message):
+    """One reminder that is to be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    ORDINAL_FIELD_NUMBER: _builtins.int
+    OWED_BY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case; empty of a standing duty."""
+    rule: _builtins.str
+    """The obligation's name, or the standing duty's id."""
+    ordinal: _builtins.int
+    """Which of its openings."""
+    owed_by: _builtins.str
+    """Who owes it."""
+    text: _builtins.str
+    """What the reminder says: what is owed, by when, how late. Nothing of a letter's content."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        ordinal: _builtins.int = ...,
+        owed_by: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "ordinal", b"ordinal", "owed_by", b"owed_by", "rule", b"rule", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReminderDraft: _TypeAlias = ReminderDraft  # noqa: Y015
+
+@_typing.final
+class RemindResponse(_message.Message):
+    """What became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reminded]:
+        """In the order asked for."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___Reminded] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemindResponse: _TypeAlias = RemindResponse  # noqa: Y015
+
+@_typing.final
+class Reminded(_message.Message):
+    """What became of one reminder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    outcome: Global___ReminderOutcome.ValueType
+    """What."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When the reminder of this day was sent; not set for what is over."""
+
+    def __init__(
+        self,
+        *,
+        outcome: Global___ReminderOutcome.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reminded: _TypeAlias = Reminded  # noqa: Y015
 
 @_typing.final
 class GetCaseOverviewRequest(_message.Message):
@@ -888,6 +1186,7 @@ class Alert(_message.Message):
     FIRED_AT_FIELD_NUMBER: _builtins.int
     SUBJECT_DEPARTMENT_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
+    REMINDER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number."""
     kind: Global___AlertKind.ValueType
@@ -895,7 +1194,7 @@ class Alert(_message.Message):
     addressee: _builtins.str
     """Who is told."""
     mark: _builtins.str
-    """The mark, such as `80%` or `due`."""
+    """The mark, such as `80%` or `due`; the day of an office's reminder."""
     subject_department: _builtins.str
     """The department it is about."""
     certificate: _builtins.str
@@ -912,6 +1211,10 @@ class Alert(_message.Message):
     def fired_at(self) -> _timestamp_pb2.Timestamp:
         """When it fired."""
 
+    @_builtins.property
+    def reminder(self) -> Global___Reminder:
+        """The reminder, if it is an office's."""
+
     def __init__(
         self,
         *,
@@ -924,10 +1227,11 @@ class Alert(_message.Message):
         fired_at: _timestamp_pb2.Timestamp | None = ...,
         subject_department: _builtins.str = ...,
         certificate: _builtins.str = ...,
+        reminder: Global___Reminder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fired_at", b"fired_at", "fires_at", b"fires_at", "obligation", b"obligation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fired_at", b"fired_at", "fires_at", b"fires_at", "obligation", b"obligation", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "certificate", b"certificate", "fired_at", b"fired_at", "fires_at", b"fires_at", "id", b"id", "kind", b"kind", "mark", b"mark", "obligation", b"obligation", "subject_department", b"subject_department"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "certificate", b"certificate", "fired_at", b"fired_at", "fires_at", b"fires_at", "id", b"id", "kind", b"kind", "mark", b"mark", "obligation", b"obligation", "reminder", b"reminder", "subject_department", b"subject_department"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

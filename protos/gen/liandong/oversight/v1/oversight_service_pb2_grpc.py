@@ -46,6 +46,16 @@ class OversightServiceStub:
                 request_serializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.ListObligationsRequest.SerializeToString,
                 response_deserializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.ListObligationsResponse.FromString,
                 _registered_method=True)
+        self.GetMatrix = channel.unary_unary(
+                '/liandong.oversight.v1.OversightService/GetMatrix',
+                request_serializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.GetMatrixRequest.SerializeToString,
+                response_deserializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.GetMatrixResponse.FromString,
+                _registered_method=True)
+        self.Remind = channel.unary_unary(
+                '/liandong.oversight.v1.OversightService/Remind',
+                request_serializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.RemindRequest.SerializeToString,
+                response_deserializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.RemindResponse.FromString,
+                _registered_method=True)
         self.GetCaseOverview = channel.unary_unary(
                 '/liandong.oversight.v1.OversightService/GetCaseOverview',
                 request_serializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.GetCaseOverviewRequest.SerializeToString,
@@ -87,6 +97,21 @@ class OversightServiceServicer:
 
     def ListObligations(self, request, context):
         """Obligations by state and due time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMatrix(self, request, context):
+        """How departments stand in mechanisms now. Only what is open is counted, so that it can be asked often.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Remind(self, request, context):
+        """Reminds departments of what they owe (催办): each obligation once a day, by the office of its mechanism alone. The
+        department's people are told like of any alert.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +164,16 @@ def add_OversightServiceServicer_to_server(servicer, server):
                     servicer.ListObligations,
                     request_deserializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.ListObligationsRequest.FromString,
                     response_serializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.ListObligationsResponse.SerializeToString,
+            ),
+            'GetMatrix': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMatrix,
+                    request_deserializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.GetMatrixRequest.FromString,
+                    response_serializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.GetMatrixResponse.SerializeToString,
+            ),
+            'Remind': grpc.unary_unary_rpc_method_handler(
+                    servicer.Remind,
+                    request_deserializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.RemindRequest.FromString,
+                    response_serializer=liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.RemindResponse.SerializeToString,
             ),
             'GetCaseOverview': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCaseOverview,
@@ -222,6 +257,60 @@ class OversightService:
             '/liandong.oversight.v1.OversightService/ListObligations',
             liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.ListObligationsRequest.SerializeToString,
             liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.ListObligationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMatrix(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.oversight.v1.OversightService/GetMatrix',
+            liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.GetMatrixRequest.SerializeToString,
+            liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.GetMatrixResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Remind(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.oversight.v1.OversightService/Remind',
+            liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.RemindRequest.SerializeToString,
+            liandong_dot_oversight_dot_v1_dot_oversight__service__pb2.RemindResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class OversightServiceStub:
     """Departments: link, newest letter, counts."""
     ListObligations: _grpc.UnaryUnaryMultiCallable[_oversight_service_pb2.ListObligationsRequest, _oversight_service_pb2.ListObligationsResponse]
     """Obligations by state and due time."""
+    GetMatrix: _grpc.UnaryUnaryMultiCallable[_oversight_service_pb2.GetMatrixRequest, _oversight_service_pb2.GetMatrixResponse]
+    """How departments stand in mechanisms now. Only what is open is counted, so that it can be asked often."""
+    Remind: _grpc.UnaryUnaryMultiCallable[_oversight_service_pb2.RemindRequest, _oversight_service_pb2.RemindResponse]
+    """Reminds departments of what they owe (催办): each obligation once a day, by the office of its mechanism alone. The
+    department's people are told like of any alert.
+    """
     GetCaseOverview: _grpc.UnaryUnaryMultiCallable[_oversight_service_pb2.GetCaseOverviewRequest, _oversight_service_pb2.GetCaseOverviewResponse]
     """One case: its acts as headers and its obligations."""
     GetIndicators: _grpc.UnaryUnaryMultiCallable[_oversight_service_pb2.GetIndicatorsRequest, _oversight_service_pb2.GetIndicatorsResponse]
@@ -61,6 +67,12 @@ class OversightServiceAsyncStub(OversightServiceStub):
     """Departments: link, newest letter, counts."""
     ListObligations: _aio.UnaryUnaryMultiCallable[_oversight_service_pb2.ListObligationsRequest, _oversight_service_pb2.ListObligationsResponse]  # type: ignore[assignment]
     """Obligations by state and due time."""
+    GetMatrix: _aio.UnaryUnaryMultiCallable[_oversight_service_pb2.GetMatrixRequest, _oversight_service_pb2.GetMatrixResponse]  # type: ignore[assignment]
+    """How departments stand in mechanisms now. Only what is open is counted, so that it can be asked often."""
+    Remind: _aio.UnaryUnaryMultiCallable[_oversight_service_pb2.RemindRequest, _oversight_service_pb2.RemindResponse]  # type: ignore[assignment]
+    """Reminds departments of what they owe (催办): each obligation once a day, by the office of its mechanism alone. The
+    department's people are told like of any alert.
+    """
     GetCaseOverview: _aio.UnaryUnaryMultiCallable[_oversight_service_pb2.GetCaseOverviewRequest, _oversight_service_pb2.GetCaseOverviewResponse]  # type: ignore[assignment]
     """One case: its acts as headers and its obligations."""
     GetIndicators: _aio.UnaryUnaryMultiCallable[_oversight_service_pb2.GetIndicatorsRequest, _oversight_service_pb2.GetIndicatorsResponse]  # type: ignore[assignment]
@@ -92,6 +104,24 @@ class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_oversight_service_pb2.ListObligationsResponse, _abc.Awaitable[_oversight_service_pb2.ListObligationsResponse]]:
         """Obligations by state and due time."""
+
+    @_abc_1.abstractmethod
+    def GetMatrix(
+        self,
+        request: _oversight_service_pb2.GetMatrixRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_oversight_service_pb2.GetMatrixResponse, _abc.Awaitable[_oversight_service_pb2.GetMatrixResponse]]:
+        """How departments stand in mechanisms now. Only what is open is counted, so that it can be asked often."""
+
+    @_abc_1.abstractmethod
+    def Remind(
+        self,
+        request: _oversight_service_pb2.RemindRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_oversight_service_pb2.RemindResponse, _abc.Awaitable[_oversight_service_pb2.RemindResponse]]:
+        """Reminds departments of what they owe (催办): each obligation once a day, by the office of its mechanism alone. The
+        department's people are told like of any alert.
+        """
 
     @_abc_1.abstractmethod
     def GetCaseOverview(
