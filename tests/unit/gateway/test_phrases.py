@@ -9,7 +9,8 @@ from services.common.clock import SystemClock
 from services.common.db import Database
 from services.common.errors import InvalidField, LimitExceeded
 from services.common.migrations import migrate
-from services.gateway.accounts import store, tables
+from services.gateway import schema
+from services.gateway.accounts import store
 from services.gateway.accounts.model import Account
 from services.gateway.phrases import LONGEST, MOST, Phrases
 
@@ -17,7 +18,7 @@ from services.gateway.phrases import LONGEST, MOST, Phrases
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A store with two accounts."""
-    migrate(database_url, tables.MIGRATIONS, version_table=tables.VERSION_TABLE)
+    migrate(database_url, schema.MIGRATIONS, version_table=schema.VERSION_TABLE)
     made = Database(database_url)
     for name in ("zhao", "qian"):
         account = Account(
