@@ -21,7 +21,7 @@ from services.gateway.sheets.model import Sheet
 from services.gateway.web import sheet_forms, sheet_parts
 from services.gateway.web.form_fields import Field
 from services.gateway.web.page import Page, SignedIn
-from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES
+from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES, Plan
 from services.gateway.web.sheet_uploads import spool_of
 from services.gateway.web.sheet_view import (
     Shown,
@@ -250,10 +250,7 @@ async def _answers(page: Page, found: Shown) -> list[Answer]:
             answers += [one for each in shape.form(typed, page.language).fields for one in _said(each)]
     for each in plan.header().form(typed, page.language).fields:
         for one in _said(each):
-            title = (
-                await sheet_parts.title_of(page, plan, each.name, each.value) if "code" in each.name else ""
-            )
-            answers.append(replace(one, value=f"{title}（{one.value}）" if title else one.value))
+            answers.append(replace(one, value=await _in_words(page, plan, each.name, one.value, sheet)))
     named = name_of_field(page, plan, typed)
     for name in (*(PARTIES + role for role in plan.roles), COPIES):
         if departments := [page.name_of(each) for each in sheet.all(name)]:
@@ -262,6 +259,14 @@ async def _answers(page: Page, found: Shown) -> list[Answer]:
     if reason := sheet.one(f"{plan.prefix}{OVERRIDE}"):
         answers.append(Answer(page.t("sheet.override"), reason, "override"))
     return answers
+
+
+async def _in_words(page: Page, plan: Plan, name: str, value: str, sheet: Sheet) -> str:
+    """A code with what it is called; the urgency in the words of the form."""
+    if name == "urgency":
+        return page.t(f"sheet.urgency_{sheet.one(name).lower()}")
+    title = await sheet_parts.title_of(page, plan, name, value) if name.endswith("_code") else ""
+    return f"{title} ({value})" if title else value
 
 
 def _said(each: Field, within: Sequence[str] = ()) -> Iterator[Answer]:
