@@ -439,14 +439,14 @@ async def test_signing_can_be_undone_for_ten_seconds(place: Place) -> None:
     await page.get_by_role("button", name="核对", exact=True).click()
     await page.wait_for_url("**/check")
     await page.get_by_role("button", name="生成函件").click()
-    send = page.get_by_role("button", name="发送至清河区市场监督管理局")
-    await send.click()
-    await page.get_by_text("秒后签发").wait_for()
-    await page.get_by_role("button", name="撤销").click()
+    await page.get_by_role("button", name="发送至清河区市场监督管理局").click()
+    await page.wait_for_url("**/drafts/*/send")
+    letter = page.url.removesuffix("/send")
+    await page.locator("#undo").click()
+    await page.wait_for_url(letter)
     await page.wait_for_timeout(11_000)
-    assert "/check" in page.url
-    await send.click()
-    await page.wait_for_url("**/cases/*", timeout=20_000)
-    case_id = page.url.rpartition("/")[2]
-    view = await place.district.parties[HEALTH].case(case_id)
+    assert page.url == letter
+    await page.goto(f"{letter}/send")
+    await page.wait_for_url("**/cases/*", timeout=30_000)
+    view = await place.district.parties[HEALTH].case(page.url.rpartition("/")[2])
     assert view.title == "值班指令"

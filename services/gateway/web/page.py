@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,9 +15,12 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
 from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.title import Title
+from services.common.titles import field_title
 from services.gateway.accounts.callers import (
     CSRF_HEADER,
     caller_of,
@@ -40,6 +43,7 @@ _DONE_COOKIE: Final = "liandong-done"
 CSRF_FIELD: Final = "csrf"
 FORM_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a form; files go another way."""
+_ON_A_BUTTON: Final = 2
 AREAS: Final = (
     ("work", "/"),
     ("cases", "/cases"),
@@ -126,6 +130,12 @@ class Page:
         """What a department is called; its dotted name where the directory does not know it."""
         return self.site.directory.title(department, self.language)
 
+    def names(self, titles: Sequence[str]) -> str:
+        """Titles of departments on a button: of many the first, and how many."""
+        if len(titles) > _ON_A_BUTTON:
+            return self.t("act.several", first=titles[0], count=len(titles))
+        return ("、" if self.language == "zh" else ", ").join(titles)
+
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
         moment = at(due_at)
@@ -164,7 +174,7 @@ class Page:
         """What was done just now, on the page after it."""
         return unquote(self.request.cookies.get(_DONE_COOKIE, ""))[:500]
 
-    def t(self, name: str, **values: object) -> str:
+    def t(self, name: str, /, **values: object) -> str:
         """One text in the page's language."""
         return text(name, self.language, **values)
 
@@ -175,6 +185,18 @@ class Page:
         if name in catalogue():
             return self.t(name)
         return reason if isinstance(refused, str) else refused.message
+
+    def why_not(self, reason: Reason.ValueType) -> str:
+        """The same of a number of the reasons' enum; empty for none."""
+        return self.why(Reason.Name(reason).removeprefix("REASON_")) if reason in Reason.values() else ""
+
+    def field_title(self, message: Message, name: str) -> str:
+        """What a field of a message is called."""
+        return self.say(field_title(message.DESCRIPTOR.fields_by_name[name]))
+
+    def say(self, title: Title) -> str:
+        """A title in the page's language."""
+        return title.zh if self.language == "zh" else title.en
 
     def title(self, thing: Any, name: str = "title") -> str:
         """One of the two titles of a message, `title_zh` or `title_en`; the other if it is empty."""

@@ -114,24 +114,12 @@ async def letter(page: SignedIn, sheet_id: str) -> Response:
 
 @router.post("/hand-on")
 async def hand_on(page: SignedIn, sheet_id: str) -> Response:
-    """It goes to those who approve."""
+    """It goes to those who approve; where nobody has to, to the last moment before it is signed."""
     sheet, draft = await _ready(page, sheet_id)
     await sheets_of(page).finish(sheet.id)
-    return page.go(f"/drafts/{draft.letter_id}", "sheet.handed_on")
-
-
-@router.post("/send")
-async def send(page: SignedIn, sheet_id: str) -> Response:
-    """Sign it and send it, exactly as it was shown."""
-    sheet, draft = await _ready(page, sheet_id)
-    if page.text_of("digest") != draft.content_digest.hex():
-        raise Stale("The letter is not the one that was shown; look at it again.")
-    answer = await page.ask(
-        cases.SendLetterRequest(letter_id=draft.letter_id, content_digest=draft.content_digest),
-        cases.SendLetterResponse,
-    )
-    await sheets_of(page).finish(sheet.id)
-    return page.go(f"/cases/{draft.case_id}", "sheet.sent", number=answer.answer.number)
+    if draft.missing_approvals:
+        return page.go(f"/drafts/{draft.letter_id}", "sheet.handed_on")
+    return page.go(f"/drafts/{draft.letter_id}/send")
 
 
 async def _ready(page: Page, sheet_id: str) -> tuple[Sheet, cases.DraftView]:

@@ -106,6 +106,12 @@ AREAS: Final = (
     "sheet_check",
     "capture",
     "new",
+    "case",
+    "acts",
+    "drafts",
+    "letters",
+    "due_times",
+    "case_evidence",
 )
 """Modules of pages; where two have a path that fits, the first serves it."""
 
