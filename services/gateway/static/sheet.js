@@ -28,6 +28,14 @@
     }
   });
 
+  // Enter in a field saves and leaves one where one is
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "sheet" || (event.submitter && event.submitter.name)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    htmx.trigger(event.target, "change");
+  }, true);
+
   // one receiver: chosen above, or below
   document.addEventListener("change", (event) => {
     const field = event.target;

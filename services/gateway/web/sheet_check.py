@@ -58,24 +58,7 @@ class Answer:
 @router.get("/check")
 async def check(page: SignedIn, sheet_id: str) -> Response:
     """Everything once more, and the letter."""
-    sheet = await sheets_of(page).get(page.caller.department, sheet_id)
-    found = await shown(page, sheet)
-    draft = await _draft(page, sheet)
-    return page.render(
-        "sheet_check.html",
-        **base_context(page, found),
-        answers=await _answers(page, found),
-        draft=draft,
-        current=draft is not None and sheet.prepared == sheet.revision,
-        receivers=[page.name_of(each) for each in draft.content.recipients] if draft else [],
-        others=[(page.name_of(each.department), each.clause) for each in draft.content.copies]
-        if draft
-        else [],
-        warnings=[each[0 if page.language == "zh" else 1] for each in sheet.warnings],
-        findings=_findings(page, draft),
-        letter_title=heading(page, found.plan).lower(),
-        opened=await _is_open(page, sheet),
-    )
+    return await _checked(page, await sheets_of(page).get(page.caller.department, sheet_id))
 
 
 @router.post("/prepare")
@@ -89,9 +72,12 @@ async def prepare(page: SignedIn, sheet_id: str) -> Response:
     found = await shown(page, sheet)
     if not found.read.is_complete:
         return page.go(f"/new/sheets/{sheet_id}/check")
-    if found.read.first is not None and not await _is_open(page, sheet):
-        await _open(page, sheet, found.read.first)
-    view = await _prepare(page, found)
+    try:
+        if found.read.first is not None and not await _is_open(page, sheet):
+            await _open(page, found.read.first)
+        view = await _prepare(page, found)
+    except LiandongError as error:
+        return await _checked(page, sheet, error)
     warnings = [(each.message_zh, each.message_en) for each in view.warnings]
     await sheets.prepared(sheet, view.case_id, view.letter_id, warnings)
     return page.go(f"/new/sheets/{sheet_id}/check", "sheet.prepared")
@@ -122,6 +108,28 @@ async def hand_on(page: SignedIn, sheet_id: str) -> Response:
     return page.go(f"/drafts/{draft.letter_id}/send")
 
 
+async def _checked(page: Page, sheet: Sheet, refused: LiandongError | None = None) -> Response:
+    found = await shown(page, sheet)
+    draft = await _draft(page, sheet)
+    return page.render(
+        "sheet_check.html",
+        status=200 if refused is None else 409,
+        **base_context(page, found),
+        refused="" if refused is None else f"{page.why(refused)} {refused.field}".strip(),
+        answers=await _answers(page, found),
+        draft=draft,
+        current=draft is not None and sheet.prepared == sheet.revision,
+        receivers=[page.name_of(each) for each in draft.content.recipients] if draft else [],
+        others=[(page.name_of(each.department), each.clause) for each in draft.content.copies]
+        if draft
+        else [],
+        warnings=[each[0 if page.language == "zh" else 1] for each in sheet.warnings],
+        findings=_findings(page, draft),
+        letter_title=heading(page, found.plan).lower(),
+        opened=await _is_open(page, sheet),
+    )
+
+
 async def _ready(page: Page, sheet_id: str) -> tuple[Sheet, cases.DraftView]:
     sheet = await sheets_of(page).check_held(page.caller.department, sheet_id, person_of(page))
     draft = await _draft(page, sheet)
@@ -141,18 +149,20 @@ async def _is_open(page: Page, sheet: Sheet) -> bool:
     return True
 
 
-async def _open(page: Page, sheet: Sheet, first: cases.ActDraft) -> None:
-    """Open the case: its id is kept already, so that nothing opens it twice."""
-    key = f"sheet-{sheet.id}-{sheet.revision}"
-    view = (
+async def _open(page: Page, first: cases.ActDraft) -> None:
+    """Open the case: its id is kept already, so that of two attempts one is refused."""
+    prepared = await page.ask(cases.PrepareLetterRequest(draft=first), cases.PrepareLetterResponse)
+    view = prepared.draft
+    try:
         await page.ask(
-            cases.PrepareLetterRequest(draft=first, idempotency_key=key), cases.PrepareLetterResponse
+            cases.SendLetterRequest(letter_id=view.letter_id, content_digest=view.content_digest),
+            cases.SendLetterResponse,
         )
-    ).draft
-    await page.ask(
-        cases.SendLetterRequest(letter_id=view.letter_id, content_digest=view.content_digest),
-        cases.SendLetterResponse,
-    )
+    except LiandongError as error:
+        if error.code != "UNAVAILABLE":
+            # nobody is to find a draft that nobody meant to leave
+            await page.ask(cases.DiscardDraftRequest(letter_id=view.letter_id), cases.DiscardDraftResponse)
+        raise
 
 
 async def _prepare(page: Page, found: Shown) -> cases.DraftView:
