@@ -12,7 +12,7 @@ from liandong.cases.v1 import bodies_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import bodies, pinyin, store
+from services.cases import bodies, pinyin, publications, store
 from services.exchange.subject_names import name_key
 
 
@@ -26,6 +26,7 @@ class Index:
         self._items: list[tuple[str, str]] = []
         self._mentions: dict[tuple[str, str, str], tuple[Any, ...]] = {}
         self._penalties: list[tuple[Any, ...]] = []
+        self._publications: list[tuple[Any, ...]] = []
 
     def link(self, content: pb.ActContent) -> None:
         """Note the cases and the matter that an act names."""
@@ -41,6 +42,11 @@ class Index:
         if not bodies.searched(body_type):
             return ""
         body = bodies.parse_body(body_type, payload)
+        said = publications.noted(body_type, body, content.amended_letter)
+        if said is not None:
+            self._publications.append(
+                (letter_id, case_id, said.kind, said.title, said.number, said.about, body_type)
+            )
         if body is None:
             return ""
         for term in bodies.terms(bodies.text_of(body)):
@@ -90,6 +96,7 @@ class Index:
         store.write_items(connection, self._items)
         store.write_mentions(connection, list(self._mentions.values()))
         store.write_penalties(connection, self._penalties)
+        store.write_publications(connection, self._publications)
         store.write_terms(
             connection, [(term, case_id, matched) for (term, case_id), matched in self._terms.items()]
         )

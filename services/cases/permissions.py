@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.cases.handlers.imports import IMPORT_RULES
+from services.cases.handlers.public import PUBLIC_RULES
 from services.cases.handlers.reading import READING_RULES
 from services.cases.handlers.subjects import SUBJECT_RULES
 from services.cases.handling.statements import ADMINISTRATORS, SEAL_KEEPERS
@@ -78,4 +79,4 @@ HANDLING_RULES: Final[PermissionTable] = {
 RULES: Final[PermissionTable] = {**WRITING_RULES, **READING_RULES, **HANDLING_RULES}
 """Of CaseService and HandlingService."""
 
-__all__ = ["IMPORT_RULES", "RULES", "SUBJECT_RULES"]
+__all__ = ["IMPORT_RULES", "PUBLIC_RULES", "RULES", "SUBJECT_RULES"]

@@ -31,6 +31,7 @@ LINKS: Final = Bulk(tables.case_links)
 _MENTIONS: Final = Bulk(tables.subject_mentions)
 _ITEMS: Final = Bulk(tables.case_items)
 _PENALTIES: Final = Bulk(tables.penalties)
+_PUBLICATIONS: Final = Bulk(tables.publications)
 _STORED: Final = Bulk(tables.cases, ["case_id", "title", "folded"])
 _ACTS: Final = Bulk(exchange_tables.letters, ["case_id", "position", "act"])
 _ANSWERS: Final = Bulk(
@@ -170,6 +171,11 @@ def write_items(connection: Connection, rows: Sequence[Record]) -> None:
 def write_penalties(connection: Connection, rows: Sequence[Record]) -> None:
     """Insert decisions that were fed back."""
     _PENALTIES.upsert(connection, rows, ["letter_id"])
+
+
+def write_publications(connection: Connection, rows: Sequence[Record]) -> None:
+    """Add what letters say of publication; what is there stays."""
+    _PUBLICATIONS.upsert(connection, rows, ["letter_id"])
 
 
 def write_terms(connection: Connection, rows: Sequence[Record]) -> None:

@@ -69,6 +69,30 @@ obligations = sa.Table(
     sa.Index("obligations_owed", "owed_by", "state", "due_at_us"),
 )
 
+publications = sa.Table(
+    "publications",
+    metadata,
+    sa.Column("letter_id", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="of `publications`; also what withdraws or corrects"),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("number", sa.Text, nullable=False),
+    sa.Column("about", sa.Text, nullable=False, comment="the letter that is corrected"),
+    sa.Column("body_type", sa.Text, nullable=False),
+    sa.Index("publications_kind", "kind"),
+    sa.Index("publications_case", "case_id", "kind"),
+    sa.Index("publications_about", "about"),
+)
+
+status_codes = sa.Table(
+    "status_codes",
+    metadata,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, comment="of number and code; the code is not kept"),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("issued_at_us", sa.BigInteger, nullable=False),
+)
+
 subjects = sa.Table(
     "subjects",
     metadata,

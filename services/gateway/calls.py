@@ -7,16 +7,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.message import Message
 
-from services.common.errors import Unavailable
+from services.common.errors import PermissionDenied, Unavailable
 from services.gateway.callers import Caller, Issuer
 from services.gateway.rest.routes import Route, routes
 from services.gateway.upstream import CALL_TIMEOUT_S, Metadata, Upstream
 
 R = TypeVar("R", bound=Message)
+
+
+_REMINDERS: Final = frozenset(
+    {
+        "liaison",
+        "clerk",
+        "section-head",
+        "leader-in-charge",
+        "principal",
+        "director",
+        "coordinator",
+        "monitor",
+    }
+)
+"""Roles in which people of an office remind departments of what they owe."""
+
+
+class MayNotRemind(PermissionDenied):
+    """This role does not send reminders."""
 
 
 class Calls:
@@ -55,6 +74,7 @@ class Calls:
             LiandongError: What the service said, or `Unavailable`.
         """
         route = route or route_of(request)
+        _in_the_name_of(caller, route, request)
         found = await self._upstream(caller).call(
             route.full_method,
             request,
@@ -130,6 +150,20 @@ class Calls:
         if found is None:
             raise Unavailable("This gateway does not stand before the department any more.")
         return found
+
+
+def may_remind(caller: Caller) -> bool:
+    """Whether somebody reminds in the name of an office: its people, not its auditors, and systems with a token."""
+    return caller.service or not _REMINDERS.isdisjoint(caller.roles)
+
+
+def _in_the_name_of(caller: Caller, route: Route, request: Any) -> None:
+    """The registry knows no people: what one of them may do there, and under which name, is seen to here."""
+    if route.operation != "OversightService.Remind":
+        return
+    if not may_remind(caller):
+        raise MayNotRemind
+    request.person = caller.name[:100]
 
 
 def route_of(request: Message) -> Route:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.cases.handlers.duties import DUTY_RULES
-from services.cases.permissions import IMPORT_RULES, SUBJECT_RULES
+from services.cases.permissions import IMPORT_RULES, PUBLIC_RULES, SUBJECT_RULES
 from services.cases.permissions import RULES as CASE_RULES
 from services.common.permissions import PermissionTable, Rule
 from services.documents.permissions import RULES as DOCUMENT_RULES
@@ -19,6 +19,7 @@ _EVIDENCE: Final = "/liandong.exchange.v1.EvidenceService"
 RULES: Final[PermissionTable] = {
     **CASE_RULES,
     **SUBJECT_RULES,
+    **PUBLIC_RULES,
     **IMPORT_RULES,
     **DUTY_RULES,
     **NOTICE_RULES,

@@ -13,6 +13,7 @@ from liandong.cases.v1 import (
     duty_service_pb2,
     handling_service_pb2,
     import_service_pb2,
+    public_service_pb2,
     subject_service_pb2,
 )
 from liandong.directory.v1 import code_service_pb2, directory_service_pb2
@@ -24,6 +25,7 @@ from services.cases.desk import Desk
 from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.handlers.duties import DutyHandlers
 from services.cases.handlers.imports import ImportHandlers
+from services.cases.handlers.public import PublicHandlers
 from services.cases.handlers.subjects import SubjectHandlers
 from services.cases.handling.seal_http import HttpSeal
 from services.cases.parked import ParkedRetrier
@@ -172,6 +174,10 @@ OFFERED: Final = (
     Offer(
         subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"],
         lambda parts: SubjectHandlers(parts.department, bulletins_naming),
+    ),
+    Offer(
+        public_service_pb2.DESCRIPTOR.services_by_name["PublicService"],
+        lambda parts: PublicHandlers(parts.department),
     ),
     Offer(
         import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],

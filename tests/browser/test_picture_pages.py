@@ -12,10 +12,14 @@ from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from playwright.async_api import Page, expect
 
+from services.common.clock import SystemClock
+from services.common.db import Database
 from services.exchange.letters import timestamp
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.model import DISPLAY, Account
 
 from .checks import faults_of, keep
-from .conftest import HEALTH, MARKET, Look, Place
+from .conftest import HEALTH, JUSTICE, MARKET, Look, Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUBJECT = bodies.Subject(
@@ -210,6 +214,29 @@ async def test_the_wall_comes_back_after_the_network_was_lost(place: Place, over
     await page.context.set_offline(False)
     await expect(figure).to_have_text(str(before + 1), timeout=40_000)
     await expect(page.locator("#offline")).to_be_hidden()
+
+
+async def test_a_display_stays_logged_in_and_sees_the_wall_alone(place: Place, overdue: str) -> None:
+    """It lands on the wall; its cookie lasts for weeks; nothing else is shown to it, and it calls no service."""
+    assert overdue
+    database = Database(f"sqlite:///{place.district.folder / 'gateway' / 'gateway.sqlite3'}")
+    account = Account(
+        id="", username="wall.justice", department=JUSTICE, subject="wall@justice.qinghe", name="大屏",
+        roles=(DISPLAY,), certificate="", must_change=False, totp=False, locked_until=None, disabled=False, language="",
+    )  # fmt: skip
+    try:
+        await Accounts(database, SystemClock()).create(account, place.password)
+    finally:
+        database.close()
+    page = await place.person("wall.justice")
+    assert page.url.endswith("/picture/wall")
+    (cookie,) = [each for each in await page.context.cookies() if each.get("httpOnly")]
+    assert cookie.get("expires", 0) > time.time() + timedelta(days=80).total_seconds()
+    for path in ("/picture", "/account", "/"):
+        answer = await page.goto(path)
+        assert answer is not None
+        assert answer.status == 403, path
+    assert (await page.request.get("/api/v1/oversight/matrix")).status == 403
 
 
 async def test_charts_and_figures_leave_the_page(place: Place, overdue: str) -> None:

@@ -184,7 +184,7 @@ class Accounts(Stored):
         """
         now = self._clock.now()
         session = await self._read(lambda connection: store.find_session(connection, digest_of(secret)))
-        if session is None or session.account.disabled or is_over(session.began_at, session.seen_at, now):
+        if session is None or session.account.disabled or is_over(session, now):
             raise SessionOver
         return session
 
@@ -192,7 +192,7 @@ class Accounts(Stored):
         """An account's sessions that are not over."""
         now = self._clock.now()
         found = await self._read(lambda connection: store.list_sessions(connection, account_id))
-        return [each for each in found if not is_over(each.began_at, each.seen_at, now)]
+        return [each for each in found if not is_over(each, now)]
 
     async def end(
         self, account_id: str, only: Sequence[str] = (), but: str = "", *, by: By | None = None

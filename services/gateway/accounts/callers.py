@@ -99,11 +99,12 @@ def secret_of(request: Request) -> str:
 
 
 def caller_of(session: Session) -> Caller:
-    """The person of a session, who may do what the roles permit."""
+    """The person of a session, who may do what the roles permit; a display calls nothing by itself."""
     account = session.account
     return Caller(
         department=account.department, subject=account.subject, name=account.name, roles=account.roles,
-        acr=session.acr, certificate=account.certificate, scopes=_ALL, key=f"account/{account.id}",
+        acr=session.acr, certificate=account.certificate, scopes=frozenset() if account.is_display else _ALL,
+        key=f"account/{account.id}",
         who=account.username,
     )  # fmt: skip
 

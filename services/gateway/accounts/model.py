@@ -18,6 +18,12 @@ FREE_FAILURES: Final = 5
 _FIRST_LOCK: Final = timedelta(minutes=1)
 _LONGEST_LOCK: Final = timedelta(minutes=30)
 
+DISPLAY: Final = "display"
+"""The role of an account of a screen on a wall, which has no other and looks at nothing else."""
+DISPLAY_IDLE: Final = timedelta(days=7)
+DISPLAY_LONGEST: Final = timedelta(days=90)
+"""A screen stays logged in, also over a week without power."""
+
 MOST_NAME: Final = 100
 """Characters of a name, a user name or a person's id."""
 PASSWORD_ACR: Final = "urn:liandong:acr:password"  # noqa: S105 - a name
@@ -106,6 +112,16 @@ class Account:
     disabled: bool
     language: str
 
+    @property
+    def is_display(self) -> bool:
+        """Whether it is that of a screen on a wall."""
+        return self.roles == (DISPLAY,)
+
+    @property
+    def longest(self) -> timedelta:
+        """After how long its sessions are over."""
+        return DISPLAY_LONGEST if self.is_display else LONGEST
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -130,9 +146,14 @@ class Session:
     seen_at: datetime
 
     @property
+    def by_password(self) -> bool:
+        """The password was typed."""
+        return self.acr in {PASSWORD_ACR, TOTP_ACR}
+
+    @property
     def must_change(self) -> bool:
         """Nothing else goes before the password is changed, which was typed and is known to somebody else."""
-        return self.account.must_change and self.acr in {PASSWORD_ACR, TOTP_ACR}
+        return self.account.must_change and self.by_password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +183,10 @@ class Token:
     seen_at: datetime | None
 
 
-def is_over(began_at: datetime, seen_at: datetime, now: datetime) -> bool:
+def is_over(session: Session, now: datetime) -> bool:
     """Whether a session is over."""
-    return now - began_at >= LONGEST or now - seen_at >= IDLE
+    idle = DISPLAY_IDLE if session.account.is_display else IDLE
+    return now - session.began_at >= session.account.longest or now - session.seen_at >= idle
 
 
 def lock_after(failures: int) -> timedelta | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -12,7 +12,16 @@ from sqlalchemy import Connection
 
 from services.common.clock import from_microseconds, microseconds
 from services.gateway.accounts import tables
-from services.gateway.accounts.model import IDLE, LONGEST, Account, Session, Token
+from services.gateway.accounts.model import (
+    DISPLAY,
+    DISPLAY_IDLE,
+    DISPLAY_LONGEST,
+    IDLE,
+    LONGEST,
+    Account,
+    Session,
+    Token,
+)
 
 _ACCOUNTS: Final = tables.accounts.c
 _SESSIONS: Final = tables.sessions.c
@@ -88,8 +97,10 @@ def take_step(connection: Connection, account_id: str, step: int) -> bool:
 def open_session(connection: Connection, session: Session, digest: bytes) -> None:
     """Add a session, and forget those that are over."""
     now = session.began_at
+    displays = sa.select(_ACCOUNTS.id).where(_ACCOUNTS.roles == DISPLAY)
     over = sa.or_(
-        _SESSIONS.began_at_us <= microseconds(now - LONGEST), _SESSIONS.seen_at_us <= microseconds(now - IDLE)
+        sa.and_(_old(now, LONGEST, IDLE), _SESSIONS.account.not_in(displays)),
+        _old(now, DISPLAY_LONGEST, DISPLAY_IDLE),
     )
     connection.execute(sa.delete(tables.sessions).where(over))
     connection.execute(
@@ -98,6 +109,12 @@ def open_session(connection: Connection, session: Session, digest: bytes) -> Non
             agent=session.agent, began_at_us=microseconds(now), seen_at_us=microseconds(now),
         )
     )  # fmt: skip
+
+
+def _old(now: datetime, longest: timedelta, idle: timedelta) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        _SESSIONS.began_at_us <= microseconds(now - longest), _SESSIONS.seen_at_us <= microseconds(now - idle)
+    )
 
 
 def find_session(connection: Connection, digest: bytes) -> Session | None:

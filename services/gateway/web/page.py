@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
-from services.common.errors import LiandongError, LimitExceeded, Unauthenticated
+from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
 from services.common.title import Title
 from services.common.titles import field_title
 from services.gateway.accounts.callers import (
@@ -28,9 +28,10 @@ from services.gateway.accounts.callers import (
     secret_of,
 )
 from services.gateway.accounts.model import Session
+from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
-from services.gateway.proxies import Forged, check_origin
+from services.gateway.proxies import Forged, check_origin, origin_of
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
@@ -56,7 +57,9 @@ AREAS: Final = (
     ("admin", "/admin"),
 )
 """Areas of the pages, with where each begins."""
+WALL: Final = "/picture/wall"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_DISPLAYS: Final = frozenset({WALL, "/live"})
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -266,6 +269,25 @@ class Page:
         """The browser came over TLS, as far as the proxy says."""
         return self.request.url.scheme == "https"
 
+    def own_cookie(self, name: str) -> str:
+        """A cookie's name; over TLS one that no other host of the domain can set."""
+        return f"__Host-{name}" if self.secure else name
+
+    @property
+    def origin(self) -> str:
+        """The browser's address."""
+        return origin_of(self.request)
+
+    @property
+    def agent(self) -> str:
+        """What the browser says it is."""
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def by(self) -> By:
+        """Who looks at it, for the audit of what is done."""
+        return By(self.caller.who, self.origin, self.request_id)
+
     @property
     def secret(self) -> str:
         """What the session's cookie holds; empty for none."""
@@ -303,11 +325,14 @@ async def signed_in(request: Request) -> Page:
     Raises:
         LoginWanted: Nobody known.
         NewPasswordWanted: One who has to change the password first.
+        PermissionDenied: A display that wants anything but the wall view.
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
     if page.caller and cast("Session", page.session).must_change:
         raise NewPasswordWanted
+    if cast("Session", page.session).account.is_display and request.url.path not in _OF_DISPLAYS:
+        raise PermissionDenied("A display shows the wall view alone.")
     return page
 
 

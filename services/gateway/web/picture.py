@@ -26,6 +26,7 @@ from services.gateway.web.page import Page, SignedIn
 router = APIRouter()
 FLOW_DAYS: Final = 30
 _WARNINGS: Final = 12
+_LOOKED_AT: Final = 100
 _TREND: Final = ("received", "met-on-time", "met-late", "overdue")
 _COMPARE: Final = {
     "": indicator.COMPARE_UNSPECIFIED,
@@ -118,7 +119,7 @@ async def matrix_of(page: Page) -> pb.GetMatrixResponse:
     return await page.ask(asked, pb.GetMatrixResponse)
 
 
-async def warnings_of(page: Page, count: int = _WARNINGS) -> list[pb.Alert]:
+async def warnings_of(page: Page, count: int = _LOOKED_AT) -> list[pb.Alert]:
     """The newest reminders and alerts."""
     found = await page.ask(pb.ListAlertsRequest(page_size=count), pb.ListAlertsResponse)
     return list(found.alerts)
@@ -158,9 +159,9 @@ async def _now(page: Page, mechanisms: Mechanisms, procedure: str, *, whole: boo
     return {
         "grid": view.grid(matrix.cells, rows, columns, procedure),
         "links": links,
-        "warnings": [
+        "warnings": view.together(
             each for each in warnings if not procedure or each.obligation.procedure in {procedure, ""}
-        ],
+        )[:_WARNINGS],
         "ledger_size": matrix.ledger_size,
     }
 

@@ -11,7 +11,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from liandong.oversight.v1 import oversight_service_pb2 as pb
 
-from services.common.errors import LiandongError, PermissionDenied
+from services.common.errors import LiandongError
+from services.gateway.calls import may_remind
 from services.gateway.web import picture_view as view
 from services.gateway.web.filters import at
 from services.gateway.web.page import Page, SignedIn
@@ -21,21 +22,11 @@ router = APIRouter()
 PAGE: Final = 50
 """Obligations on a page, so many are reminded of at once at most."""
 _SEPARATOR: Final = "|"
-_REMINDERS: Final = frozenset({
-    "liaison", "clerk", "section-head", "leader-in-charge", "principal", "director", "coordinator", "monitor",
-})  # fmt: skip
-"""Roles in which people of an office remind."""
-
-
 STATE_NAMES: Final = {
     number: name.removeprefix("OBLIGATION_STATE_").lower().replace("_", "-")
     for name, number in pb.ObligationState.items()
 }
 """States of an obligation, as the texts call them."""
-
-
-class MayNotRemind(PermissionDenied):
-    """Your role does not send reminders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +91,6 @@ async def review(page: SignedIn) -> Response:
 @router.post("/picture/reminders/send")
 async def send(page: SignedIn) -> Response:
     """Send them; each once a day."""
-    if not _may_remind(page):
-        raise MayNotRemind
-    assert page.session is not None
     wanted = Wanted.of(page)
     keys = [str(each) for each in page.form.getlist("key")][:PAGE]
     texts = [str(each).strip() for each in page.form.getlist("text")][:PAGE]
@@ -114,7 +102,7 @@ async def send(page: SignedIn) -> Response:
         by_key = dict(zip(keys, texts, strict=False))
         kept = [(each, by_key[each.key]) for each in rows if each.key in by_key]
         return _review(page, wanted, kept, mechanisms, status=400)
-    request = pb.RemindRequest(reminders=drafts, person=page.session.account.name)
+    request = pb.RemindRequest(reminders=drafts, person=page.caller.name)
     try:
         answer = await page.ask(request, pb.RemindResponse)
     except LiandongError as error:
@@ -178,7 +166,7 @@ async def _rows(page: Page, wanted: Wanted) -> tuple[list[Row], str, Mechanisms]
     elif wanted.state == "":
         asked.state = pb.OBLIGATION_STATE_UNSPECIFIED
     found, mechanisms = await asyncio.gather(page.ask(asked, pb.ListObligationsResponse), mechanisms_of(page))
-    allowed = _may_remind(page)
+    allowed = may_remind(page.caller)
     rows = [
         Row(each, _key(each), allowed and _is_reminded_of(each, page, mechanisms))
         for each in found.obligations
@@ -189,10 +177,6 @@ async def _rows(page: Page, wanted: Wanted) -> tuple[list[Row], str, Mechanisms]
 def _is_reminded_of(each: pb.ObligationView, page: Page, mechanisms: Mechanisms) -> bool:
     is_open = each.state in {pb.OBLIGATION_STATE_OPEN, pb.OBLIGATION_STATE_OVERDUE}
     return is_open and each.procedure in mechanisms.held and each.owed_by != page.caller.department
-
-
-def _may_remind(page: Page) -> bool:
-    return not _REMINDERS.isdisjoint(page.caller.roles)
 
 
 def _key(each: pb.ObligationView) -> str:

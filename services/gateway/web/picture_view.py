@@ -192,6 +192,15 @@ def flows(found: Iterable[pb.Flow]) -> Flows:
     return Flows(ranked(0), ranked(1), letters, max(letters.values(), default=0))
 
 
+def together(alerts: Iterable[pb.Alert]) -> list[tuple[pb.Alert, int]]:
+    """Alerts of one kind about one department's same duty as one, with how many; the newest stands for them."""
+    found: dict[tuple[int, str, str, str], list[pb.Alert]] = {}
+    for each in alerts:
+        about = each.obligation
+        found.setdefault((each.kind, each.subject_department, about.procedure, about.rule), []).append(each)
+    return [(each[0], len(each)) for each in found.values()]
+
+
 def reminder_text(
     department: str, mechanism: str, duty: str, until: str, left: str, language: Language
 ) -> str:

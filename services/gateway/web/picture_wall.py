@@ -15,14 +15,14 @@ from services.gateway.web.picture import links_of, matrix_of, mechanisms_of, war
 router = APIRouter()
 ROWS: Final = 8
 """Departments that fit on a wall."""
-_WARNINGS: Final = 5
+_WARNINGS: Final = 4
 
 
 @router.get("/picture/wall")
 async def wall(page: SignedIn) -> Response:
     """How departments stand, to be read from three metres."""
     mechanisms, matrix, links, warnings = await asyncio.gather(
-        mechanisms_of(page), matrix_of(page), links_of(page), warnings_of(page, _WARNINGS)
+        mechanisms_of(page), matrix_of(page), links_of(page), warnings_of(page)
     )
     grid = view.grid(matrix.cells, (), ())
     template = "picture_wall_now.html" if page.is_fragment else "picture_wall.html"
@@ -33,7 +33,7 @@ async def wall(page: SignedIn) -> Response:
         more=max(0, len(grid.departments) - ROWS),
         down=[each.department for each in links if not each.connected],
         links=len(links),
-        warnings=warnings,
+        warnings=view.together(warnings)[:_WARNINGS],
         mechanisms=mechanisms,
         states=view.STATES,
     )

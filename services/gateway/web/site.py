@@ -17,6 +17,7 @@ from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
 from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
+from services.gateway.phrases import Phrases
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
@@ -53,6 +54,7 @@ class Site:
         ways: To log in beside a password.
         public_url: Where browsers reach this gateway; empty: wherever they say.
         served: The departments.
+        phrases: What people say again and again; None without accounts.
         sheets: What people are still writing; None where only the status is shown.
         spool: Files on their way from browsers, likewise.
     """
@@ -70,6 +72,7 @@ class Site:
     ways: Ways = field(default_factory=Ways)
     public_url: str = ""
     served: frozenset[str] = frozenset()
+    phrases: Phrases | None = None
     sheets: Sheets | None = None
     spool: Spool | None = None
 
@@ -89,9 +92,22 @@ def environment() -> Environment:
 
 AREAS: Final = (
     "status",
+    "login",
     "account",
+    "accounts",
     "live_events",
     "work",
+    "search",
+    "case_list",
+    "sign_for",
+    "messages",
+    # `/documents/batch` before `/documents/{document_id}`
+    "document_batch",
+    "documents",
+    "document_steps",
+    "delegations",
+    "phrases",
+    "guide",
     "sharing",
     "subjects",
     "registers",
@@ -112,6 +128,11 @@ AREAS: Final = (
     "letters",
     "due_times",
     "case_evidence",
+    "sheet",
+    "sheet_files",
+    "sheet_check",
+    "capture",
+    "new",
 )
 """Modules of pages; where two have a path that fits, the first serves it."""
 

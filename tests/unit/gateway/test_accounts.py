@@ -17,6 +17,8 @@ from services.gateway import schema
 from services.gateway.accounts.accounts import GUESSES_AT_ONCE, Accounts
 from services.gateway.accounts.codes import Codes
 from services.gateway.accounts.model import (
+    DISPLAY,
+    DISPLAY_LONGEST,
     FREE_FAILURES,
     IDLE,
     LONGEST,
@@ -152,6 +154,26 @@ async def test_a_session_ends_when_it_is_not_used_and_at_last_anyway(
     clock.advance(timedelta(minutes=20))
     with pytest.raises(SessionOver):
         await accounts.session_of(busy)
+
+
+async def test_a_display_stays_logged_in_over_a_week_without_power(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    """Others' log-ins do not sweep it away; after three months it is over all the same."""
+    screen = replace(CHEN, username="wall", subject="wall", roles=(DISPLAY,))
+    await accounts.create(screen, PASSWORD)
+    _, secret = await accounts.log_in("wall", PASSWORD, origin="", agent="")
+    clock.advance(timedelta(days=6))
+    await enter(accounts)
+    await accounts.session_of(secret)
+    for _ in range(14):
+        clock.advance(timedelta(days=6))
+        if clock.now() >= MONDAY + DISPLAY_LONGEST:
+            break
+        await accounts.session_of(secret)
+    clock.advance(timedelta(days=6))
+    with pytest.raises(SessionOver):
+        await accounts.session_of(secret)
 
 
 async def test_sessions_are_listed_and_ended(accounts: Accounts) -> None:

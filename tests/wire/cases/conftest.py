@@ -11,6 +11,7 @@ from liandong.cases.v1 import (
     case_service_pb2,
     handling_service_pb2,
     import_service_pb2,
+    public_service_pb2,
     subject_service_pb2,
 )
 from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
@@ -20,8 +21,9 @@ from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
 from services.cases.handlers import CaseHandlers, HandlingHandlers
 from services.cases.handlers.duties import DUTY_RULES, SERVICE, DutyHandlers
 from services.cases.handlers.imports import ImportHandlers
+from services.cases.handlers.public import PublicHandlers
 from services.cases.handlers.subjects import SubjectHandlers
-from services.cases.permissions import IMPORT_RULES, RULES, SUBJECT_RULES
+from services.cases.permissions import IMPORT_RULES, PUBLIC_RULES, RULES, SUBJECT_RULES
 from services.common.channel import open_channel
 from services.common.clock import ManualClock
 from services.common.server import Server
@@ -32,6 +34,7 @@ from services.documents.permissions import SERVICE as DOCUMENTS
 from services.documents.rendering import Renderer
 from services.exchange import actors
 from services.exchange.evidence_store import FolderStore
+from tests.builders.departments import MARKET
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 from tests.wire.exchange.evidence_world import Identities
 
@@ -102,19 +105,26 @@ class Port:
 @pytest.fixture
 async def port(tmp_path: Path) -> AsyncIterator[Port]:
     """The receiver's port."""
-    ledger = Ledger(ManualClock(MONDAY))
-    identities = Identities(tmp_path)
-    with node(f"sqlite:///{tmp_path / 'node.sqlite'}", ledger) as market:
+    async with open_port(tmp_path, Ledger(ManualClock(MONDAY)), Identities(tmp_path)) as found:
+        yield found
+
+
+@asynccontextmanager
+async def open_port(
+    tmp_path: Path, ledger: Ledger, identities: Identities, name: str = MARKET
+) -> AsyncIterator[Port]:
+    """The port of a department."""
+    with node(f"sqlite:///{tmp_path / f'{name}.sqlite'}", ledger, name) as market:
         department = market.department
         server = Server(
             "127.0.0.1:0",
             identities.files(department.name),
             department=department.name,
-            rules={**RULES, **SUBJECT_RULES, **IMPORT_RULES, **DUTY_RULES, **DOCUMENT_RULES},
+            rules={**RULES, **SUBJECT_RULES, **PUBLIC_RULES, **IMPORT_RULES, **DUTY_RULES, **DOCUMENT_RULES},
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
-        store, renderer = FolderStore(tmp_path / "evidence"), Renderer()
+        store, renderer = FolderStore(tmp_path / f"{name}-evidence"), Renderer()
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(DutyHandlers(department, ledger.clock), SERVICE)
         server.add(DocumentHandlers(department, renderer), DOCUMENTS)
@@ -127,6 +137,9 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
         )
         server.add(
             SubjectHandlers(department), subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"]
+        )
+        server.add(
+            PublicHandlers(department), public_service_pb2.DESCRIPTOR.services_by_name["PublicService"]
         )
         server.add(
             ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
