@@ -107,6 +107,7 @@ class Gateway:
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
+            public_department=settings.public_department,
         )
         app = create_app(site, api)
         self._server = _Calm(

@@ -142,6 +142,7 @@ class GatewaySettings(Settings):
         oidc: An OpenID provider by which people log in, beside their passwords.
         certificates: Log-ins by certificate, beside passwords.
         audit_days: How long it is kept who logged in, what was refused, what was changed.
+        public_department: Whose publications everybody may read at `/public`; empty: nothing is shown there.
         listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
         language: Spoken to browsers that ask for none we have.
         timeout_s: How long a node or the registry may take to say how it is.
@@ -161,6 +162,7 @@ class GatewaySettings(Settings):
     oidc: OidcSettings | None = None
     certificates: CertificateSettings | None = None
     audit_days: int = Field(default=183, ge=1, le=36_600)
+    public_department: str = Field(default="", max_length=120)
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     language: Literal["zh", "en"] = "zh"
     timeout_s: float = Field(default=2.0, gt=0, le=30)

@@ -16,6 +16,7 @@ from services.gateway.accounts.parts import Parts
 from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
 from services.gateway.languages import Language
+from services.gateway.rest.limits import RateLimit
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
@@ -51,6 +52,9 @@ class Site:
         ways: To log in beside a password.
         public_url: Where browsers reach this gateway; empty: wherever they say.
         served: The departments.
+        public_department: Whose publications everybody may read; empty: nobody's.
+        public_visits: How often one address may look at them.
+        public_tries: How often one address may try a number and code.
     """
 
     statuses: Statuses
@@ -66,6 +70,9 @@ class Site:
     ways: Ways = field(default_factory=Ways)
     public_url: str = ""
     served: frozenset[str] = frozenset()
+    public_department: str = ""
+    public_visits: RateLimit = field(default_factory=lambda: RateLimit(2.0, 120))
+    public_tries: RateLimit = field(default_factory=lambda: RateLimit(1 / 60, 10))
 
 
 def environment() -> Environment:
@@ -89,6 +96,7 @@ AREAS: Final = (
     "sharing",
     "subjects",
     "registers",
+    "public",
     "picture_wall",
     "picture_register",
     "picture",
