@@ -186,12 +186,10 @@ def _beyond(after: Place) -> sa.ColumnElement[bool]:
     )
 
 
-def count_due(connection: Connection, since_us: int | None, before_us: int | None, limit: int) -> int:
+def count_due(connection: Connection, since_us: int | None, before_us: int, limit: int) -> int:
     """Open cases in which the department owes something due from one time to before another, at most so many."""
     cases = tables.cases.c
-    some = sa.select(cases.case_id).where(cases.closed.is_(False), cases.next_due_at_us.is_not(None))
-    if before_us is not None:
-        some = some.where(cases.next_due_at_us < before_us)
+    some = sa.select(cases.case_id).where(cases.closed.is_(False), cases.next_due_at_us < before_us)
     if since_us is not None:
         some = some.where(cases.next_due_at_us >= since_us)
     return connection.execute(
@@ -296,6 +294,13 @@ def timeline(connection: Connection, case_id: str, after: int, limit: int) -> li
         unplaced = of_case.where(letters.position.is_(None)).order_by(letters.signed_at_us, letters.letter_id)
         found += connection.execute(unplaced.limit(limit - len(found)))
     return found
+
+
+def letters_after(connection: Connection, after: int, limit: int) -> list[Any]:
+    """Admitted letters of all cases after a position, in ledger order."""
+    letters = exchange_tables.letters.c
+    query = sa.select(*_TIMELINE).where(letters.position > after, letters.kind == "act")
+    return list(connection.execute(query.order_by(letters.position).limit(limit)))
 
 
 def act_letter(connection: Connection, letter_id: str) -> Any:

@@ -17,6 +17,8 @@ from services.common.clock import SystemClock
 from services.common.config import ConfigurationError, load
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound
+from services.exchange import keys
+from services.exchange.keys import KeyRole
 from services.gateway.accounts.certificates import parse, shown
 from services.gateway.accounts.identity_store import Identity
 from services.gateway.accounts.model import ROLES, Account
@@ -74,6 +76,19 @@ def add_account(
     )  # fmt: skip
     made = _with(context, config, department, lambda parts: parts.accounts.create(asked, password))
     _given(made.username, password)
+
+
+@app.command("new-issuer")
+def new_issuer(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+    """Make the key with which a gateway vouches for a department's people."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    key = keys.generate(KeyRole.SIGN)
+    try:
+        keys.save_private_key(file, key)
+    except FileExistsError:
+        raise ConfigurationError([say("gateway.key_there", file=file)]) from None
+    public = keys.public_key_bytes(key).hex()
+    Console(highlight=False).print(facts([("file", str(file)), ("public_key", public)]))
 
 
 @app.command("accounts")

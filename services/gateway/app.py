@@ -33,6 +33,8 @@ def create_app(site: Site, api: Api | None = None) -> ASGIApp:
         yield
         await site.live.close()
         await site.statuses.close()
+        if site.spool is not None:
+            site.spool.close()
 
     app = FastAPI(title="Liandong", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site

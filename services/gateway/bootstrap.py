@@ -28,6 +28,8 @@ from services.gateway.app import create_app
 from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
+from services.gateway.evidence.parts import Spool
+from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
@@ -35,11 +37,16 @@ from services.gateway.rest.entrance import Entrance
 from services.gateway.rest.evidence import EvidenceRoutes
 from services.gateway.rest.limits import RateLimit
 from services.gateway.settings import GatewaySettings
+from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
+from services.gateway.webhooks.running import Running
+from services.gateway.webhooks.targets import Targets
+from services.gateway.webhooks.webhook_handlers import WebhookHandlers
+from services.gateway.webhooks.webhooks import Webhooks
 
 _DRAIN_S = 10
 _log = structlog.get_logger(__name__)
@@ -63,6 +70,7 @@ class Gateway:
 
     Attributes:
         port: The one listened on; once started.
+        parts: What keeps the accounts; None where only the status is shown.
 
     Raises:
         ConfigurationError: A certificate is missing or not usable.
@@ -79,35 +87,47 @@ class Gateway:
         self._database: Database | None = None
         issuers = _issuers(settings, time)
         calls = Calls(upstreams, issuers)
-        self._parts: Parts | None = None
-        api = None
+        self.parts: Parts | None = None
+        self._running: Running | None = None
+        api = phrases = None
         ways = Ways()
+        sheets = spool = None
         if settings.database_url:
             prepare(settings)
             self._database = Database(settings.database_url)
+            phrases = Phrases(self._database, time)
             limit = RateLimit(settings.calls_per_second, settings.calls_at_once)
-            self._parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
-            ways = _ways(settings, self._database, time, self._parts)
-            callers = AccountCallers(self._parts.accounts, self._parts.tokens, settings.public_url)
+            self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
+            ways = _ways(settings, self._database, time, self.parts)
+            callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
             entrance = Entrance(callers, upstreams, issuers, limit)
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
-            api = Api(entrance, EvidenceRoutes(entrance, uploads))
+            targets = _targets(settings)
+            self._running = Running(self._database, time, upstreams, issuers, targets)
+            webhooks = Webhooks(self._database, time, targets, self._running.begin)
+            own = {"WebhookService": WebhookHandlers(webhooks)}
+            api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
+            sheets = Sheets(self._database, time)
+            spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
             clock=time,
             language=settings.language,
-            accounts=self._parts.accounts if self._parts is not None else None,
+            accounts=self.parts.accounts if self.parts is not None else None,
             calls=calls,
             directory=Directory(calls, time),
             procedures=Procedures(calls),
             live=Live(calls),
             templates=environment(),
-            parts=self._parts,
+            parts=self.parts,
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
             public_department=settings.public_department,
+            phrases=phrases,
+            sheets=sheets,
+            spool=spool,
         )
         app = create_app(site, api)
         self._server = _Calm(
@@ -138,16 +158,20 @@ class Gateway:
                 await self._serving
                 raise OSError("The web server did not start.")
             await asyncio.sleep(0.01)
+        if self._running is not None:
+            self._running.start()
         _log.info("gateway.started", listen=self.settings.listen, port=self.port)
         return self.port
 
     async def stop(self) -> None:
         """Take no new requests, let open ones end."""
+        if self._running is not None:
+            await self._running.stop()
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
-        if self._parts is not None:
-            await self._parts.audit.close()
+        if self.parts is not None:
+            await self.parts.audit.close()
         if self._database is not None:
             self._database.close()
         _log.info("gateway.stopped", port=self.port)
@@ -193,6 +217,13 @@ def _issuers(settings: GatewaySettings, clock: Clock) -> dict[str, Issuer]:
                 raise ConfigurationError([f"departments: {each.name}: issuer_key: {error}"]) from None
             found[each.name] = Issuer(each.issuer, key, clock)
     return found
+
+
+def _targets(settings: GatewaySettings) -> Targets:
+    try:
+        return Targets(settings.webhook_networks, settings.webhook_ca_file)
+    except OSError as error:
+        raise ConfigurationError([f"webhook_ca_file: {error}"]) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

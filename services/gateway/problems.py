@@ -36,6 +36,10 @@ STATUSES: Final = {
     "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
 }
 """What a gRPC status is over HTTP; any other is an internal error."""
+_OF_REASONS: Final = {"EVIDENCE_PENDING": HTTPStatus.CONFLICT}
+"""Where the reason says more than the gRPC status: it is for the caller to bring the rest."""
+_OF_FORM: Final = frozenset({"MALFORMED", "LIMIT_EXCEEDED"})
+"""Reasons that say that a request has not the form of the contract, as `violations` do."""
 
 _REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND", "RESOURCE_EXHAUSTED"})
 
@@ -63,7 +67,11 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
         request_id: Of the HTTP request.
         status: Where the error has a status of its own.
     """
-    chosen = HTTPStatus(status or STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR))
+    known = _OF_REASONS.get(error.reason) or STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    chosen = HTTPStatus(status or known)
+    if chosen is HTTPStatus.BAD_REQUEST and not error.violations and error.reason not in _OF_FORM:
+        # it has the form that the document says, and is refused for what it says
+        chosen = HTTPStatus.UNPROCESSABLE_ENTITY
     content: dict[str, Any] = {
         "type": f"urn:liandong:reason:{error.reason}",
         "title": chosen.phrase,
@@ -98,7 +106,7 @@ def note_refusal(request: Request, error: LiandongError) -> None:
     caller: Caller | None = getattr(request.state, "caller", None)
     audit.refused(
         Event(
-            action=getattr(request.scope.get("route"), "name", ""),
+            action=getattr(request.state, "action", "") or getattr(request.scope.get("route"), "name", ""),
             result=error.reason,
             department=caller.department if caller is not None else "",
             who=caller.who if caller is not None else "",

@@ -143,6 +143,9 @@ class GatewaySettings(Settings):
         certificates: Log-ins by certificate, beside passwords.
         audit_days: How long it is kept who logged in, what was refused, what was changed.
         public_department: Whose publications everybody may read at `/public`; empty: nothing is shown there.
+        webhook_networks: Inner networks, such as `10.20.0.0/16`, into which events may be posted, also by `http`;
+            none: only to the internet.
+        webhook_ca_file: Further authorities of the certificates of those who are told of events.
         listen: `host:port`; port 0 takes a free one. TLS for browsers is the business of the proxy before it.
         language: Spoken to browsers that ask for none we have.
         timeout_s: How long a node or the registry may take to say how it is.
@@ -163,6 +166,8 @@ class GatewaySettings(Settings):
     certificates: CertificateSettings | None = None
     audit_days: int = Field(default=183, ge=1, le=36_600)
     public_department: str = Field(default="", max_length=120)
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    webhook_ca_file: Path | None = None
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     language: Literal["zh", "en"] = "zh"
     timeout_s: float = Field(default=2.0, gt=0, le=30)

@@ -98,8 +98,9 @@ def apply_act(letter: Letter, docket: Docket) -> str:
         group.links += [(facts.case_id, each.case_id, each.relation) for each in content.linked_cases]
     group.subjects += [(each, facts.case_id) for each in content.subject_tokens]
     for each in folded.changed:
-        if each.starts_on_receipt and each.received_at is None and each.opened_position == position:
-            group.awaited.append((each.owed_by, position, facts.case_id))
+        # also of whoever takes another's seat, with a clock that waits for a letter of the past
+        if each.starts_on_receipt and each.received_at is None:
+            group.awaited[each.owed_by, each.opened_position] = facts.case_id
     group.grants += grants
     if roots:
         group.grants.append(Grant(facts.author, roots, recipients))
@@ -130,15 +131,17 @@ def apply_arrival(letter: Letter, docket: Docket) -> None:
         named = [each.position for each in letter.header.arrival.letters]
         raise NotAddressed(field=f"arrival.letters[{named.index(strange)}]")
     told = set(authors.values())
-    awaited = store.waits(docket.connection, department, positions)
-    # letters of this very group cannot have arrived: nobody was told of them yet
+    awaited = dict(store.waits(docket.connection, department, positions))
+    # nobody was told of letters of this very group yet, but one of them may have handed on a clock
+    fresh = [(at, group.awaited.pop((department, at), None)) for at in positions if group.awaited]
+    awaited |= {at: case_id for at, case_id in fresh if case_id is not None}
     changes: dict[str, CaseState] = {}
     rows: list[Record] = []
-    for case_id in dict.fromkeys(case for _, case in awaited):
+    for case_id in dict.fromkeys(awaited.values()):
         state = docket.case(case_id)
         if state is None:
             continue
-        waited = [at for at, case in awaited if case == case_id]
+        waited = [at for at, case in awaited.items() if case == case_id]
         folded = arrive(state, waited, department, docket.now)
         changes[case_id] = folded.state
         rows += _obligation_rows(folded.changed, folded.state, docket)
@@ -146,7 +149,7 @@ def apply_arrival(letter: Letter, docket: Docket) -> None:
 
     group.states.update(changes)
     group.obligations += rows
-    group.received += [(department, at) for at, _ in awaited]
+    group.received += [(department, at) for at in awaited]
     group.arrivals.append((department, positions[-1], positions[0], group.size, docket.now_us))
     group.deliver(group.size, department, sorted(told))
 

@@ -74,7 +74,7 @@ class Group:
         self.parties: list[Record] = []
         self.links: list[Record] = []
         self.subjects: list[Record] = []
-        self.awaited: list[Record] = []
+        self.awaited: dict[tuple[str, int], str] = {}
         self.received: list[tuple[str, int]] = []
         self.arrivals: list[Record] = []
         self.refusals: list[Record] = []
@@ -186,7 +186,10 @@ class Group:
         tallies.ENDED.add(connection, tallies.ended(self.obligations))
         store.LINKS.upsert(connection, self.links, ["case_id", "linked", "relation"])
         store.SUBJECTS.upsert(connection, self.subjects, ["token", "case_id"])
-        store.AWAITED.upsert(connection, self.awaited, ["department", "position"])
+        awaited = [
+            (department, position, case_id) for (department, position), case_id in self.awaited.items()
+        ]
+        store.AWAITED.upsert(connection, awaited, ["department", "position"])
 
     def _write_subscriptions(self, connection: Connection) -> None:
         started = [key for key, wanted in self.subscriptions.items() if wanted]

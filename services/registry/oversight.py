@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from services.common.clock import microseconds
 from services.procedures.calendar import ZONE
+from services.procedures.model import OFFICE
 from services.procedures.obligation import Outcome
 from services.registry import tables
 from services.registry.matrix import is_dispute
@@ -33,6 +34,8 @@ STATES: Final = (OPEN, *(outcome.value for outcome in Outcome), LAPSED)
 _obligations: Final = tables.obligations.c
 _ended: Final = tables.ended_obligations.c
 _KEY: Final = (_obligations.due_at_us, _obligations.case_id, _obligations.rule, _obligations.ordinal)
+_MANY: Final = 2_000
+"""Cases of one department from which on what is due is walked, and not they."""
 _EPOCH_DAY: Final = datetime(1970, 1, 1, tzinfo=ZONE)
 
 ObligationKey = tuple[int, str, str, int]
@@ -93,7 +96,7 @@ def list_obligations(
     """
     walks = [
         walk.where(*_range(wanted, after)).order_by(*_KEY).limit(limit)
-        for walk in _walks(scope, wanted, sorted(procedures))
+        for walk in _walks(connection, scope, wanted, _present(connection, procedures))
     ]
     if not walks:
         return []
@@ -284,11 +287,23 @@ def _range(wanted: ObligationFilter, after: ObligationKey | None) -> list[sa.Col
     return conditions
 
 
-def _walks(scope: Scope, wanted: ObligationFilter, procedures: Sequence[str]) -> list[sa.Select[Any]]:
+def _present(connection: Connection, procedures: Iterable[str]) -> list[str]:
+    """Of these mechanisms those that have obligations: a walk for each of the others would find nothing."""
+    exists = [
+        sa.select(sa.literal(name)).where(sa.exists().where(_obligations.procedure == name))
+        for name in sorted(procedures)
+    ]
+    return sorted(connection.execute(sa.union_all(*exists)).scalars()) if exists else []
+
+
+def _walks(
+    connection: Connection, scope: Scope, wanted: ObligationFilter, procedures: Sequence[str]
+) -> list[sa.Select[Any]]:
     """One select for each reason why the caller sees a row, together all that it sees and wants."""
     base = sa.select(*_KEY)
     asked = [name for name in procedures if wanted.procedure in {"", name}]
     whole = [name for name in asked if scope.sees_mechanism(name)]
+    rest = [name for name in asked if name not in whole]
     walks = []
     for state in wanted.states:
         of_state = base.where(_obligations.state == state)
@@ -301,25 +316,47 @@ def _walks(scope: Scope, wanted: ObligationFilter, procedures: Sequence[str]) ->
                 )
         else:
             walks += [of_state.where(_obligations.procedure == name) for name in whole]
-            if len(whole) < len(asked):
+            if rest:
                 walks.append(
-                    of_state.where(
-                        _obligations.owed_by == scope.department, _obligations.procedure.in_(asked)
-                    )
+                    of_state.where(_obligations.owed_by == scope.department, _obligations.procedure.in_(rest))
                 )
-    if len(whole) < len(asked) and wanted.owed_by != scope.department:
-        walks.append(_taking_part(scope, wanted, asked, base))
+    if rest and wanted.owed_by != scope.department:
+        walks += _taking_part(connection, scope, wanted, rest)
     return walks
 
 
 def _taking_part(
-    scope: Scope, wanted: ObligationFilter, asked: Sequence[str], base: sa.Select[Any]
-) -> sa.Select[Any]:
-    """What others owe in cases that the caller takes part in: by way of its own cases."""
+    connection: Connection, scope: Scope, wanted: ObligationFilter, procedures: Sequence[str]
+) -> list[sa.Select[Any]]:
+    """What others owe in cases that the caller takes part in.
+
+    Who takes part in few finds it by way of its own cases; who takes part in many comes upon one of them soon in what
+    is due next. An office's role is none of a party: an office sees its mechanism, and whose it was no more.
+    """
     parties = tables.case_parties.c
-    walk = base.join(tables.case_parties, parties.case_id == _obligations.case_id).where(
+    own = [
+        sa.select(parties.case_id).where(parties.department == scope.department, role)
+        for role in (parties.role < OFFICE, parties.role > OFFICE)
+    ]
+    some = sa.select(sa.union_all(*own).subquery()).limit(_MANY).subquery()
+    count = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    base = sa.select(*_KEY)
+    if wanted.owed_by:
+        base = base.where(_obligations.owed_by == wanted.owed_by)
+    if count < _MANY:
+        cases = sa.union_all(*own).subquery()
+        return [
+            base.join(cases, cases.c.case_id == _obligations.case_id).where(
+                _obligations.state.in_(wanted.states), _obligations.procedure.in_(procedures)
+            )
+        ]
+    takes_part = sa.exists().where(
+        parties.case_id == _obligations.case_id,
         parties.department == scope.department,
-        _obligations.state.in_(wanted.states),
-        _obligations.procedure.in_(asked),
+        parties.role != OFFICE,
     )
-    return walk.where(_obligations.owed_by == wanted.owed_by) if wanted.owed_by else walk
+    return [
+        base.where(_obligations.procedure == name, _obligations.state == state, takes_part)
+        for name in procedures
+        for state in wanted.states
+    ]

@@ -152,7 +152,8 @@ case_parties = sa.Table(
     sa.Column("case_id", sa.Text, primary_key=True),
     sa.Column("department", sa.Text, primary_key=True),
     sa.Column("role", sa.Text, nullable=False),
-    sa.Index("case_parties_department", "department", "case_id"),
+    # an office stands in every case of its mechanism: who else takes part is found beside it
+    sa.Index("case_parties_department", "department", "role", "case_id"),
 )
 
 case_links = sa.Table(
@@ -213,8 +214,21 @@ obligations = sa.Table(
     sa.Column("facts", sa.LargeBinary, nullable=False, comment="procedures.case.dumps_obligation"),
     sa.Index("obligations_mark", "next_mark_at_us", **_only("next_mark_at_us IS NOT NULL")),
     sa.Index("obligations_owed", "owed_by", "state", "due_at_us", "case_id"),
-    sa.Index("obligations_procedure", "procedure", "state", "due_at_us", "case_id"),
-    sa.Index("obligations_opened", "opened_position"),
+    # with all that lists order by and indicators count, so that a month is read from it alone
+    sa.Index(
+        "obligations_procedure",
+        "procedure",
+        "state",
+        "due_at_us",
+        "case_id",
+        "rule",
+        "ordinal",
+        "owed_by",
+        "opened_at_us",
+        "ended_at_us",
+    ),
+    # what was opened in a period is counted from it alone; none of these columns changes as an obligation ends
+    sa.Index("obligations_opened", "opened_position", "procedure", "rule", "owed_by"),
     sa.Index("obligations_standing", "rule", **_only("procedure_version = 0 AND state = 'OPEN'")),
     sa.Index("obligations_duties", "opened_position", **_only("procedure_version = 0")),
 )

@@ -84,6 +84,24 @@ def test_an_invitation_and_a_key_are_readable_by_their_owner_only(federation: Co
     assert (status, said.split("\n")[:3]) == (0, ["600 10001", "600 10001", "700 10001"])
 
 
+_LOGIN = """import sys, urllib.request as r, urllib.parse as q
+form = q.urlencode({"username": sys.argv[1], "password": sys.argv[2]}).encode()
+opener = r.build_opener(r.HTTPCookieProcessor())
+print(opener.open("http://127.0.0.1:8080/login", form).geturl())"""
+
+
+def test_people_of_a_department_log_in_with_accounts_that_its_operator_adds(federation: Composition) -> None:
+    """The gateway keeps them over a restart, and its key vouches for them: the node takes its word."""
+    status, said = federation.run(
+        "gateway", "liandong", "gateway", "add-account", "zhao", "--department", "health.qinghe",
+        "--subject", "zhao", "--name", "赵文博", "--role", "clerk",
+    )  # fmt: skip
+    assert status == 0, said
+    password = said.split()[-1]
+    status, said = federation.run("gateway", "python", "-c", _LOGIN, "zhao", password)
+    assert (status, said.strip()) == (0, "http://127.0.0.1:8080/account/password")
+
+
 def test_sigterm_drains_and_a_restart_goes_on(federation: Composition) -> None:
     """Each server ends with 0 when asked, and comes back as the same member."""
     for name in ("gateway", "health", "registry"):

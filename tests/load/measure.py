@@ -6,6 +6,7 @@ answer. A question is asked a few times before it is timed, as a screen is by ma
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -36,6 +37,9 @@ from tests.load.district import JUSTICE, MARKET
 _WARM: Final = 3
 _TIMED: Final = 40
 _LONG_S: Final = 8.0
+_QUIET: Final = 5
+_IDLE: Final = 0.15
+"""Processor seconds of all processes in a second in which nothing is done but to keep the links."""
 
 Question = tuple[Any, Any, str]
 """A method, its request, and the role of whoever asks; without one the caller is the certificate's department."""
@@ -55,6 +59,26 @@ def percentile(values: list[float], percent: int) -> float:
     """The value below which so many of a hundred lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1)))]
+
+
+async def settled(district: District, seconds: float = 900) -> float:
+    """Wait until a district that was loaded has done what it does by itself; returns the seconds that it took.
+
+    That is to tell of the marks that have passed, to freeze months, and to make messages of alerts.
+
+    Raises:
+        TimeoutError: It still works.
+    """
+    began = time.monotonic()
+    quiet = 0
+    while quiet < _QUIET:
+        before = sum(cost.own_cpu_seconds(each.pid) for each in district.processes)
+        await asyncio.sleep(1)
+        spent = sum(cost.own_cpu_seconds(each.pid) for each in district.processes) - before
+        quiet = quiet + 1 if spent < _IDLE else 0
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"the district still works after {seconds:.0f} s")
+    return time.monotonic() - began
 
 
 async def measure(
@@ -137,7 +161,8 @@ async def _lists(party: Party, channel: Any) -> dict[str, Question]:
 async def _searches(party: Party) -> dict[str, Question]:
     """What people type into the field, from what is there."""
     api, actor = party.cases, party.actor("clerk")
-    listed = await api.ListCases(cases.ListCasesRequest(include_closed=True, page_size=500), metadata=actor)
+    over = cases.ListCasesRequest(procedure="case-transfer", state="closed", page_size=500)
+    listed = await api.ListCases(over, metadata=actor)
     chosen = listed.cases[-1].case_id
     subject = (await party.case(chosen)).subjects[0]
     numbers = [each.number for each in await party.timeline(chosen) if each.number]

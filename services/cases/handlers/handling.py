@@ -28,6 +28,7 @@ from services.exchange.actors import ActorFacts
 from services.exchange.department import Department
 from services.exchange.letters import moment
 from services.exchange.session import DepartmentSession
+from services.procedures.calendar import NEVER
 from services.procedures.delegation import Standing
 
 T = TypeVar("T")
@@ -185,7 +186,7 @@ class DocumentHandlers(HandlingCommands):
                 sent=work.count(connection, work.sent(standing), _COUNTED),
                 cases_overdue=queries.count_due(connection, None, now_us, _COUNTED),
                 cases_due_soon=queries.count_due(connection, now_us, soon_us, _COUNTED),
-                cases_due=queries.count_due(connection, None, None, _COUNTED),
+                cases_due=queries.count_due(connection, None, microseconds(NEVER), _COUNTED),
                 cases_to_sign_for=len(signable - work.cases_of(connection, signing)),
             )
 
@@ -234,15 +235,32 @@ class DocumentHandlers(HandlingCommands):
 
     async def GetDocument(self, request: pb.GetDocumentRequest, _context: object) -> pb.GetDocumentResponse:
         """One document: its steps, its tasks, its history."""
+        actor = actors.current()
 
         def read(connection: Connection) -> pb.GetDocumentResponse:
-            return self._whole(connection, store.by_id(connection, request.document_id))
+            kept = store.by_id(connection, request.document_id)
+            answer = self._whole(connection, kept)
+            answer.own.extend(self._own(connection, kept, actor))
+            return answer
 
         return await self._read(
             "GetDocument", read, "", request.document_id, case_of=lambda found: found.document.case_id
         )
 
+    def _own(self, connection: Connection, kept: Kept, actor: ActorFacts) -> list[pb.OwnTask]:
+        """Tasks of a document that the person may do."""
+        now, standing = self._department.clock.now(), self._standing(connection, actor)
+        found = work.waiting_for(connection, standing, (), None, _PAGE, now, document_id=kept.document.id)
+        return [
+            pb.OwnTask(
+                task=each.place.task,
+                acting_for=views.person(each.delegation.absent if each.delegation else None),
+            )
+            for each in found
+        ]
+
     def _whole(self, connection: Connection, kept: Kept) -> pb.GetDocumentResponse:
+        """A document without what only one person has of it."""
         found, now = kept.document, self._department.clock.now()
         (view,) = self._documents(connection, [kept])
         return pb.GetDocumentResponse(

@@ -34,12 +34,13 @@ T = TypeVar("T")
 _CASES: Final = 50
 _FOUND: Final = 20
 _LETTERS: Final = 200
+_LETTERS_PAGE: Final = 100
 _LINES: Final = 100
 _PLACE: Final = ((int, type(None)), (str,))
 _AUDITORS: Final = frozenset({"auditor", "liaison", "leader-in-charge", "principal", "registry-clerk"})
 _RETRIERS: Final = frozenset({"registry-clerk", "liaison"})
 _METHODS: Final = (
-    "GetCase", "ListCases", "SearchCases", "GetTimeline", "GetLetter", "ExplainDueTime", "WatchCases",
+    "GetCase", "ListCases", "SearchCases", "GetTimeline", "ListLetters", "GetLetter", "ExplainDueTime", "WatchCases",
     "GetDossier", "ListParked", "RetryParked", "GetNodeState",
 )  # fmt: skip
 _CALLERS: Final = frozenset({"gateway", "system"})
@@ -173,6 +174,26 @@ class ReadingHandlers(AuditedReads):
         received = queries.received(connection, rows)
         return [views.letter_view(row, self._department, received.get(row.letter_id, {})) for row in rows]
 
+    async def ListLetters(self, request: pb.ListLettersRequest, _context: object) -> pb.ListLettersResponse:
+        """Admitted letters of all cases, in ledger order."""
+
+        def work(connection: Connection) -> pb.ListLettersResponse:
+            rows = queries.letters_after(
+                connection, request.after_position, request.page_size or _LETTERS_PAGE
+            )
+            found = queries.rows_of(connection, {row.case_id for row in rows})
+            summaries = self._summaries(connection, [(row, "") for row in found.values()])
+            cases = {each.case_id: each for each in summaries}
+            return pb.ListLettersResponse(
+                letters=[
+                    pb.CaseLetter(case=cases.get(row.case_id), letter=view)
+                    for row, view in zip(rows, self._letters(connection, rows), strict=True)
+                ],
+                next_position=rows[-1].position if rows else request.after_position,
+            )
+
+        return await self._read("ListLetters", work)
+
     async def GetLetter(self, request: pb.GetLetterRequest, _context: object) -> pb.GetLetterResponse:
         """One letter with its body and proof."""
 
@@ -185,6 +206,7 @@ class ReadingHandlers(AuditedReads):
             body = bodies.draft_with(views.body_type(row.header), row.payload)
             if body is not None:
                 response.body.CopyFrom(body)
+                response.body.act, response.body.case_id = row.act, row.case_id
             if row.position is not None:
                 response.leaf.CopyFrom(views.leaf(row))
             return row.case_id, response

@@ -17,11 +17,12 @@ from services.common.db import Database
 from services.common.migrations import migrate
 from services.gateway import schema
 from services.gateway.accounts import store
-from services.gateway.accounts.model import Account
+from services.gateway.accounts.model import ADMINISTRATOR, Account
 from services.gateway.accounts.passwords import Passwords
 
 _PASSWORD_FILE: Final = "password"  # noqa: S105 - a file's name
 _PASSWORD_BYTES: Final = 9
+_KEEPER: Final = "系统管理员"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +64,17 @@ def add_accounts(url: str, folder: Path, parties: Iterable[Party]) -> list[DemoA
     now = datetime.now(UTC)
     made, accounts = [], []
     for party in parties:
+        keeper = f"admin.{party.name.partition('.')[0]}"
+        made.append(DemoAccount(party.name, ADMINISTRATOR, _KEEPER, keeper, password))
+        accounts.append(_account(keeper, party.name, keeper, _KEEPER, ADMINISTRATOR))
         for key, person in party.people.items():
             if person.service:
                 continue
             username = f"{key}.{party.name.partition('.')[0]}"
             made.append(DemoAccount(party.name, person.role, person.name, username, password))
             accounts.append(
-                Account(
-                    id=uuid_utils.uuid7().hex, username=username, department=party.name, subject=person.subject,
-                    name=person.name, roles=(person.role,), certificate=person.certificate, must_change=False,
-                    totp=False, locked_until=None, disabled=False, language="",
-                )
-            )  # fmt: skip
+                _account(username, party.name, person.subject, person.name, person.role, person.certificate)
+            )
 
     def add(connection: Connection) -> None:
         for each in accounts:
@@ -87,3 +87,13 @@ def add_accounts(url: str, folder: Path, parties: Iterable[Party]) -> list[DemoA
     finally:
         database.close()
     return made
+
+
+def _account(
+    username: str, department: str, subject: str, name: str, role: str, certificate: str = ""
+) -> Account:
+    return Account(
+        id=uuid_utils.uuid7().hex, username=username, department=department, subject=subject, name=name,
+        roles=(role,), certificate=certificate, must_change=False, totp=False, locked_until=None, disabled=False,
+        language="",
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from services.common.errors import Unauthenticated
 from services.gateway.accounts.model import ROLES
 
 _MOST_TEXT: Final = 100
-_MOST_SUBJECT: Final = 255
+MOST_SUBJECT: Final = 255
 """Of `sub`, by OpenID Connect Core 1.0, section 2."""
 _MOST_VALUES: Final = 500
 _SHORT: Final = 12
@@ -89,7 +89,7 @@ def person_of(claims: Mapping[str, Any], names: ClaimNames, served: AbstractSet[
         IdentityRefused: They name nobody.
     """
     issuer, subject = claims.get("iss"), claims.get("sub")
-    if not isinstance(issuer, str) or not isinstance(subject, str) or not 0 < len(subject) <= _MOST_SUBJECT:
+    if not isinstance(issuer, str) or not isinstance(subject, str) or not 0 < len(subject) <= MOST_SUBJECT:
         raise IdentityRefused("The provider names nobody.")
     meant = {
         department

@@ -146,9 +146,14 @@ class Session:
     seen_at: datetime
 
     @property
+    def by_password(self) -> bool:
+        """The password was typed."""
+        return self.acr in {PASSWORD_ACR, TOTP_ACR}
+
+    @property
     def must_change(self) -> bool:
         """Nothing else goes before the password is changed, which was typed and is known to somebody else."""
-        return self.account.must_change and self.acr in {PASSWORD_ACR, TOTP_ACR}
+        return self.account.must_change and self.by_password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
-from services.common.errors import LiandongError, StorageFailed, Unavailable
+from services.common.errors import InvalidField, LiandongError, StorageFailed, Unavailable
 from services.exchange.evidence import Manifest, chunks_of_file, manifest_of
 from services.exchange.evidence_client import upload
 from services.gateway.evidence.bringing import About, FileTooLarge, in_time, stub_of
@@ -53,7 +53,11 @@ class Incomplete(LiandongError):
     code = "FAILED_PRECONDITION"
 
 
-class Parts:
+class OtherKind(InvalidField):
+    """The file is not of a kind that is taken here."""
+
+
+class Spool:
     """Files on their way from browsers.
 
     Args:
@@ -124,19 +128,28 @@ class Parts:
             return have
 
     async def bring(
-        self, file_id: str, size: int, upstream: Upstream, acting: Acting, about: About
+        self, file_id: str, size: int, upstream: Upstream, acting: Acting, about: About, only: str = ""
     ) -> Manifest:
         """Bring a file to the node, once all of it has come; nothing of it stays here then.
 
+        Args:
+            file_id: Which file.
+            size: Bytes of the whole.
+            upstream: The node.
+            acting: Who brings it.
+            about: What is said of it.
+            only: What its kind has to begin with, such as `image/`.
+
         Raises:
             Incomplete: Not all of it has come.
+            OtherKind: By its bytes it is of another kind; it is thrown away.
             Unavailable: The node is out of reach, or too many files are brought at once.
             LiandongError: What the node says.
         """
         path = self._path(file_id)
         lock = self._locks.setdefault(file_id, asyncio.Lock())
         async with lock:
-            if await self.come(file_id) != size or (size and not path.exists()):
+            if await self.come(file_id) != size:
                 raise Incomplete
             try:
                 async with asyncio.timeout(30):
@@ -149,9 +162,13 @@ class Parts:
                 if not path.exists():
                     await asyncio.to_thread(path.touch)
                 name = harmless(about.file_name, _NAMELESS)
+                kind = await asyncio.to_thread(kind_of, path, name)
+                if not kind.startswith(only):
+                    await asyncio.to_thread(path.unlink, missing_ok=True)
+                    raise OtherKind
                 manifest = await manifest_of(
                     path,
-                    media_type=await asyncio.to_thread(kind_of, path, name),
+                    media_type=kind,
                     file_name=name,
                     collected_by=about.collected_by,
                     collected_at=about.collected_at,

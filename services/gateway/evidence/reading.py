@@ -15,7 +15,7 @@ from typing import Final, cast
 from liandong.exchange.v1 import evidence_service_pb2 as pb
 from starlette.responses import Response, StreamingResponse
 
-from services.common.errors import InvalidField
+from services.common.errors import FieldViolation, InvalidField
 from services.exchange.digests import CHUNK_SIZE, DIGEST_SIZE
 from services.exchange.evidence import EvidencePending, chunk_field
 from services.gateway.evidence.names import INLINE, disposition, harmless, media_type_of, told_type
@@ -47,11 +47,12 @@ def root_of(name: str) -> bytes:
         InvalidField: It is none.
     """
     try:
-        found = base64.b64decode(name.rstrip("=").encode("ascii") + b"=", altchars=b"-_", validate=True)
+        found = base64.b64decode(name.encode("ascii") + b"=", altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError):
         found = b""
-    if len(found) != DIGEST_SIZE or name_of(found) != name.rstrip("="):
-        raise InvalidField("A root is 32 bytes in Base64 for URLs.", field="root")
+    if len(found) != DIGEST_SIZE or name_of(found) != name:
+        told = "A root is 32 bytes in Base64 for URLs, without padding."
+        raise InvalidField(told, field="root", violations=[FieldViolation("root", "form", told)])
     return found
 
 

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from services.common.edge import validate
 from services.common.errors import LiandongError, Stale
 from services.gateway.evidence.names import disposition, harmless
 from services.gateway.rest.entrance import (
@@ -53,11 +54,15 @@ class Api:
     Args:
         entrance: Who is let in.
         further: Routes that are no RPC.
+        own: Services of the gateway itself, by name: their RPCs are methods that take request and caller.
     """
 
-    def __init__(self, entrance: Entrance, *further: Installable) -> None:
+    def __init__(
+        self, entrance: Entrance, *further: Installable, own: Mapping[str, object] | None = None
+    ) -> None:
         self._entrance = entrance
         self._further = further
+        self._own = own or {}
 
     def install(self, app: FastAPI) -> None:
         """Add all routes to an app, and the document that describes them."""
@@ -71,6 +76,8 @@ class Api:
             each.install(app)
         readable = {each.path: each for each in routes() if each.verb == "GET" and each.kind is Kind.MESSAGE}
         for route in routes():
+            if route.here and route.method.containing_service.name not in self._own:
+                continue
             app.add_route(
                 route.path, self._endpoint(route, readable), methods=[route.verb], name=route.operation
             )
@@ -87,8 +94,14 @@ class Api:
             message = request_of(route, request.path_params, query, await json_body(request))
             _idempotent(route, message, request.headers.get("idempotency-key", ""))
             wanted = request.headers.get("if-match")
-            if wanted is not None and resource is not None and route.verb != "GET":
+            if wanted is not None and resource is not None and not resource.here and route.verb != "GET":
                 await _unchanged(resource, request, visit, wanted)
+            if route.here:
+                validate(message)
+                own = getattr(self._own[route.method.containing_service.name], route.method.name)
+                return _answer(
+                    route, await own(message, visit.caller), request.headers.get("if-none-match", "")
+                )
             if route.kind is Kind.MESSAGE:
                 found = await _call(route, message, visit)
                 return _answer(route, found, request.headers.get("if-none-match", ""))
@@ -97,7 +110,7 @@ class Api:
                 return StreamingResponse(_events(stream), media_type="text/event-stream")
             return await _file(route, message, visit)
 
-        return self._entrance.guard(scope_of(route), served)
+        return self._entrance.guard(scope_of(route), served, route.operation)
 
 
 def _metadata(route: Route, message: Message, visit: Visit) -> Metadata:

@@ -111,13 +111,19 @@ class Entrance:
         self._issuers = issuers
         self._limit = limit
 
-    def guard(self, scope: str, served: Served) -> Callable[[Request], Awaitable[Response]]:
-        """An endpoint that only those reach who may."""
+    def guard(self, scope: str, served: Served, action: str) -> Callable[[Request], Awaitable[Response]]:
+        """An endpoint that only those reach who may.
+
+        Args:
+            scope: That a caller needs.
+            served: What is done then.
+            action: What that is, for the audit.
+        """
 
         async def endpoint(request: Request) -> Response:
             given = request.headers.get("x-request-id", "")
             request_id = given if _REQUEST_ID.fullmatch(given) else uuid_utils.uuid7().hex
-            request.state.request_id = request_id
+            request.state.request_id, request.state.action = request_id, action
             caller = await self._callers.caller_of(request)
             request.state.caller = caller
             self._limit.take(caller.key)

@@ -16,10 +16,10 @@ from liandong.exchange.v1 import evidence_service_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.common.errors import InvalidField
 from services.gateway.evidence.bringing import About, Uploads, put_chunk
 from services.gateway.evidence.reading import name_of, open_range, root_of
 from services.gateway.rest.entrance import Entrance, Visit, declared_length, pieces_of
+from services.gateway.rest.forms import wrong
 from services.gateway.rest.routes import PREFIX
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of
 
@@ -49,9 +49,9 @@ class EvidenceRoutes:
     def install(self, app: FastAPI) -> None:
         """Add them to an app."""
         guard = self._entrance.guard
-        app.add_route(FILES, guard(WRITE, self._upload), methods=["POST"])
-        app.add_route(CHUNK, guard(WRITE, _put_chunk), methods=["PUT"])
-        app.add_route(CONTENT, guard(READ, _content), methods=["GET"])
+        app.add_route(FILES, guard(WRITE, self._upload, "Evidence.Upload"), methods=["POST"])
+        app.add_route(CHUNK, guard(WRITE, _put_chunk, "Evidence.PutChunk"), methods=["PUT"])
+        app.add_route(CONTENT, guard(READ, _content, "Evidence.Read"), methods=["GET"])
 
     async def _upload(self, request: Request, visit: Visit) -> Response:
         manifest = await self._uploads.take(
@@ -65,7 +65,7 @@ class EvidenceRoutes:
 async def _put_chunk(request: Request, visit: Visit) -> Response:
     root, index = root_of(request.path_params["root"]), request.path_params["index"]
     if not _INDEX.fullmatch(index):
-        raise InvalidField("Chunks are counted from 0.", field="index")
+        raise wrong("index", "Chunks are counted from 0.")
     answer = await put_chunk(visit.upstream, visit.metadata, root, int(index), pieces_of(request))
     return Response(json_of(answer), media_type=MEDIA_TYPE)
 
@@ -81,11 +81,11 @@ def _about(request: Request) -> About:
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in TOLD:
-            raise InvalidField("There is no parameter of this name.", field=name)
+            raise wrong(name, "There is no parameter of this name.")
         if name in given:
-            raise InvalidField("This parameter is given more than once.", field=name)
+            raise wrong(name, "This parameter is given more than once.")
         if len(value) > TOLD[name] or "\0" in value:
-            raise InvalidField(f"At most {TOLD[name]} characters, none of them NUL.", field=name)
+            raise wrong(name, f"At most {TOLD[name]} characters, none of them NUL.")
         given[name] = value
     return About(
         file_name=given.get("fileName", ""),
@@ -101,10 +101,10 @@ def _moment(given: str) -> datetime:
     try:
         found = datetime.fromisoformat(given)
         if found.tzinfo is None or "T" not in given.upper():
-            raise InvalidField("A time has its date and its offset, as in RFC 3339.", field="collectedAt")
+            raise wrong("collectedAt", "A time has its date and its offset, as in RFC 3339.")
         return found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InvalidField("This is no time of RFC 3339.", field="collectedAt") from None
+        raise wrong("collectedAt", "This is no time of RFC 3339.") from None
 
 
 def _digest(given: str) -> bytes | None:
@@ -115,4 +115,4 @@ def _digest(given: str) -> bytes | None:
     try:
         return base64.b64decode(found[1], validate=True)
     except binascii.Error:
-        raise InvalidField("The digest is no Base64.", field="content-digest") from None
+        raise wrong("content-digest", "The digest is no Base64.") from None

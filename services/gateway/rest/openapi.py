@@ -17,8 +17,10 @@ from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
+from services.gateway.accounts.callers import COOKIE, CSRF_HEADER, SECURE_COOKIE
 from services.gateway.problems import MEDIA_TYPE as PROBLEM
 from services.gateway.rest.entrance import LINES
+from services.gateway.rest.examples import answer_example, path_example, request_example
 from services.gateway.rest.operations import Operation, operations
 from services.gateway.rest.routes import Kind, Route, routes
 from services.gateway.rest.schemas import Schemas
@@ -26,7 +28,7 @@ from services.gateway.rest.scopes import SCOPES, scope_of
 from services.gateway.rest.transcoding import MEDIA_TYPE
 
 DOCUMENT: Final = Path(__file__).with_name("openapi.json")
-_REFUSALS: Final = (400, 401, 403, 404, 409, 413, 415, 429, 500, 501, 503, 504)
+_REFUSALS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 501, 503, 504)
 _FURTHER: Final = (408, 412, 416)
 """Of some operations only."""
 _MESSAGE, _SERVICE, _ENUM = 4, 6, 5
@@ -98,7 +100,7 @@ def document(comments: Mapping[str, str]) -> dict[str, Any]:
         },
         "tags": [{"name": each.rpartition(".")[2], "description": comments.get(each, "")} for each in tags],
         "paths": paths,
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": [], "word": []}],
         "components": {
             "schemas": {**schemas.components(), "Problem": _PROBLEM_SCHEMA},
             "responses": {
@@ -113,7 +115,19 @@ def document(comments: Mapping[str, str]) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "description": f"A token of a department's system. Scopes: {', '.join(SCOPES)}.",
-                }
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": f"The session of a browser; `{SECURE_COOKIE}` over HTTPS.",
+                },
+                "word": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": CSRF_HEADER,
+                    "description": "The session's own word, which our pages know, where something is changed.",
+                },
             },
         },
     }
@@ -155,7 +169,7 @@ def _operation(route: Route, schemas: Schemas, comments: Mapping[str, str]) -> d
         "summary": summary.rstrip("."),
         "description": f"{rest} Needs the scope `{scope_of(route)}`.".strip(),
         "tags": [route.method.containing_service.name],
-        "parameters": [*_in_path(route, schemas), *_in_query(route, schemas), *_headers(route)],
+        "parameters": [*_in_path(route, schemas), *_in_query(route, schemas), *_headers(route, schemas)],
         "responses": {
             "200": _answer(route, schemas),
             **{str(each): {"$ref": f"#/components/responses/{each}"} for each in _REFUSALS},
@@ -171,7 +185,15 @@ def _operation(route: Route, schemas: Schemas, comments: Mapping[str, str]) -> d
             if route.body == "*"
             else schemas.of_field(route.method.input_type.fields_by_name[route.body])
         )
-        found["requestBody"] = {"required": True, "content": {MEDIA_TYPE: {"schema": content}}}
+        example = request_example(route.method.input_type)
+        if route.body != "*":
+            example = example[route.method.input_type.fields_by_name[route.body].json_name]
+        for each in route.variables:
+            example.pop(route.method.input_type.fields_by_name[each].json_name, None)
+        found["requestBody"] = {
+            "required": True,
+            "content": {MEDIA_TYPE: {"schema": content, "example": example}},
+        }
         if route.method.client_streaming:
             told = "Lines of JSON, each like the body of one message; they count together."
             found["requestBody"]["content"][LINES] = {"schema": {"type": "string", "description": told}}
@@ -201,45 +223,59 @@ def _by_hand(operation: Operation) -> dict[str, Any]:
 def _in_path(route: Route, schemas: Schemas) -> Iterator[dict[str, Any]]:
     for name in route.variables:
         field = route.method.input_type.fields_by_name[name]
-        schema = schemas.of_field(field)
+        schema = schemas.in_path(field)
         yield {
             "name": name,
             "in": "path",
             "required": True,
             "description": schema.pop("description", ""),
             "schema": schema,
+            "example": path_example(field),
         }
 
 
 def _in_query(route: Route, schemas: Schemas) -> Iterator[dict[str, Any]]:
     for field in route.query:
-        for name, schema in schemas.parameters(field):
+        for name, schema, required in schemas.parameters(field):
             yield {
                 "name": name,
                 "in": "query",
-                "required": False,
+                "required": required,
                 "description": schema.pop("description", ""),
                 "schema": schema,
             }
 
 
-def _headers(route: Route) -> Iterator[dict[str, Any]]:
-    if "idempotency_key" in route.method.input_type.fields_by_name:
-        schema = {"type": "string", "minLength": 8, "maxLength": 80}
-        yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}
+def _headers(route: Route, schemas: Schemas) -> Iterator[dict[str, Any]]:
+    field = route.method.input_type.fields_by_name.get("idempotency_key")
+    if field is not None:
+        schema = schemas.of_field(field)
+        yield {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": schema.pop("description", ""),
+            "schema": schema,
+        }
 
 
 def _answer(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.kind is Kind.MESSAGE:
         return {
             "description": "Done.",
-            "content": {MEDIA_TYPE: {"schema": schemas.reference(route.method.output_type)}},
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": schemas.reference(route.method.output_type),
+                    "example": answer_example(route.method.output_type),
+                }
+            },
         }
     if route.kind is Kind.EVENTS:
         told = f"Each event's data is a {route.method.output_type.name}."
         schemas.reference(route.method.output_type)
         return {"description": told, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
-    return {"description": "The file.", "content": {"application/octet-stream": {"schema": {}}}}
+    kind = "*/*" if "media_type" in route.method.output_type.fields_by_name else "application/octet-stream"
+    return {"description": "The file.", "content": {kind: {"schema": {}}}}
 
 
 def main() -> None:

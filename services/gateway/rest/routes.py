@@ -29,6 +29,7 @@ from liandong.cases.v1 import (
 from liandong.directory.v1 import code_service_pb2, directory_service_pb2
 from liandong.enrolment.v1 import enrolment_service_pb2
 from liandong.exchange.v1 import evidence_service_pb2
+from liandong.gateway.v1 import webhook_service_pb2
 from liandong.notices.v1 import notification_service_pb2
 from liandong.oversight.v1 import indicator_service_pb2, oversight_service_pb2
 from liandong.sharing.v1 import sharing_service_pb2
@@ -59,6 +60,8 @@ REGISTRY: Final[tuple[FileDescriptor, ...]] = tuple(
     module.DESCRIPTOR for module in (oversight_service_pb2, indicator_service_pb2, enrolment_service_pb2)
 )
 """Contracts whose services the registry serves."""
+HERE: Final[tuple[FileDescriptor, ...]] = (webhook_service_pb2.DESCRIPTOR,)
+"""Contracts whose services the gateway serves itself."""
 AT_REGISTRY: Final = frozenset(
     {
         "liandong.directory.v1.DirectoryService.PublishEntry",
@@ -87,6 +90,7 @@ class Route:
         method: The RPC.
         kind: What it answers with.
         at_registry: The registry serves it, not the node.
+        here: The gateway serves it itself.
         variables: Names of the fields in the path.
     """
 
@@ -96,6 +100,7 @@ class Route:
     method: MethodDescriptor
     kind: Kind
     at_registry: bool
+    here: bool
     variables: tuple[str, ...]
 
     @property
@@ -130,11 +135,11 @@ class Route:
 
 def routes() -> tuple[Route, ...]:
     """All of them; a path with a verb of its own before the one that it would be taken for."""
-    found = [*_of(NODE, at_registry=False), *_of(REGISTRY, at_registry=True)]
+    found = [*_of(NODE), *_of(REGISTRY, at_registry=True), *_of(HERE, here=True)]
     return tuple(sorted(found, key=lambda each: (-each.path.count("/"), ":" not in each.path, each.path)))
 
 
-def _of(files: Iterable[FileDescriptor], *, at_registry: bool) -> Iterator[Route]:
+def _of(files: Iterable[FileDescriptor], *, at_registry: bool = False, here: bool = False) -> Iterator[Route]:
     for file in files:
         for service in file.services_by_name.values():
             for method in service.methods:
@@ -153,6 +158,7 @@ def _of(files: Iterable[FileDescriptor], *, at_registry: bool) -> Iterator[Route
                     method=method,
                     kind=_kind(method),
                     at_registry=at_registry or method.full_name in AT_REGISTRY,
+                    here=here,
                     variables=tuple(_VARIABLE.findall(path)),
                 )
 

@@ -24,6 +24,7 @@ _AREAS: Final = {
     "InvitationService": "directory",
     "OversightService": "oversight",
     "IndicatorService": "oversight",
+    "WebhookService": "webhooks",
 }
 AREAS: Final = tuple(dict.fromkeys(_AREAS.values()))
 SCOPES: Final = tuple(f"{area}:{right}" for area in AREAS for right in ("read", "write"))

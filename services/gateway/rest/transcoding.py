@@ -6,24 +6,23 @@ patterns) are judged by the service itself, which names the field in the same wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
-from google.protobuf import json_format, message_factory
+from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from services.common.errors import FieldViolation, InvalidField, Malformed
+from services.common.errors import InvalidField, Malformed
+from services.gateway.rest.forms import TEXTS, check_form, text_of, wrong
 from services.gateway.rest.routes import Route
+from services.gateway.rest.schemas import is_required
 
 MEDIA_TYPE: Final = "application/json"
-_DEEPEST: Final = 32
-_SCALARS: Final = frozenset(
-    {"google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"}
-)
-"""Messages that are one string in JSON."""
-_TRUTH: Final = {"true": True, "false": False, "1": True, "0": False}
+_FOR_URLS: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+_AS_STANDARD: Final = str.maketrans("-_", "+/")
 
 
 def request_of(
@@ -49,18 +48,23 @@ def request_of(
         raise Malformed("This method takes no body.")
     for name, value in query:
         _put(route, content, name, value)
-    for name, value in variables.items():
+    for field in route.query:
+        if field.message_type is not None and isinstance(content.get(field.name), dict):
+            _whole(field.name, field.message_type, content[field.name])
+    for name, text in variables.items():
         # the path says which: a body that says another would be a mistake unseen
-        camel = route.method.input_type.fields_by_name[name].json_name
-        for key in {name, camel} & content.keys():
-            if str(content.pop(key)) != value:
-                raise InvalidField("The path says otherwise.", field=name)
+        field = route.method.input_type.fields_by_name[name]
+        value = _in_path(field, text)
+        for key in {name, field.json_name} & content.keys():
+            if content.pop(key) != value:
+                raise wrong(name, "The path says otherwise.")
         content[name] = value
+    check_form(route.method.input_type, content)
     request = route.request()
     try:
-        json_format.ParseDict(content, request, max_recursion_depth=_DEEPEST)
+        json_format.ParseDict(content, request)
     except json_format.ParseError as error:
-        raise _not_of_its_form(route.method.input_type, content, error) from None
+        raise wrong("", f"The JSON is no {route.method.input_type.name}: {error}") from None
     return request
 
 
@@ -85,71 +89,41 @@ def _put(route: Route, content: dict[str, Any], name: str, value: str) -> None:
     message = route.method.input_type
     allowed = {field for each in route.query for field in (each.name, each.json_name)}
     if path[0] not in allowed:
-        raise InvalidField("There is no parameter of this name.", field=name)
+        raise wrong(name, "There is no parameter of this name.")
     place = content
     for index, part in enumerate(path):
         field = message.fields_by_name.get(part) or message.fields_by_camelcase_name.get(part)
         if field is None:
-            raise InvalidField("There is no parameter of this name.", field=name)
+            raise wrong(name, "There is no parameter of this name.")
         if index < len(path) - 1:
             if field.message_type is None or field.is_repeated:
-                raise InvalidField("This parameter has no fields.", field=name)
+                raise wrong(name, "This parameter has no fields.")
             message = field.message_type
             place = place.setdefault(field.name, {})
             continue
-        converted = _scalar(field, value, name)
+        if field.message_type is not None and field.message_type.full_name not in TEXTS:
+            raise wrong(name, "This parameter is given by its fields, as in `period.month`.")
+        converted = text_of(field, value, name)
         if field.is_repeated:
             place.setdefault(field.name, []).append(converted)
         elif field.name in place:
-            raise InvalidField("This parameter is given more than once.", field=name)
+            raise wrong(name, "This parameter is given more than once.")
         else:
             place[field.name] = converted
 
 
-def _scalar(field: FieldDescriptor, value: str, name: str) -> Any:
-    if field.type == FieldDescriptor.TYPE_BOOL:
-        if value.lower() not in _TRUTH:
-            raise InvalidField("This is true or false.", field=name)
-        return _TRUTH[value.lower()]
-    if field.message_type is not None and field.message_type.full_name not in _SCALARS:
-        raise InvalidField("This parameter is given by its fields, as in `period.month`.", field=name)
-    return value
+def _whole(name: str, message: Descriptor, content: Mapping[str, Any]) -> None:
+    """Of what is given by its fields all are given that it cannot be without: no schema of parameters says that."""
+    for each in message.fields:
+        if is_required(each) and each.name not in content:
+            path = f"{name}.{each.name}"
+            raise InvalidField(f"{path}: this is missing beside the others.", field=path)
 
 
-def _not_of_its_form(
-    message: Descriptor, content: Mapping[str, Any], error: json_format.ParseError
-) -> InvalidField:
-    field = _culprit(message, content)
-    text = str(error)
-    return InvalidField(
-        "The value has not the form of its field.",
-        field=field,
-        violations=[FieldViolation(field, "form", text)],
-    )
-
-
-def _culprit(message: Descriptor, content: Mapping[str, Any], before: str = "") -> str:
-    """The deepest field whose value alone cannot be read, as a path; empty if it is none alone."""
-    for key, value in content.items():
-        field = message.fields_by_name.get(key) or message.fields_by_camelcase_name.get(key)
-        path = f"{before}{key if field is None else field.name}"
-        if field is None:
-            return path
-        try:
-            json_format.ParseDict(
-                {key: value}, message_factory.GetMessageClass(message)(), max_recursion_depth=_DEEPEST
-            )
-        except json_format.ParseError:
-            kind = field.message_type
-            if kind is None or kind.full_name.startswith("google.protobuf."):
-                return path
-            if field.is_repeated and isinstance(value, list):
-                for index, each in enumerate(value):
-                    if isinstance(each, dict):
-                        found = _culprit(kind, each, f"{path}[{index}].")
-                        if found:
-                            return found
-            elif isinstance(value, dict) and not kind.GetOptions().map_entry:
-                return _culprit(kind, value, f"{path}.") or path
-            return path
-    return ""
+def _in_path(field: FieldDescriptor, text: str) -> Any:
+    """Bytes stand in a path in Base64 for URLs, without padding: the other one has slashes."""
+    if field.type != FieldDescriptor.TYPE_BYTES:
+        return text_of(field, text, field.name)
+    if not _FOR_URLS.fullmatch(text):
+        raise wrong(field.name, "This is a text in Base64 for URLs, without padding.")
+    return text.translate(_AS_STANDARD) + "=" * (-len(text) % 4)

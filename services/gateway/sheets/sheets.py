@@ -208,8 +208,8 @@ class Sheets:
             raise NotHeld
         return sheet
 
-    async def opened(self, sheet_id: str, case_id: str) -> None:
-        """Its case was opened."""
+    async def reserve_case(self, sheet_id: str, case_id: str) -> None:
+        """Which case it is going to open: kept before it is opened, so that it is opened once."""
         await self._write(lambda connection: store.change(connection, sheet_id, case_id=case_id))
 
     async def prepared(

@@ -56,6 +56,16 @@
     }
   });
 
+  // `/` leads to the search box, unless something is being typed
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    const box = document.getElementById("find");
+    if (event.key !== "/" || typing || !box || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    box.focus();
+    box.select();
+  });
+
   // a form is sent once; buttons that only print
   document.addEventListener("submit", (event) => {
     const form = event.target;

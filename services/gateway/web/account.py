@@ -1,77 +1,42 @@
-"""Logging in and out, and one's own account."""
+"""One's own account: where one is logged in, the password, the authenticator."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import APIRouter
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
-from services.common.errors import LiandongError, NotFound
+from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.accounts.accounts import Accounts
-from services.gateway.accounts.callers import COOKIE, SECURE_COOKIE
-from services.gateway.accounts.model import CodeWanted, Locked, Session
-from services.gateway.web.page import WALL, Anybody, Changing, Page, SignedIn, own_path, said
+from services.gateway.accounts.model import Locked, NotKnown, Session, WeakPassword
+from services.gateway.accounts.parts import Parts
+from services.gateway.web.page import Changing, Page, SignedIn
 
 router = APIRouter()
-
-
-@router.get("/login")
-async def login(page: Anybody) -> Response:
-    """Where one logs in; who is logged in goes on."""
-    target = own_path(page.request.query_params.get("next", "/"))
-    if page.session is not None:
-        return RedirectResponse(target, 303)
-    return _login(page, target)
-
-
-@router.post("/login")
-async def log_in(page: Anybody) -> Response:
-    """Begin a session; what the browser held before is worth nothing."""
-    target = own_path(page.text_of("next") or "/")
-    client = page.request.client
-    try:
-        session, secret = await _accounts(page).log_in(
-            page.text_of("username"),
-            str(page.form.get("password", "")),
-            page.text_of("code"),
-            origin=client.host if client else "",
-            agent=page.request.headers.get("user-agent", ""),
-        )
-    except LiandongError as error:
-        return _login(page, target, error)
-    if session.account.is_display:
-        target = WALL
-    response = RedirectResponse("/account/password" if session.account.must_change else target, 303)
-    keep(page, response, session, secret)
-    return response
-
-
-def keep(page: Page, response: Response, session: Session, secret: str) -> None:
-    """Let the browser hold a session: for this gateway alone, and for no script."""
-    response.set_cookie(
-        SECURE_COOKIE if page.secure else COOKIE, secret, max_age=int(session.account.longest.total_seconds()), path="/",
-        httponly=True, secure=page.secure, samesite="lax",
-    )  # fmt: skip
-
-
-@router.post("/logout")
-async def log_out(page: Changing) -> Response:
-    """End the session."""
-    assert page.session is not None
-    await _accounts(page).end(page.session.account.id, [page.session.id])
-    response = RedirectResponse("/login", 303)
-    for name in (SECURE_COOKIE, COOKIE):
-        response.delete_cookie(name, path="/", secure=name == SECURE_COOKIE, httponly=True)
-    return response
 
 
 @router.get("/account")
 async def account(page: SignedIn) -> Response:
     """Who one is, and where one is logged in."""
-    assert page.session is not None
-    sessions = await _accounts(page).sessions(page.session.account.id)
-    return page.render("account.html", sessions=sessions)
+    own, parts = _session(page), _parts(page)
+    return page.render(
+        "account.html",
+        sessions=await parts.accounts.sessions(own.account.id),
+        identities=await parts.identities.of(own.account.id),
+    )
+
+
+@router.post("/account/sessions")
+async def end_sessions(page: SignedIn) -> Response:
+    """End one session of one's own, or all but this one."""
+    own, only = _session(page), page.text_of("session")
+    accounts = _accounts(page)
+    if only:
+        await accounts.end(own.account.id, [only], by=page.by)
+    else:
+        await accounts.end(own.account.id, but=own.id, by=page.by)
+    return page.go("/account", "account.ended")
 
 
 @router.get("/account/password")
@@ -83,39 +48,95 @@ async def password(page: Changing) -> Response:
 @router.post("/account/password")
 async def change_password(page: Changing) -> Response:
     """Change it; every other session ends."""
-    assert page.session is not None
     new = str(page.form.get("password", ""))
-    wrong: dict[str, str] = {}
+    wrong: Mapping[str, str] = {}
     if new != str(page.form.get("again", "")):
         wrong = {"again": page.t("account.differ")}
     else:
         try:
-            await _accounts(page).change_password(page.session, str(page.form.get("old", "")), new)
+            await _accounts(page).change_password(_session(page), str(page.form.get("old", "")), new)
         except LiandongError as error:
-            wrong = dict(said(error))
+            wrong = _wrong(page, error)
     if wrong:
         return page.render("password.html", status=400, wrong=wrong)
     return page.go("/account", "account.changed")
 
 
-def _login(page: Page, target: str, error: LiandongError | None = None) -> Response:
-    context: dict[str, Any] = {
-        "next": target,
-        "wrong": "",
-        "code": False,
-        "username": page.text_of("username"),
-    }
+@router.get("/account/authenticator")
+async def authenticator(page: SignedIn) -> Response:
+    """Where an authenticator is set up, or taken off."""
+    return _authenticator(
+        page, "" if _session(page).account.totp else _parts(page).codes.begin(_session(page))
+    )
+
+
+@router.post("/account/authenticator")
+async def set_authenticator(page: SignedIn) -> Response:
+    """Set up: the code shows that the authenticator has the key; the password, that it is still the person."""
+    own, uri = _session(page), page.text_of("uri")
+    try:
+        if own.account.totp:
+            raise InvalidField("There is one already.", field="code")
+        await _accounts(page).prove(own, str(page.form.get("old", "")), "authenticator.set")
+        await _parts(page).codes.confirm(own, uri, page.text_of("code"))
+    except LiandongError as error:
+        return _authenticator(page, uri, _wrong(page, error))
+    return page.go("/account", "account.authenticator_set")
+
+
+@router.post("/account/authenticator/end")
+async def end_authenticator(page: SignedIn) -> Response:
+    """Take it off."""
+    own = _session(page)
+    try:
+        await _accounts(page).prove(own, str(page.form.get("old", "")), "authenticator.end")
+    except LiandongError as error:
+        return _authenticator(page, "", _wrong(page, error))
+    await _parts(page).codes.end(own)
+    return page.go("/account", "account.authenticator_ended")
+
+
+def _authenticator(page: Page, uri: str, wrong: Mapping[str, str] | None = None) -> Response:
+    import segno  # noqa: PLC0415 - only here
+
+    picture, key = "", ""
+    if uri.startswith("otpauth://totp/"):
+        picture = segno.make(uri, error="m").svg_data_uri(scale=4, border=4, light="white")
+        _, _, key = uri.partition("secret=")
+    return page.render(
+        "authenticator.html", status=400 if wrong else 200, uri=uri, picture=picture,
+        key=key.partition("&")[0], wrong=wrong or {},
+    )  # fmt: skip
+
+
+def _wrong(page: Page, error: LiandongError) -> Mapping[str, str]:
+    """What is wrong by field, in the page's language."""
     if isinstance(error, Locked):
-        minutes = -(-error.retry_after_ms // 60000)
-        context["wrong"] = page.t("account.locked", minutes=minutes)
-    elif isinstance(error, CodeWanted):
-        context |= {"code": True, "wrong": page.t("account.code_wrong") if page.text_of("code") else ""}
-    elif error is not None:
-        context["wrong"] = page.t("account.not_known")
-    return page.render("login.html", status=401 if error else 200, **context)
+        return {"old": page.t("account.locked", minutes=-(-error.retry_after_ms // 60000))}
+    if isinstance(error, NotKnown):
+        return {"old": page.t("account.not_the_password")}
+    if isinstance(error, WeakPassword):
+        return {"password": page.t("account.weak")}
+    if isinstance(error, InvalidField) and error.field in {"password", "code", "uri"}:
+        texts = {
+            "password": "account.same",
+            "code": "account.code_not_of_key",
+            "uri": "account.code_not_of_key",
+        }
+        return {"code" if error.field == "uri" else error.field: page.t(texts[error.field])}
+    raise error
+
+
+def _session(page: Page) -> Session:
+    assert page.session is not None
+    return page.session
+
+
+def _parts(page: Page) -> Parts:
+    if page.site.parts is None:
+        raise NotFound("This gateway knows no accounts.")
+    return page.site.parts
 
 
 def _accounts(page: Page) -> Accounts:
-    if page.site.accounts is None:
-        raise NotFound("This gateway knows no accounts.")
-    return page.site.accounts
+    return _parts(page).accounts

@@ -12,6 +12,7 @@ from liandong.notices.v1 import notification_service_pb2 as notices_pb
 from liandong.oversight.v1 import oversight_service_pb2 as oversight_pb
 
 from services.common.errors import LiandongError
+from services.gateway.web import accounts
 from services.gateway.web.filters import moment, second
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.tables import Action, Cell, Table, cells, page_url
@@ -28,7 +29,7 @@ PAGES: Final = (
 @router.get("/admin")
 async def index(page: SignedIn) -> Response:
     """What there is to keep."""
-    return page.render("admin.html", pages=PAGES)
+    return page.render("admin.html", pages=PAGES, own=accounts.pages_for(page))
 
 
 @router.get("/admin/node")

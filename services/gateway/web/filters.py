@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.common.titles import role_title
+from services.common.titles import material_title, role_title
 from services.gateway.languages import Language
 
+_KIBI: Final = 1024
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 
 
@@ -55,6 +56,24 @@ def role(name: str, language: Language) -> str:
     return title.zh if language == "zh" else title.en
 
 
+def material(kind: str, language: Language) -> str:
+    """What a kind of material is called."""
+    title = material_title(kind)
+    return title.zh if language == "zh" else title.en
+
+
+def size(count: int) -> str:
+    """So many bytes, as people say it."""
+    if count < _KIBI:
+        return f"{count} B"
+    amount, unit = count / _KIBI, "KiB"
+    for larger in ("MiB", "GiB"):
+        if amount < _KIBI:
+            break
+        amount, unit = amount / _KIBI, larger
+    return f"{amount:.1f} {unit}"
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "at": at,
     "moment": moment,
@@ -62,4 +81,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "day": day,
     "iso": iso,
     "role": role,
+    "material": material,
+    "size": size,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,9 +15,12 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
 from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
+from services.common.title import Title
+from services.common.titles import field_title
 from services.gateway.accounts.callers import (
     CSRF_HEADER,
     caller_of,
@@ -25,9 +28,10 @@ from services.gateway.accounts.callers import (
     secret_of,
 )
 from services.gateway.accounts.model import Session
+from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
-from services.gateway.proxies import Forged, check_origin
+from services.gateway.proxies import Forged, check_origin, origin_of
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
 from services.gateway.web.site import Site
@@ -40,6 +44,7 @@ _DONE_COOKIE: Final = "liandong-done"
 CSRF_FIELD: Final = "csrf"
 FORM_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a form; files go another way."""
+_ON_A_BUTTON: Final = 2
 AREAS: Final = (
     ("work", "/"),
     ("cases", "/cases"),
@@ -128,6 +133,12 @@ class Page:
         """What a department is called; its dotted name where the directory does not know it."""
         return self.site.directory.title(department, self.language)
 
+    def names(self, titles: Sequence[str]) -> str:
+        """Titles of departments on a button: of many the first, and how many."""
+        if len(titles) > _ON_A_BUTTON:
+            return self.t("act.several", first=titles[0], count=len(titles), others=len(titles) - 1)
+        return ("、" if self.language == "zh" else ", ").join(titles)
+
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
         moment = at(due_at)
@@ -166,7 +177,7 @@ class Page:
         """What was done just now, on the page after it."""
         return unquote(self.request.cookies.get(_DONE_COOKIE, ""))[:500]
 
-    def t(self, name: str, **values: object) -> str:
+    def t(self, name: str, /, **values: object) -> str:
         """One text in the page's language."""
         return text(name, self.language, **values)
 
@@ -177,6 +188,18 @@ class Page:
         if name in catalogue():
             return self.t(name)
         return reason if isinstance(refused, str) else refused.message
+
+    def why_not(self, reason: Reason.ValueType) -> str:
+        """The same of a number of the reasons' enum; empty for none."""
+        return self.why(Reason.Name(reason).removeprefix("REASON_")) if reason in Reason.values() else ""
+
+    def field_title(self, message: Message, name: str) -> str:
+        """What a field of a message is called."""
+        return self.say(field_title(message.DESCRIPTOR.fields_by_name[name]))
+
+    def say(self, title: Title) -> str:
+        """A title in the page's language."""
+        return title.zh if self.language == "zh" else title.en
 
     def title(self, thing: Any, name: str = "title") -> str:
         """One of the two titles of a message, `title_zh` or `title_en`; the other if it is empty."""
@@ -246,6 +269,25 @@ class Page:
         """The browser came over TLS, as far as the proxy says."""
         return self.request.url.scheme == "https"
 
+    def own_cookie(self, name: str) -> str:
+        """A cookie's name; over TLS one that no other host of the domain can set."""
+        return f"__Host-{name}" if self.secure else name
+
+    @property
+    def origin(self) -> str:
+        """The browser's address."""
+        return origin_of(self.request)
+
+    @property
+    def agent(self) -> str:
+        """What the browser says it is."""
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def by(self) -> By:
+        """Who looks at it, for the audit of what is done."""
+        return By(self.caller.who, self.origin, self.request_id)
+
     @property
     def secret(self) -> str:
         """What the session's cookie holds; empty for none."""
@@ -273,7 +315,7 @@ async def anybody(request: Request) -> Page:
     """A page for everybody; who is logged in is known all the same."""
     page = await _page(request)
     if request.method not in _SAFE and page.session is not None:
-        _own_form(page)
+        own_form(page)
     return page
 
 
@@ -300,23 +342,32 @@ async def changing(request: Request) -> Page:
     if page.session is None:
         raise LoginWanted
     if request.method not in _SAFE:
-        _own_form(page)
+        own_form(page)
+    return page
+
+
+async def glancing(request: Request) -> Page:
+    """The same for what a page asks by itself, again and again: it does not count as use of the session."""
+    page = await _page(request, counts=False)
+    if page.session is None or page.session.account.must_change:
+        raise LoginWanted
     return page
 
 
 Anybody = Annotated[Page, Depends(anybody)]
 SignedIn = Annotated[Page, Depends(signed_in)]
 Changing = Annotated[Page, Depends(changing)]
+Glancing = Annotated[Page, Depends(glancing)]
 
 
-async def of(request: Request) -> Page:
+async def of(request: Request, *, counts: bool = True) -> Page:
     """The page of a request, before anything it sends is read."""
     site: Site = request.app.state.site
     session = None
     secret = secret_of(request)
     if secret and site.accounts is not None:
         try:
-            session = await site.accounts.session_of(secret)
+            session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
     if request.method not in _SAFE:
@@ -327,16 +378,20 @@ async def of(request: Request) -> Page:
     return Page(request, site, session, FormData())
 
 
-async def _page(request: Request) -> Page:
-    page = await of(request)
+async def _page(request: Request, *, counts: bool = True) -> Page:
+    page = await of(request, counts=counts)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
         page.form = await request.form()
     return page
 
 
-def _own_form(page: Page) -> None:
-    """The form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets."""
+def own_form(page: Page) -> None:
+    """Check that a form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets.
+
+    Raises:
+        Forged: It is not.
+    """
     shown = page.request.headers.get(CSRF_HEADER) or page.form.get(CSRF_FIELD) or ""
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), page.csrf.encode()):
         raise Forged

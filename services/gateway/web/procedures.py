@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from liandong.directory.v1 import directory_service_pb2 as directory
 
@@ -77,6 +77,7 @@ class Procedure:
         discharges: By which acts an obligation is met.
         states: What its states are called.
         final: States in which a case is over.
+        many: Roles that several departments hold at once.
         office: Who holds its office here.
     """
 
@@ -90,6 +91,7 @@ class Procedure:
     discharges: Mapping[str, tuple[str, ...]]
     states: Mapping[str, Title]
     final: frozenset[str]
+    many: frozenset[str]
     office: str
 
     def may_open(self, department: str) -> tuple[Act, ...]:
@@ -192,6 +194,7 @@ def read(source: str, office: str = "") -> Procedure:
         },
         states={name: Title(*pair) for name, pair in found["states"].items()},
         final=frozenset(found["final"]),
+        many=frozenset(found.get("many", [])),
         office=office,
     )
 
@@ -217,6 +220,24 @@ def _limit(found: dict[str, Any]) -> tuple[Title, Mapping[str, str]]:
     within = found["within"]
     by_urgency = within if isinstance(within, dict) else {"": str(within)}
     return Title(*found["title"]), {name: str(limit) for name, limit in by_urgency.items()}
+
+
+class Named(Protocol):
+    """A title in both languages, of the contracts or ours."""
+
+    @property
+    def zh(self) -> str:
+        """Chinese."""
+
+    @property
+    def en(self) -> str:
+        """English."""
+
+
+def say(title: Named, language: Language) -> str:
+    """A title in a language; the other where it has none in it."""
+    first, second = (title.zh, title.en) if language == "zh" else (title.en, title.zh)
+    return first or second
 
 
 # -- words by which one chooses ---------------------------------------------------------------------
@@ -251,6 +272,30 @@ def grouped(
         found[said["group"]] += [Choice(each, act, text) for act in each.may_open(department)]
     index = LANGUAGES.index(language)
     return [(words["groups"][name][index], choices) for name, choices in found.items() if choices]
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """An act that people come for, though another has to open the case first.
+
+    Attributes:
+        name: In the address.
+        procedure: Whose.
+        act: What they come for.
+        first: What opens the case.
+        made: The kind of material that is the printed letter itself.
+    """
+
+    name: str
+    procedure: str
+    act: str
+    first: str
+    made: str
+
+
+def shortcuts() -> dict[str, Shortcut]:
+    """By name."""
+    return {name: Shortcut(name, **said) for name, said in _words()["shortcuts"].items()}
 
 
 @cache

@@ -15,8 +15,11 @@ from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.parts import Parts
 from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
+from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
+from services.gateway.phrases import Phrases
 from services.gateway.rest.limits import RateLimit
+from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
@@ -55,6 +58,9 @@ class Site:
         public_department: Whose publications everybody may read; empty: nobody's.
         public_visits: How often one address may look at them.
         public_tries: How often one address may try a number and code.
+        phrases: What people say again and again; None without accounts.
+        sheets: What people are still writing; None where only the status is shown.
+        spool: Files on their way from browsers, likewise.
     """
 
     statuses: Statuses
@@ -73,6 +79,9 @@ class Site:
     public_department: str = ""
     public_visits: RateLimit = field(default_factory=lambda: RateLimit(2.0, 120))
     public_tries: RateLimit = field(default_factory=lambda: RateLimit(1 / 60, 10))
+    phrases: Phrases | None = None
+    sheets: Sheets | None = None
+    spool: Spool | None = None
 
 
 def environment() -> Environment:
@@ -90,9 +99,22 @@ def environment() -> Environment:
 
 AREAS: Final = (
     "status",
+    "login",
     "account",
+    "accounts",
     "live_events",
     "work",
+    "search",
+    "case_list",
+    "sign_for",
+    "messages",
+    # `/documents/batch` before `/documents/{document_id}`
+    "document_batch",
+    "documents",
+    "document_steps",
+    "delegations",
+    "phrases",
+    "guide",
     "sharing",
     "subjects",
     "registers",
@@ -103,6 +125,17 @@ AREAS: Final = (
     "administration",
     "directory_pages",
     "handling_rules",
+    "case",
+    "acts",
+    "drafts",
+    "letters",
+    "due_times",
+    "case_evidence",
+    "sheet",
+    "sheet_files",
+    "sheet_check",
+    "capture",
+    "new",
 )
 """Modules of pages; where two have a path that fits, the first serves it."""
 

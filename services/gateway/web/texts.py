@@ -31,7 +31,7 @@ def catalogue() -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def text(name: str, language: Language, **values: object) -> str:
+def text(name: str, language: Language, /, **values: object) -> str:
     """One text, with its values put in.
 
     Args:

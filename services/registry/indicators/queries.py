@@ -168,7 +168,10 @@ def _due(connection: Connection, seen: Window) -> list[Owed]:
 
 
 def _opened(connection: Connection, seen: Window) -> list[Owed]:
-    return _counted(connection, _opened_conditions(seen))
+    # by the place of its opening a row is found; of which procedure it is, is asked here, so that no other index is
+    narrow = [_owed.owed_by == seen.department] if seen.department else []
+    found = _counted(connection, [*opened_in(seen), *narrow])
+    return [each for each in found if each.procedure in seen.procedures]
 
 
 def _backlog(connection: Connection, seen: Window) -> list[Owed]:
@@ -210,8 +213,13 @@ def _due_conditions(seen: Window, states: Sequence[str]) -> list[sa.ColumnElemen
     ]
 
 
+def opened_in(seen: Window) -> list[sa.ColumnElement[bool]]:
+    """Obligations that were opened in a window, of whatever procedure."""
+    return [_owed.opened_position >= seen.first, _owed.opened_position < seen.last]
+
+
 def _opened_conditions(seen: Window) -> list[sa.ColumnElement[bool]]:
-    return [*_whose(seen), _owed.opened_position >= seen.first, _owed.opened_position < seen.last]
+    return [*_whose(seen), *opened_in(seen)]
 
 
 def _backlog_conditions(seen: Window) -> list[sa.ColumnElement[bool]]:

@@ -1,6 +1,7 @@
 """The OpenAPI document says what is served, and is what the contracts make of it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,11 +9,15 @@ import jsonschema_rs
 import pytest
 from liandong.enrolment.v1 import enrolment_service_pb2
 
+from services.common.edge import validate
+from services.gateway.rest import schemas
+from services.gateway.rest.examples import check_example
 from services.gateway.rest.openapi import DOCUMENT
 from services.gateway.rest.operations import operations
-from services.gateway.rest.routes import NODE, PREFIX, REGISTRY, routes
+from services.gateway.rest.routes import NODE, PREFIX, REGISTRY, Kind, routes
 from services.gateway.rest.schemas import Schemas
 from services.gateway.rest.scopes import SCOPES, scope_of
+from services.gateway.rest.transcoding import request_of
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +103,51 @@ def test_every_schema_is_one(document: dict[str, Any]) -> None:
     """JSON Schema 2020-12."""
     for schema in document["components"]["schemas"].values():
         jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+
+
+def test_every_example_keeps_the_rules_of_its_message(document: dict[str, Any]) -> None:
+    """Of every request and answer: together with what stands in the path it is the message, and valid."""
+    checked = 0
+    for route in routes():
+        operation = document["paths"][route.path][route.verb.lower()]
+        variables = {
+            each["name"]: str(each["example"]) for each in operation["parameters"] if each["in"] == "path"
+        }
+        assert set(variables) == set(route.variables)
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if content is not None:
+            validate(request_of(route, variables, (), json.dumps(content["example"]).encode()))
+            checked += 1
+        if route.kind is Kind.MESSAGE:
+            answer = operation["responses"]["200"]["content"]["application/json"]["example"]
+            check_example(route.method.output_type, answer)
+            checked += 1
+    assert checked > 120
+
+
+def test_every_example_keeps_its_schema(document: dict[str, Any]) -> None:
+    """The schemas say the same as the contracts' own rules, of each example at least."""
+    components = {"components": document["components"]}
+    for item in document["paths"].values():
+        for operation in item.values():
+            places = [*operation["parameters"]]
+            places += operation.get("requestBody", {}).get("content", {}).values()
+            for answer in operation["responses"].values():
+                places += answer.get("content", {}).values()
+            for place in places:
+                if "example" in place:
+                    jsonschema_rs.validate({**components, **place["schema"]}, place["example"])
+
+
+@pytest.mark.parametrize("high", [1, 9, 10, 99, 100, 4096, 68719476736, 2**63 - 1, 2**64 - 1])
+def test_a_range_of_numbers_is_a_pattern(high: int) -> None:
+    """Up to the highest one, from nought or one or a negative one, and no leading zeros."""
+    pattern = schemas._between(None, 0, high)
+    near = {high - 1, high, high + 1, 10 * high, 0, 1, 5, 10, high // 2, high * 9}
+    for number in near:
+        assert bool(re.search(pattern, str(number))) is (0 <= number <= high), number
+    assert not re.search(pattern, "01")
+    assert not re.search(pattern, "")
+    signed = schemas._between(None, -high, high)
+    for number in near:
+        assert bool(re.search(signed, f"-{number}")) is (1 <= number <= high), number

@@ -34,6 +34,7 @@ from services.documents.permissions import SERVICE as DOCUMENTS
 from services.documents.rendering import Renderer
 from services.exchange import actors
 from services.exchange.evidence_store import FolderStore
+from tests.builders.departments import MARKET
 from tests.builders.ledger import MONDAY, Ledger, Node, node
 from tests.wire.exchange.evidence_world import Identities
 
@@ -104,9 +105,16 @@ class Port:
 @pytest.fixture
 async def port(tmp_path: Path) -> AsyncIterator[Port]:
     """The receiver's port."""
-    ledger = Ledger(ManualClock(MONDAY))
-    identities = Identities(tmp_path)
-    with node(f"sqlite:///{tmp_path / 'node.sqlite'}", ledger) as market:
+    async with open_port(tmp_path, Ledger(ManualClock(MONDAY)), Identities(tmp_path)) as found:
+        yield found
+
+
+@asynccontextmanager
+async def open_port(
+    tmp_path: Path, ledger: Ledger, identities: Identities, name: str = MARKET
+) -> AsyncIterator[Port]:
+    """The port of a department."""
+    with node(f"sqlite:///{tmp_path / f'{name}.sqlite'}", ledger, name) as market:
         department = market.department
         server = Server(
             "127.0.0.1:0",
@@ -116,7 +124,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
             verify_actor=actors.verify_with(lambda: department.verifier, ledger.clock),
         )
         handlers = CaseHandlers(department, market.desk, ledger.clock, ledger.prove)
-        store, renderer = FolderStore(tmp_path / "evidence"), Renderer()
+        store, renderer = FolderStore(tmp_path / f"{name}-evidence"), Renderer()
         server.add(handlers, case_service_pb2.DESCRIPTOR.services_by_name["CaseService"])
         server.add(DutyHandlers(department, ledger.clock), SERVICE)
         server.add(DocumentHandlers(department, renderer), DOCUMENTS)

@@ -45,6 +45,10 @@ async def test_a_letter_goes_through_its_chain(office: Office) -> None:
     assert [each.task.step for each in await office.work("leader-in-charge", pb.WORK_LIST_TO_APPROVE)] == [
         "sign"
     ]
+    request = pb.GetDocumentRequest(document_id=draft.letter_id)
+    own = (await office.call("leader-in-charge", "GetDocument", request)).own
+    assert [(each.task, each.HasField("acting_for")) for each in own] == [(6, False)]
+    assert not (await office.call("clerk", "GetDocument", request)).own
     signed = await office.do("leader-in-charge", draft.letter_id)
     assert signed.number == "清m〔2026〕1号"
     with pytest.raises(StepOpen, match="seal"):
@@ -54,6 +58,7 @@ async def test_a_letter_goes_through_its_chain(office: Office) -> None:
     assert sent.number == signed.number
     found = await office.get(draft.letter_id)
     assert found.document.state == pb.DOCUMENT_STATE_DONE
+    assert [each.task for each in found.own] == []
     assert steps_done(found) == [
         "draft", "check", "review", "countersign", "countersign", "sign", "number", "seal", "send",
     ]  # fmt: skip

@@ -148,7 +148,7 @@ async def an_upload_goes_on_where_it_stopped(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"missingCount": 1})
     assert (await client.get(place)).json()["missing"] == [0]
     pending = await client.get(f"{place}/content")
-    assert (pending.status_code, pending.json()["reason"]) == (503, "EVIDENCE_PENDING")
+    assert (pending.status_code, pending.json()["reason"]) == (409, "EVIDENCE_PENDING")
     spoilt = await client.put(f"{place}/chunks/0", content=chunks[0][:-1] + b"!")
     assert (spoilt.status_code, spoilt.json()["reason"]) == (400, "CHUNK_MISMATCH")
     short = await client.put(f"{place}/chunks/0", content=chunks[0][:-1])

@@ -2400,6 +2400,90 @@ class ReceivedBy(_message.Message):
 Global___ReceivedBy: _TypeAlias = ReceivedBy  # noqa: Y015
 
 @_typing.final
+class ListLettersRequest(_message.Message):
+    """Asks for letters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    after_position: _builtins.int
+    """Only after this position of the ledger."""
+    page_size: _builtins.int
+    """At most so many; 0 means 100."""
+    def __init__(
+        self,
+        *,
+        after_position: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLettersRequest: _TypeAlias = ListLettersRequest  # noqa: Y015
+
+@_typing.final
+class ListLettersResponse(_message.Message):
+    """Letters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LETTERS_FIELD_NUMBER: _builtins.int
+    NEXT_POSITION_FIELD_NUMBER: _builtins.int
+    next_position: _builtins.int
+    """The position of the last one, or the one that was asked from: to be asked from next."""
+    @_builtins.property
+    def letters(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseLetter]:
+        """In ledger order."""
+
+    def __init__(
+        self,
+        *,
+        letters: _abc.Iterable[Global___CaseLetter] | None = ...,
+        next_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["letters", b"letters", "next_position", b"next_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLettersResponse: _TypeAlias = ListLettersResponse  # noqa: Y015
+
+@_typing.final
+class CaseLetter(_message.Message):
+    """A letter with the case that it is of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    LETTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> Global___CaseSummary:
+        """The case as it stands now."""
+
+    @_builtins.property
+    def letter(self) -> Global___LetterView:
+        """The letter."""
+
+    def __init__(
+        self,
+        *,
+        case: Global___CaseSummary | None = ...,
+        letter: Global___LetterView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "letter", b"letter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "letter", b"letter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseLetter: _TypeAlias = CaseLetter  # noqa: Y015
+
+@_typing.final
 class GetLetterRequest(_message.Message):
     """Asks for a letter."""
 

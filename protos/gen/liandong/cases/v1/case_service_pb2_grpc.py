@@ -96,6 +96,11 @@ class CaseServiceStub:
                 request_serializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.GetTimelineRequest.SerializeToString,
                 response_deserializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.GetTimelineResponse.FromString,
                 _registered_method=True)
+        self.ListLetters = channel.unary_unary(
+                '/liandong.cases.v1.CaseService/ListLetters',
+                request_serializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.ListLettersRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.ListLettersResponse.FromString,
+                _registered_method=True)
         self.GetLetter = channel.unary_unary(
                 '/liandong.cases.v1.CaseService/GetLetter',
                 request_serializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.GetLetterRequest.SerializeToString,
@@ -230,6 +235,14 @@ class CaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLetters(self, request, context):
+        """Admitted letters of all cases in ledger order from a position on: for who has to miss none. A letter that was parked
+        keeps its position, and comes late: it is told by `WatchCases` only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetLetter(self, request, context):
         """One letter with its body and proof.
         """
@@ -348,6 +361,11 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     servicer.GetTimeline,
                     request_deserializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.GetTimelineRequest.FromString,
                     response_serializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.GetTimelineResponse.SerializeToString,
+            ),
+            'ListLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLetters,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.ListLettersRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_case__service__pb2.ListLettersResponse.SerializeToString,
             ),
             'GetLetter': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLetter,
@@ -716,6 +734,33 @@ class CaseService:
             '/liandong.cases.v1.CaseService/GetTimeline',
             liandong_dot_cases_dot_v1_dot_case__service__pb2.GetTimelineRequest.SerializeToString,
             liandong_dot_cases_dot_v1_dot_case__service__pb2.GetTimelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.CaseService/ListLetters',
+            liandong_dot_cases_dot_v1_dot_case__service__pb2.ListLettersRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_case__service__pb2.ListLettersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,10 @@ class CaseServiceStub:
     """
     GetTimeline: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.GetTimelineRequest, _case_service_pb2.GetTimelineResponse]
     """The letters of a case in order, pending ones last."""
+    ListLetters: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListLettersRequest, _case_service_pb2.ListLettersResponse]
+    """Admitted letters of all cases in ledger order from a position on: for who has to miss none. A letter that was parked
+    keeps its position, and comes late: it is told by `WatchCases` only.
+    """
     GetLetter: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.GetLetterRequest, _case_service_pb2.GetLetterResponse]
     """One letter with its body and proof."""
     ExplainDueTime: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ExplainDueTimeRequest, _case_service_pb2.ExplainDueTimeResponse]
@@ -119,6 +123,10 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     GetTimeline: _aio.UnaryUnaryMultiCallable[_case_service_pb2.GetTimelineRequest, _case_service_pb2.GetTimelineResponse]  # type: ignore[assignment]
     """The letters of a case in order, pending ones last."""
+    ListLetters: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListLettersRequest, _case_service_pb2.ListLettersResponse]  # type: ignore[assignment]
+    """Admitted letters of all cases in ledger order from a position on: for who has to miss none. A letter that was parked
+    keeps its position, and comes late: it is told by `WatchCases` only.
+    """
     GetLetter: _aio.UnaryUnaryMultiCallable[_case_service_pb2.GetLetterRequest, _case_service_pb2.GetLetterResponse]  # type: ignore[assignment]
     """One letter with its body and proof."""
     ExplainDueTime: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ExplainDueTimeRequest, _case_service_pb2.ExplainDueTimeResponse]  # type: ignore[assignment]
@@ -242,6 +250,16 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.GetTimelineResponse, _abc.Awaitable[_case_service_pb2.GetTimelineResponse]]:
         """The letters of a case in order, pending ones last."""
+
+    @_abc_1.abstractmethod
+    def ListLetters(
+        self,
+        request: _case_service_pb2.ListLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.ListLettersResponse, _abc.Awaitable[_case_service_pb2.ListLettersResponse]]:
+        """Admitted letters of all cases in ledger order from a position on: for who has to miss none. A letter that was parked
+        keeps its position, and comes late: it is told by `WatchCases` only.
+        """
 
     @_abc_1.abstractmethod
     def GetLetter(

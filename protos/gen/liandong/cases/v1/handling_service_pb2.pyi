@@ -1357,6 +1357,7 @@ class GetDocumentResponse(_message.Message):
     TASKS_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    OWN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def document(self) -> Global___DocumentView:
         """The document."""
@@ -1377,6 +1378,10 @@ class GetDocumentResponse(_message.Message):
     def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___HandlingEvent]:
         """What happened, oldest first."""
 
+    @_builtins.property
+    def own(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnTask]:
+        """What the caller may do of it now."""
+
     def __init__(
         self,
         *,
@@ -1385,14 +1390,43 @@ class GetDocumentResponse(_message.Message):
         tasks: _abc.Iterable[Global___TaskView] | None = ...,
         attachments: _abc.Iterable[Global___AttachmentView] | None = ...,
         history: _abc.Iterable[Global___HandlingEvent] | None = ...,
+        own: _abc.Iterable[Global___OwnTask] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "document", b"document", "history", b"history", "steps", b"steps", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "document", b"document", "history", b"history", "own", b"own", "steps", b"steps", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDocumentResponse: _TypeAlias = GetDocumentResponse  # noqa: Y015
+
+@_typing.final
+class OwnTask(_message.Message):
+    """An open task that the caller may do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    ACTING_FOR_FIELD_NUMBER: _builtins.int
+    task: _builtins.int
+    """Its number."""
+    @_builtins.property
+    def acting_for(self) -> Global___HandlingPerson:
+        """In whose place, by a delegation."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.int = ...,
+        acting_for: Global___HandlingPerson | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting_for", b"acting_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting_for", b"acting_for", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnTask: _TypeAlias = OwnTask  # noqa: Y015
 
 @_typing.final
 class ListDocumentsRequest(_message.Message):

@@ -1,0 +1,163 @@
+"""Doing an act in a case: its form, and the draft that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import uuid_utils
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+from liandong.cases.v1 import case_service_pb2 as pb
+
+from services.common.errors import LiandongError, NotFound
+from services.gateway.web import forms
+from services.gateway.web.act_forms import Asking
+from services.gateway.web.case import ID, CaseId, evidence_of
+from services.gateway.web.draft_view import Found, find
+from services.gateway.web.filters import ZONE
+from services.gateway.web.forms import Typed
+from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.procedures import OFFICE
+
+router = APIRouter()
+ActName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,59}$")]
+LetterId = Annotated[str, Path(pattern=f"^{ID}$")]
+_LETTERS = 500
+_ADMITTED = 2
+
+
+@router.get("/cases/{case_id}/acts/{act}")
+async def new(page: SignedIn, case_id: CaseId, act: ActName) -> Response:
+    """The form, empty."""
+    now = {"occurred_at": [page.now.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M")]}
+    return _show(page, await _asked(page, case_id, act), now, key=uuid_utils.uuid7().hex)
+
+
+@router.post("/cases/{case_id}/acts/{act}")
+async def prepare(page: SignedIn, case_id: CaseId, act: ActName) -> Response:
+    """Freeze the act as a draft, or show what is wrong."""
+    return await _prepare(page, await _asked(page, case_id, act))
+
+
+@router.get("/drafts/{letter_id}/edit")
+async def edit(page: SignedIn, letter_id: LetterId) -> Response:
+    """The form of a draft, filled in."""
+    found = await find(page, letter_id)
+    asked = await _asked(page, found.draft.case_id, found.draft.content.act, found)
+    return _show(page, asked, asked.asking.typed_of(found.draft.draft), key=uuid_utils.uuid7().hex)
+
+
+@router.post("/drafts/{letter_id}/edit")
+async def replace(page: SignedIn, letter_id: LetterId) -> Response:
+    """Freeze it anew; what was approved falls away."""
+    found = await find(page, letter_id)
+    return await _prepare(page, await _asked(page, found.draft.case_id, found.draft.content.act, found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An act that somebody is about to do.
+
+    Attributes:
+        asking: What it asks for.
+        case: The case; None where it opens one.
+        title: Of the case.
+        act: What the act is called.
+        approvers: Roles of persons who approve it.
+        procedure: What its procedure is called.
+        replaces: The draft that is written anew.
+    """
+
+    asking: Asking
+    case: pb.CaseView | None
+    title: str
+    act: str
+    approvers: Sequence[str]
+    procedure: str
+    replaces: str
+
+
+async def _asked(page: Page, case_id: str, act: str, draft: Found | None = None) -> _Asked:
+    case: pb.CaseView | None = None
+    letters: Sequence[pb.LetterView] = ()
+    try:
+        answered, timeline = await asyncio.gather(
+            page.ask(pb.GetCaseRequest(case_id=case_id), pb.GetCaseResponse),
+            page.ask(pb.GetTimelineRequest(case_id=case_id, limit=_LETTERS), pb.GetTimelineResponse),
+        )
+        case, letters = answered.case, timeline.letters
+    except NotFound:
+        # a draft that opens a case has none yet
+        if draft is None:
+            raise
+    if case is not None:
+        procedure = await page.site.procedures.version(page.caller, case.procedure, case.procedure_version)
+    else:
+        assert draft is not None
+        content = draft.draft.content
+        procedure = await page.site.procedures.version(
+            page.caller, content.procedure, content.procedure_version
+        )
+    found = procedure.act(act)
+    amendable = [
+        (each.letter_id, " ".join(filter(None, (page.title(each, "act_title"), each.number))))
+        for each in letters
+        if each.author == page.caller.department and each.disposition == _ADMITTED
+    ]
+    extra = [draft.view_of_materials()] if draft is not None else []
+    evidence = await evidence_of(page, [*letters, *extra])
+    return _Asked(
+        Asking(page, procedure, found, case, evidence, amendable), case,
+        case.title if case is not None and case.title else page.say(procedure.title), page.say(found.title),
+        found.approved_by, page.say(procedure.title), draft.draft.letter_id if draft is not None else "",
+    )  # fmt: skip
+
+
+async def _prepare(page: Page, asked: _Asked) -> Response:
+    typed = forms.typed_in(page.form)
+    key = page.text_of("key")[:80] or uuid_utils.uuid7().hex
+    if (changed := forms.changed(typed)) is not None:
+        return _show(page, asked, changed, key)
+    draft, wrong = asked.asking.read(typed)
+    if wrong:
+        return _show(page, asked, typed, key, wrong, 400)
+    try:
+        answer = await page.ask(
+            pb.PrepareLetterRequest(draft=draft, idempotency_key=key, replaces=asked.replaces),
+            pb.PrepareLetterResponse,
+        )
+    except LiandongError as error:
+        found = forms.wrong_in(error, page.language, "draft.", pb.ActDraft.DESCRIPTOR)
+        # the key may have served for what is refused now
+        return _show(page, asked, typed, uuid_utils.uuid7().hex, found, 409)
+    view = answer.draft
+    warned = " ".join(page.title(each, "message") for each in view.warnings)
+    ready = not view.missing_approvals and not view.findings and not warned
+    target = f"/drafts/{view.letter_id}"
+    if ready:
+        return page.go(f"{target}/send")
+    return page.go(target, "draft.saved_warned" if warned else "draft.saved", warned=warned[:250])
+
+
+def _show(
+    page: Page,
+    asked: _Asked,
+    typed: Typed,
+    key: str,
+    wrong: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    # the office is addressed once it was called: what is sent to whom, the draft shows
+    names = [
+        page.name_of(each.department)
+        for each in (asked.case.parties if asked.case is not None else ())
+        if each.role != OFFICE
+    ]
+    others = list(dict.fromkeys(each for each in names if each != page.department_title))
+    return page.render(
+        "act.html", status=status, asked=asked, case=asked.case, form=asked.asking.form(typed, wrong), key=key,
+        others=others,
+    )  # fmt: skip

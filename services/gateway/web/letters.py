@@ -1,0 +1,160 @@
+"""One letter: what it says, who stands behind it, who has it, and what proves it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final, cast
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.cases.v1 import subject_service_pb2 as subjects_pb
+from liandong.directory.v1 import directory_service_pb2 as directory
+from liandong.exchange.v1 import envelope_pb2 as envelopes
+from liandong.exchange.v1 import exchange_service_pb2 as exchange
+
+from services.common.errors import LiandongError
+from services.gateway import proofs
+from services.gateway.web import masking
+from services.gateway.web.acts import LetterId
+from services.gateway.web.bodies import body_in, parts
+from services.gateway.web.case import STATES, evidence_of
+from services.gateway.web.letter_files import rendered
+from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.purposes import PURPOSES, purpose_of
+
+router = APIRouter()
+_PROOF: Final = "/liandong.exchange.v1.ExchangeService/GetInclusionProof"
+_ASK_S: Final = 10.0
+_FIRST_ENTRIES: Final = 64
+"""Among the first entries of a ledger its registry says who it is."""
+
+
+@router.get("/letters/{letter_id}")
+async def letter(page: SignedIn, letter_id: LetterId) -> Response:
+    """The letter."""
+    return await _shown(page, letter_id)
+
+
+@router.post("/letters/{letter_id}/subjects")
+async def reveal(page: SignedIn, letter_id: LetterId) -> Response:
+    """The letter with what is masked of it, once it is said and noted what for."""
+    purpose, wrong = purpose_of(page)
+    if wrong:
+        return await _shown(page, letter_id, wrong=wrong, status=400)
+    case_id = _content(await _get(page, letter_id)).case_id
+    request = subjects_pb.RevealSubjectsRequest(case_id=case_id, letter_id=letter_id, purpose=purpose)
+    await page.ask(request, subjects_pb.RevealSubjectsResponse)
+    return await _shown(page, letter_id, revealed=True)
+
+
+@router.get("/letters/{letter_id}/document")
+async def document(page: SignedIn, letter_id: LetterId) -> Response:
+    """The letter as it is printed."""
+    return await rendered(page, letter_id)
+
+
+@router.get("/letters/{letter_id}/proof")
+async def proof(page: SignedIn, letter_id: LetterId) -> Response:
+    """What proves it, checked now."""
+    found = await _get(page, letter_id)
+    listed, inclusion, log = await asyncio.gather(
+        page.ask(directory.GetDepartmentRequest(name=found.letter.author), directory.GetDepartmentResponse),
+        _inclusion(page, found),
+        _registry_keys(page),
+    )
+    log_id, registry_keys = log
+    checked = proofs.check(
+        found.envelope, found.leaf if found.HasField("leaf") else None, listed.department.keys, inclusion,
+        found.letter.position.log_id or log_id, registry_keys,
+    )  # fmt: skip
+    return page.render(
+        "proof.html", letter=found.letter, proof=checked, steps=list(proofs.Step), asked=inclusion is not None
+    )
+
+
+async def _shown(
+    page: Page, letter_id: str, *, revealed: bool = False, wrong: str = "", status: int = 200
+) -> Response:
+    found = await _get(page, letter_id)
+    view, content = found.letter, _content(found)
+    body = body_in(found.body) if found.HasField("body") else None
+    if body is not None and not revealed:
+        body = masking.masked(body)
+    procedure = await page.site.procedures.version(page.caller, content.procedure, content.procedure_version)
+    between = "、" if page.language == "zh" else ", "
+    return page.render(
+        "letter.html",
+        status=status,
+        letter=view,
+        content=content,
+        state=STATES.get(view.disposition, "recorded"),
+        states=STATES,
+        occurred_title=page.say(procedure.act(view.act).occurred_at),
+        procedure=page.say(procedure.title),
+        to=between.join(page.name_of(each) for each in content.recipients),
+        copies=between.join(page.name_of(each.department) for each in content.copies),
+        evidence=await evidence_of(page, [view]),
+        body=parts(body, page.language) if body is not None else (),
+        known=body is not None,
+        sheets=_sheets(view, page),
+        revealed=revealed,
+        purposes=PURPOSES,
+        purpose_wrong=wrong,
+    )
+
+
+def _sheets(view: pb.LetterView, page: Page) -> Sequence[str]:
+    """The sheets that say something of this letter."""
+    own = view.author == page.caller.department
+    admitted = view.disposition == exchange.DISPOSITION_ADMITTED
+    asked = {
+        "letter": True,
+        "official": True,
+        "approval": own,
+        "materials": bool(view.materials),
+        "receipt": own,
+        "service": admitted,
+        "due-time": admitted,
+    }
+    return [name for name, offered in asked.items() if offered]
+
+
+async def _get(page: Page, letter_id: str) -> pb.GetLetterResponse:
+    return await page.ask(pb.GetLetterRequest(letter_id=letter_id), pb.GetLetterResponse)
+
+
+def _content(found: pb.GetLetterResponse) -> envelopes.ActContent:
+    """The clear content of an act."""
+    header = envelopes.Header.FromString(found.envelope.header)
+    return envelopes.ActContent.FromString(header.act.content)
+
+
+async def _inclusion(page: Page, found: pb.GetLetterResponse) -> exchange.GetInclusionProofResponse | None:
+    """The registry's proof; None where it is out of reach, or the letter is in no ledger yet."""
+    if not found.HasField("leaf"):
+        return None
+    upstream, _ = page.site.calls.acting(page.caller, page.request_id)
+    try:
+        answer = await upstream.call(
+            _PROOF, exchange.GetInclusionProofRequest(position=found.leaf.position),
+            exchange.GetInclusionProofResponse.FromString, registry=True, timeout_s=_ASK_S,
+        )  # fmt: skip
+    except LiandongError:
+        return None
+    return cast("exchange.GetInclusionProofResponse", answer)
+
+
+async def _registry_keys(page: Page) -> tuple[str, list[bytes]]:
+    """The ledger's name and the keys that sign its heads, as its first entries list them; none that is not had."""
+    stream = page.stream(directory.WatchEntriesRequest(from_version=1), directory.WatchEntriesResponse)
+    with contextlib.suppress(LiandongError, TimeoutError):
+        async with asyncio.timeout(_ASK_S), contextlib.aclosing(stream):
+            async for each in stream:
+                if each.entry.WhichOneof("entry") == "registry":
+                    return each.entry.registry.log_id, [each.entry.registry.key.public_key]
+                if each.version >= _FIRST_ENTRIES:
+                    break
+    return "", []

@@ -1,0 +1,199 @@
+"""Files on their way to a sheet: begun, taken part by part, brought to the node; from a desk and from a telephone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from services.common.errors import InvalidField, Malformed, NotFound
+from services.gateway.callers import Caller
+from services.gateway.evidence.bringing import About
+from services.gateway.evidence.names import harmless
+from services.gateway.evidence.parts import PART, OtherKind, OtherOffset, Spool
+from services.gateway.sheets.model import File, Person, Sheet
+from services.gateway.sheets.sheets import Sheets
+from services.gateway.web.page import FormTooLarge
+from services.gateway.web.site import Site
+
+FORM_FILES: Final = 64 * 1024 * 1024
+"""Bytes of all files that come in one form, where there is no script."""
+_LONGEST_SAID: Final = 4096
+_LONGEST_KIND: Final = 60
+_MOST_IN_FORM: Final = 20
+_NAMELESS: Final = "file"
+
+
+def spool_of(site: Site) -> Spool:
+    """Where files lie on their way.
+
+    Raises:
+        NotFound: This gateway knows nobody.
+    """
+    if site.spool is None:
+        raise NotFound("This gateway knows no accounts.")
+    return site.spool
+
+
+async def begin(
+    request: Request, site: Site, sheets: Sheets, sheet: Sheet, person: Person, *, kind: str = ""
+) -> JSONResponse:
+    """A file is to come: `{kind, name, size}`; answers its id and how much is sent at a time."""
+    said = await _said(request)
+    name, size = said.get("name"), said.get("size")
+    if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise Malformed("Say name and size of the file.")
+    await spool_of(site).begin(size)
+    file = await sheets.add_file(
+        sheet.id, person, kind=kind or kind_in(str(said.get("kind", ""))), name=harmless(name, _NAMELESS),
+        size=size, by_phone=bool(kind),
+    )  # fmt: skip
+    return JSONResponse({"id": file.id, "offset": 0, "part": PART}, 201)
+
+
+async def come(site: Site, file: File) -> JSONResponse:
+    """How much of a file has come."""
+    offset = file.size if file.is_there else await spool_of(site).come(file.id)
+    return JSONResponse({"offset": offset, "there": file.is_there, "part": PART})
+
+
+async def take(
+    request: Request,
+    site: Site,
+    sheets: Sheets,
+    file: File,
+    caller: Caller,
+    request_id: str,
+    offset: int,
+) -> JSONResponse:
+    """One part of a file; with the last one it goes to the node."""
+    parts = spool_of(site)
+    if file.is_there:
+        return await come(site, file)
+    try:
+        have = await parts.append(file.id, offset, file.size, _pieces(request))
+    except OtherOffset as error:
+        return JSONResponse({"offset": error.offset, "there": False, "part": PART}, 409)
+    if have < file.size:
+        return JSONResponse({"offset": have, "there": False, "part": PART})
+    await bring(site, sheets, file, caller, request_id)
+    return JSONResponse({"offset": have, "there": True, "part": PART})
+
+
+async def bring(site: Site, sheets: Sheets, file: File, caller: Caller, request_id: str) -> File:
+    """A file that has come goes to the node of the caller's department."""
+    upstream, acting = site.calls.acting(caller, request_id)
+    about = About(file_name=file.name, collected_by=file.added_by.name, collected_at=file.added_at)
+    only = "image/" if file.by_phone else ""
+    try:
+        manifest = await spool_of(site).bring(file.id, file.size, upstream, acting, about, only)
+    except OtherKind:
+        await sheets.remove_file(file)
+        raise
+    return await sheets.arrived(file, manifest.root, manifest.digest, manifest.size, manifest.media_type)
+
+
+async def from_form(request: Request) -> FormData:
+    """A form with files, within a limit.
+
+    Raises:
+        FormTooLarge: It has more bytes than are taken without script.
+        Malformed: It is no such form.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise Malformed("This takes a form with files.")
+
+    async def bounded() -> AsyncGenerator[bytes, None]:
+        size = 0
+        async for piece in request.stream():
+            size += len(piece)
+            if size > FORM_FILES:
+                raise FormTooLarge("Without script, files of one form have at most 64 MiB together.")
+            yield piece
+
+    try:
+        parser = MultiPartParser(
+            request.headers, bounded(), max_files=_MOST_IN_FORM, max_fields=_MOST_IN_FORM
+        )
+        return await parser.parse()
+    except MultiPartException as error:
+        raise Malformed(error.message) from None
+    except ClientDisconnect:
+        raise Malformed("The sender is gone.") from None
+
+
+async def add_from_form(
+    site: Site,
+    sheets: Sheets,
+    sheet: Sheet,
+    form: FormData,
+    person: Person,
+    caller: Caller,
+    request_id: str,
+    *,
+    kind: str = "",
+    by_phone: bool = False,
+) -> int:
+    """Bring the files of a form to the node; returns how many."""
+    parts, count = spool_of(site), 0
+    for each in form.getlist("files"):
+        if isinstance(each, str) or not each.filename:
+            continue
+        size = each.size or 0
+        await parts.begin(size)
+        file = await sheets.add_file(
+            sheet.id, person, kind=kind or kind_in(str(form.get("kind", ""))),
+            name=harmless(each.filename, _NAMELESS), size=size, by_phone=by_phone,
+        )  # fmt: skip
+
+        async def pieces(upload=each) -> AsyncIterator[bytes]:  # type: ignore[no-untyped-def] # noqa: ANN001
+            while piece := await upload.read(1024 * 1024):
+                yield piece
+
+        await parts.append(file.id, 0, size, pieces())
+        await bring(site, sheets, file, caller, request_id)
+        count += 1
+    return count
+
+
+def kind_in(said: str) -> str:
+    """A kind of material as it may stand in a letter.
+
+    Raises:
+        InvalidField: It is none.
+    """
+    plain = said.replace("-", "")
+    if not plain.isascii() or not plain.isalnum() or not said[:1].islower() or len(said) > _LONGEST_KIND:
+        raise InvalidField("Say what kind of material it is.", field="kind")
+    return said
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """A body as it comes; when the sender is gone, what came is what there is."""
+    try:
+        async for piece in request.stream():
+            if piece:
+                yield piece
+    except ClientDisconnect:
+        return
+
+
+async def _said(request: Request) -> dict[str, object]:
+    kept = bytearray()
+    async for piece in request.stream():
+        kept += piece
+        if len(kept) > _LONGEST_SAID:
+            raise FormTooLarge
+    try:
+        found = json.loads(bytes(kept))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Malformed("Say name and size of the file.")
+    return found

@@ -1,0 +1,211 @@
+"""Webhooks from a real node's letters to a real receiver that fails, hangs, and comes back."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.gateway.webhooks import deliverer, model
+
+from .front import Front, standing
+
+pytestmark = pytest.mark.xdist_group("federation")
+
+LETTERS = ["liandong.letter.admitted", "liandong.letter.arrived"]
+
+
+@dataclass
+class Receiver:
+    """A department's system that takes posts.
+
+    Attributes:
+        mode: `take`, `fail`, `hang`, `move` elsewhere, `gone`, or `noise` that is no HTTP.
+        posts: Headers and bodies that came, in order.
+    """
+
+    mode: str = "take"
+    posts: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def taken(self) -> list[dict[str, Any]]:
+        """Events that came, each once, as a receiver knows them by their id."""
+        found = {headers["webhook-id"]: json.loads(body) for headers, body in self.posts}
+        return list(found.values())
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = {
+                name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)
+            }
+            body = await reader.readexactly(int(headers["content-length"]))
+            self.posts.append((headers, body))
+            match self.mode:
+                case "hang":
+                    await asyncio.sleep(30)
+                case "noise":
+                    writer.write(b"\0" * 100_000)
+                case _:
+                    status = {"take": "204 No Content", "fail": "500 Oh", "gone": "410 Gone"}.get(
+                        self.mode, "302 Found\r\nLocation: http://127.0.0.1:1/"
+                    )
+                    writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    found = Receiver()
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/events"
+    yield found
+    server.close()
+
+
+@pytest.fixture
+async def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Front]:
+    """Everything; the operator names this machine's own network, and pauses are short."""
+    monkeypatch.setattr(deliverer, "LOOK_S", 0.05)
+    monkeypatch.setattr(model, "_PAUSES", (0.2,))
+    async with standing(tmp_path, webhook_networks=["127.0.0.0/8"]) as made:
+        yield made
+
+
+async def registered(client: httpx.AsyncClient, key: str) -> str:
+    discovery = {"title": "无证行医", "facts": "检查发现。"}
+    answer = await client.post(
+        "/api/v1/letters",
+        json={"draft": {"procedure": "case-transfer", "act": "register", "discovery": discovery}},
+        headers={"Idempotency-Key": key},
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["answer"]["caseId"])
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def test_a_system_is_told_of_every_letter(front: Front, receiver: Receiver) -> None:
+    """Signed, as CloudEvents, each once by its id, whatever the receiver does in between."""
+    async with front.system() as client:
+        wanted = {"title": "OA", "url": receiver.url, "types": LETTERS}
+        answer = await client.post("/api/v1/webhooks", json=wanted)
+        assert answer.status_code == 200, answer.text
+        webhook, secret = answer.json()["webhook"]["webhookId"], answer.json()["secret"]
+        path = f"/api/v1/webhooks/{webhook}"
+        assert "secret" not in (await client.get(path)).json()["webhook"]
+        await client.post(f"{path}:ping", json={})
+        await until(lambda: receiver.posts)
+        first = await registered(client, "letter-number-1")
+        await until(lambda: len(receiver.taken) == 2)
+        told = receiver.taken[1]
+        assert (told["type"], told["subject"]) == ("liandong.letter.admitted", first)
+        assert told["data"]["letter"]["act"] == "register"
+        for headers, body in receiver.posts:
+            signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+            own = base64.b64decode(secret.removeprefix("whsec_"))
+            expected = base64.b64encode(hmac.new(own, signed, sha256).digest()).decode()
+            assert headers["webhook-signature"] == f"v1,{expected}"
+            assert headers["content-type"].startswith("application/cloudevents+json")
+        for mode, key in (
+            ("fail", "letter-number-2"),
+            ("move", "letter-number-3"),
+            ("noise", "letter-number-4"),
+        ):
+            receiver.mode = mode
+            count = len(receiver.posts)
+            case_id = await registered(client, key)
+            await until(lambda count=count: len(receiver.posts) >= count + 2)
+            (delivery,) = await deliveries(client, path, "WAITING")
+            assert delivery["error"], mode
+            receiver.mode = "take"
+            async with asyncio.timeout(20):
+                while await deliveries(client, path, "WAITING"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            assert receiver.taken[-1]["subject"] == case_id
+        # that it was taken is in the log; and again on demand, under the same id
+        assert len(await deliveries(client, path, "SENT")) == 5
+        count = len(receiver.posts)
+        event_id = told["id"]
+        answer = await client.post(f"{path}:replay", json={"eventId": event_id})
+        assert answer.json() == {"count": 1}, answer.text
+        await until(lambda: len(receiver.posts) > count)
+        assert receiver.posts[-1][0]["webhook-id"] == event_id
+        assert len(receiver.taken) == 5
+        receiver.mode = "gone"
+        await client.post(f"{path}:replay", json={"since": "2026-01-01T00:00:00Z"})
+        async with asyncio.timeout(20):
+            while not (await client.get(path)).json()["webhook"]["disabled"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        assert (await client.delete(path)).status_code == 200
+        assert (await client.get(path)).status_code == 404
+
+
+async def deliveries(client: httpx.AsyncClient, path: str, state: str) -> list[dict[str, Any]]:
+    params = {"state": f"WEBHOOK_DELIVERY_STATE_{state}"}
+    found = (await client.get(f"{path}/deliveries", params=params)).json()["deliveries"]
+    assert isinstance(found, list)
+    return found
+
+
+async def test_one_that_hangs_holds_up_nobody(front: Front, receiver: Receiver) -> None:
+    """Another system is told meanwhile; and what happened while the gateway was down is told afterwards."""
+    other = Receiver()
+    server = await asyncio.start_server(other.serve, "127.0.0.1", 0)
+    other.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with front.system() as client:
+        for each in (receiver, other):
+            wanted = {"title": "OA", "url": each.url, "types": LETTERS}
+            assert (await client.post("/api/v1/webhooks", json=wanted)).status_code == 200
+        receiver.mode = "hang"
+        await registered(client, "letter-number-1")
+        await registered(client, "letter-number-2")
+        await until(lambda: len(other.taken) == 2)
+        assert len(receiver.posts) == 1
+        running = front.gateway._running
+        assert running is not None
+        await running.stop()
+        await registered(client, "letter-number-3")
+        await asyncio.sleep(0.5)
+        assert len(other.taken) == 2
+        running.start()
+        await until(lambda: len(other.taken) == 3)
+    server.close()
+
+
+async def test_nobody_has_us_look_inside(tmp_path: Path, receiver: Receiver) -> None:
+    """Without a network named by the operator nothing of this machine is a target, nor is plain HTTP."""
+    async with standing(tmp_path) as front, front.system() as client:
+        for url, status in (
+            (receiver.url, 400),
+            (receiver.url.replace("http:", "https:"), 403),
+            ("https://localhost/", 403),
+            ("https://169.254.169.254/latest/meta-data/", 403),
+            ("https://[::ffff:127.0.0.1]/", 403),
+            ("https://0x7f000001/", 403),
+            ("https://2130706433/", 403),
+        ):
+            wanted = {"title": "OA", "url": url, "types": LETTERS}
+            answer = await client.post("/api/v1/webhooks", json=wanted)
+            assert answer.status_code == status, (url, answer.text)
+        async with await front.scoped("webhooks:write", "cases:read") as few:
+            wanted = {"title": "OA", "url": "https://localhost/", "types": ["liandong.bulletin"]}
+            answer = await few.post("/api/v1/webhooks", json=wanted)
+            assert (answer.status_code, "sharing:read" in answer.text) == (403, True)
+    assert receiver.posts == []
