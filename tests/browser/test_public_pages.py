@@ -16,7 +16,7 @@ from liandong.cases.v1 import public_service_pb2 as pb
 from liandong.cases.v1.public_service_pb2_grpc import PublicServiceStub
 from playwright.async_api import Page
 
-from services.cli.demo.scenario import Scenario, read_all
+from services.cli.demo.scenario import FOLDER, Scenario, read
 from services.cli.demo.stage import Stage
 from services.common.channel import open_channel
 from services.procedures import draw
@@ -39,9 +39,8 @@ async def play(place: Place, scenario: Scenario) -> Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def published(running: Place) -> AsyncIterator[Path]:
     """An interpretation of a policy and a draw are published; gives the folder with the draw's files."""
-    known = {each.scenario: each for each in read_all()}
-    await play(running, known["policy-interpretation"])
-    whole = known["random-inspection"]
+    await play(running, read(FOLDER / "policy-interpretation.yaml"))
+    whole = read(FOLDER / "random-inspection.yaml")
     main = whole.cases["main"]
     roles = {**main.roles, "inspectors": MARKET}
     yield await play(
