@@ -39,7 +39,7 @@ AUDITOR: Final = "auditor"
 ROLES: Final = frozenset({
     "clerk", "registry-clerk", "section-head", "legal-reviewer", "duty-officer", "leader-in-charge", "principal",
     "liaison", "officer", "head", "deputy-head", "director", "coordinator", "monitor", "commander", AUDITOR,
-    ADMINISTRATOR,
+    ADMINISTRATOR, DISPLAY,
 })  # fmt: skip
 """Roles that an account can have."""
 
@@ -206,10 +206,12 @@ def check_person(name: str, roles: Sequence[str]) -> None:
     """Check what an account says of a person.
 
     Raises:
-        InvalidField: No name, or a role that is not known.
+        InvalidField: No name, or a role that is not known, or does not go with the others.
     """
     if not 0 < len(name.strip()) <= MOST_NAME or not name.isprintable():
         raise InvalidField("A person has a name.", field="name")
     unknown = sorted(set(roles) - ROLES)
     if unknown:
         raise InvalidField(f"There are no such roles: {', '.join(unknown)}", field="roles")
+    if DISPLAY in roles and len(roles) > 1:
+        raise InvalidField("A display has no other role.", field="roles")
