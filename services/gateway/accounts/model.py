@@ -206,10 +206,12 @@ def check_person(name: str, roles: Sequence[str]) -> None:
     """Check what an account says of a person.
 
     Raises:
-        InvalidField: No name, or a role that is not known.
+        InvalidField: No name, or a role that is not known, or does not go with the others.
     """
     if not 0 < len(name.strip()) <= MOST_NAME or not name.isprintable():
         raise InvalidField("A person has a name.", field="name")
     unknown = sorted(set(roles) - ROLES)
     if unknown:
         raise InvalidField(f"There are no such roles: {', '.join(unknown)}", field="roles")
+    if DISPLAY in roles and len(roles) > 1:
+        raise InvalidField("A display has no other role.", field="roles")

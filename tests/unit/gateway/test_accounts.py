@@ -393,3 +393,10 @@ async def test_a_person_has_one_account(accounts: Accounts) -> None:
     with pytest.raises(UsernameTaken):
         await accounts.create(replace(CHEN, username="chen-2"), PASSWORD)
     await accounts.create(replace(CHEN, username="chen-3", department="market.qinghe"), PASSWORD)
+
+
+async def test_a_display_has_no_other_role(accounts: Accounts) -> None:
+    """Who walks past a screen on a wall could use it."""
+    for number, roles in enumerate((("display", "clerk"), ("principal", "display"))):
+        with pytest.raises(InvalidField):
+            await accounts.create(replace(CHEN, username=f"wall-{number}", roles=roles), PASSWORD)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.gateway.accounts.claims import ClaimNames, IdentityRefused, person_of
-from services.gateway.accounts.model import ADMINISTRATOR, AUDITOR, ROLES
+from services.gateway.accounts.model import ADMINISTRATOR, AUDITOR, DISPLAY, ROLES
 from services.procedures.checker import PERSON_ROLES
 
 SERVED = frozenset({"health.qinghe", "market.qinghe"})
@@ -64,6 +64,6 @@ def test_ids_of_two_providers_are_never_the_same() -> None:
     assert one.own_username.startswith("chenhui#")
 
 
-def test_roles_of_accounts_are_those_of_procedures_and_two_more() -> None:
+def test_roles_of_accounts_are_those_of_procedures_and_three_more() -> None:
     """The gateway has no procedures, so it names the roles itself."""
-    assert PERSON_ROLES | {AUDITOR, ADMINISTRATOR} == ROLES
+    assert PERSON_ROLES | {AUDITOR, ADMINISTRATOR, DISPLAY} == ROLES
