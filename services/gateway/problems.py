@@ -135,6 +135,11 @@ async def refused(_request: Request, error: Exception) -> Response:
     return _problem(error.status_code, headers=dict(error.headers or {}))
 
 
+async def malformed(_request: Request, _error: Exception) -> JSONResponse:
+    """The answer where a part of the address or of the query has not its form."""
+    return _problem(HTTPStatus.BAD_REQUEST)
+
+
 async def failed(request: Request, error: Exception) -> Response:
     """The answer to a fault of ours."""
     _log.error("gateway.failed", path=request.url.path, exc_info=error)

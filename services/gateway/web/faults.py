@@ -34,7 +34,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NewPasswordWanted, _change_password)
     app.add_exception_handler(LiandongError, _for_people(_said, problems.said))
     app.add_exception_handler(HTTPException, _for_people(_refused, problems.refused))
-    app.add_exception_handler(RequestValidationError, _for_people(_not_found, problems.failed))
+    app.add_exception_handler(RequestValidationError, _for_people(_not_found, problems.malformed))
     app.add_exception_handler(Exception, _for_people(_failed, problems.failed))
 
 
