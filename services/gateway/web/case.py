@@ -14,6 +14,7 @@ from liandong.cases.v1 import handling_service_pb2 as handling
 from liandong.cases.v1 import subject_service_pb2 as subjects_pb
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 from liandong.exchange.v1 import exchange_service_pb2 as exchange
+from liandong.exchange.v1 import reason_pb2
 
 from services.common.errors import LiandongError
 from services.common.titles import material_title
@@ -148,11 +149,22 @@ def choices(view: pb.CaseView, procedure: Procedure, page: Page) -> Choices:
     titles = {each.act: page.title(each) for each in view.acts}
     chosen = [Choice(name, titles[name]) for name in fitting(view, procedure, page.caller.department)]
     forbidden = tuple(
-        Choice(each.act, titles[each.act], page.why_not(each.reason))
+        Choice(each.act, titles[each.act], _why_not(each, procedure, page))
         for each in view.acts
         if not each.permitted
     )
     return Choices(tuple(chosen[:PRIMARY]), tuple(chosen[PRIMARY:]), forbidden)
+
+
+def _why_not(each: pb.PermittedAct, procedure: Procedure, page: Page) -> str:
+    """Why an act cannot be done now; where it is another's to do, whose."""
+    if each.reason == reason_pb2.REASON_NOT_PERMITTED_FOR_ROLE and each.act in procedure.acts:
+        roles = [
+            page.say(procedure.roles[name]) for name in procedure.acts[each.act].by if name in procedure.roles
+        ]
+        if roles:
+            return page.t("case.for_role", roles=("或" if page.language == "zh" else " or ").join(roles))
+    return page.why_not(each.reason)
 
 
 def fitting(view: pb.CaseView, procedure: Procedure, department: str) -> list[str]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.exchange.v1 import reason_pb2
 
 from services.gateway.web import masking
 from services.gateway.web.bodies import parts
-from services.gateway.web.case import fitting
+from services.gateway.web.case import choices, fitting
+from services.gateway.web.page import Page
 from services.gateway.web.procedures import Procedure, read
+from services.gateway.web.texts import text
 
 MARKET, HEALTH = "market.qinghe", "health.qinghe"
 
@@ -72,8 +77,32 @@ def test_what_may_not_be_done_is_never_offered(transfer: Procedure) -> None:
     assert fitting(case(("close",), [("send", HEALTH, "OPEN", 1)]), transfer, HEALTH) == ["close"]
 
 
+class FakePage:
+    """What the choices need of a page."""
+
+    language = "zh"
+    say = staticmethod(lambda title: title.zh)
+    title = staticmethod(lambda thing: thing.act)
+    t = staticmethod(lambda name, **values: text(name, "zh", **values))
+    why_not = staticmethod(lambda reason: f"reason {reason}")
+    caller = SimpleNamespace(department=MARKET)
+
+
+def test_what_cannot_be_done_says_why_or_whose_it_is(transfer: Procedure) -> None:
+    """Three acts are buttons, others stand behind them, the forbidden ones last."""
+    view = case(("accept", "dispute", "request-material", "progress"))
+    view.acts[0].reason = reason_pb2.REASON_NOT_PERMITTED_FOR_ROLE
+    view.acts[-1].reason = reason_pb2.REASON_NOT_PERMITTED_IN_STATE
+    found = choices(view, transfer, cast("Page", FakePage()))
+    assert [each.act for each in found.first] == ["request-material", "accept", "dispute"]
+    assert [each.act for each in found.more] == ["progress"]
+    why = {each.act: each.why_not for each in found.forbidden}
+    assert why["register"] == "应由移送单位办理。"
+    assert why["close"] == f"reason {reason_pb2.REASON_NOT_PERMITTED_IN_STATE}"
+
+
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("said", "shown"),
     [
         ("身份证330106199003072917，", "身份证3301**********2917，"),
         ("11010519491231002X", "1101**********002X"),
@@ -83,9 +112,9 @@ def test_what_may_not_be_done_is_never_offered(transfer: Procedure) -> None:
         ("2026-11-22 16:41 清卫〔2026〕3号 罚款1234567元", "2026-11-22 16:41 清卫〔2026〕3号 罚款1234567元"),
     ],
 )
-def test_ids_and_telephones_are_masked_wherever_they_stand(text: str, shown: str) -> None:
+def test_ids_and_telephones_are_masked_wherever_they_stand(said: str, shown: str) -> None:
     """And figures that are neither stay."""
-    assert masking.words(text) == shown
+    assert masking.words(said) == shown
 
 
 def test_of_persons_more_is_masked_than_of_units() -> None:
