@@ -134,7 +134,7 @@ class GatewaySettings(Settings):
         calls_at_once: How often in one moment.
         upload_limit: Bytes of a file of evidence that comes in one request.
         uploads_at_once: How many such files at a time; `upload_folder` must hold so many of that size.
-        upload_folder: Where they lie until the node has them; none: the system's for temporary files.
+        upload_folder: Where they lie until the node has them, on a disk; none: the system's for temporary files.
         public_url: Where browsers reach it, such as `https://liandong.health.example`; its origin is the only one
             that forms are taken from.
         proxies: Addresses and networks of the proxies before it; what they say of browsers is believed, and

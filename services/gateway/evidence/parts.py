@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
@@ -30,6 +31,7 @@ from services.gateway.upstream import Upstream
 
 PART: Final = 4 * 1024 * 1024
 """Bytes that a browser sends at a time."""
+_IDLE_S: Final = 60
 _LEFT_FOR_S: Final = 24 * 3600
 _SPARE: Final = 256 * 1024 * 1024
 _ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -96,6 +98,14 @@ class Spool:
         """How many bytes of a file have come."""
         path = self._path(file_id)
         return await asyncio.to_thread(lambda: path.stat().st_size if path.exists() else 0)
+
+    async def is_idle(self, file_id: str, begun_at: datetime) -> bool:
+        """Nothing of a file has come for a minute."""
+        path = self._path(file_id)
+        last = await asyncio.to_thread(
+            lambda: path.stat().st_mtime if path.exists() else begun_at.timestamp()
+        )
+        return time.time() - last > _IDLE_S
 
     async def append(self, file_id: str, offset: int, size: int, pieces: AsyncIterator[bytes]) -> int:
         """Take a part; returns how many bytes have come. What came of a part that is cut off stays.

@@ -6,7 +6,7 @@ an earlier one is compared with it three ways, so that nothing that somebody typ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -249,22 +249,30 @@ class Lists:
     others: tuple[Sheet, ...] = field(default=())
 
 
-def merge(before: Fields, mine: Fields, theirs: Fields) -> Merged:
+def merge(before: Fields, mine: Fields, theirs: Fields, insisted: Collection[str] = ()) -> Merged:
     """Put two saves together that began with the same fields.
 
     Args:
         before: What both began with.
         mine: What came too late.
         theirs: What was saved meanwhile.
+        insisted: Fields that stand as they are in `mine`.
     """
     fields: dict[str, tuple[str, ...]] = {}
     differences = []
     for name in dict.fromkeys((*theirs, *mine)):
         was, ours, other = (_plain(each.get(name, ())) for each in (before, mine, theirs))
-        fields[name] = ours if other == was else other
-        if ours not in (was, other) and other != was:
+        fields[name] = ours if other == was or name in insisted else other
+        if ours not in (was, other) and other != was and name not in insisted:
             differences.append(Difference(name, *("\n".join(each) for each in (was, ours, other))))
     return Merged({name: found for name, found in fields.items() if found}, tuple(differences))
+
+
+def together(before: Fields | None, mine: Fields, theirs: Fields, insisted: Collection[str] = ()) -> Merged:
+    """The same where what both began with may not be known any more: then every field that differs is told."""
+    if before is not None:
+        return merge(before, mine, theirs, insisted)
+    return merge(dict.fromkeys((*mine, *theirs), ("\x00",)), mine, theirs, insisted)
 
 
 def unsaved(before: Fields, mine: Fields, theirs: Fields) -> tuple[Difference, ...]:
@@ -275,11 +283,6 @@ def unsaved(before: Fields, mine: Fields, theirs: Fields) -> tuple[Difference, .
         if ours not in (was, other):
             found.append(Difference(name, *("\n".join(each) for each in (was, ours, other))))
     return tuple(found)
-
-
-def differing(mine: Fields, theirs: Fields) -> tuple[Difference, ...]:
-    """Every field in which two differ, where what both began with is not known any more."""
-    return merge(dict.fromkeys((*mine, *theirs), ("\x00",)), mine, theirs).differences
 
 
 def checked(fields: Mapping[str, tuple[str, ...]]) -> Fields:

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -34,14 +34,14 @@ from services.gateway.sheets.model import (
     CaptureOver,
     CaptureTaken,
     Changed,
+    Fields,
     File,
     Lists,
     NotHeld,
     Person,
     Sheet,
     checked,
-    differing,
-    merge,
+    together,
     unsaved,
 )
 
@@ -123,6 +123,9 @@ class Sheets:
         person: Person,
         revision: int,
         fields: Mapping[str, tuple[str, ...]],
+        *,
+        insisted: Collection[str] = (),
+        seen: int = -1,
     ) -> Sheet:
         """Save what a page holds; what somebody else saved meanwhile in other fields is kept.
 
@@ -132,6 +135,8 @@ class Sheets:
             person: Who saves.
             revision: The one that the page was begun on.
             fields: All fields of the page.
+            insisted: Fields in which the page is to stand, though they were changed meanwhile.
+            seen: The revision whose differences were shown when that was said.
 
         Raises:
             Changed: Fields differ that were changed on both sides; or somebody else has it in hand. Nothing
@@ -142,15 +147,14 @@ class Sheets:
 
         def work(connection: Connection) -> Sheet:
             sheet = _there(store.find(connection, department, sheet_id, lock=True))
-            before = sheet.fields
+            # what was said of another revision than this one was said of something else
+            stands = frozenset(insisted) if sheet.revision == seen else frozenset()
+            before: Fields | None = sheet.fields
             if revision != sheet.revision:
-                kept = store.fields_of(connection, sheet_id, revision)
-                if kept is None and (differences := differing(mine, sheet.fields)):
-                    raise Changed(sheet, differences)
-                before = sheet.fields if kept is None else kept
-            merged = merge(before, mine, sheet.fields)
+                before = store.fields_of(connection, sheet_id, revision)
+            merged = together(before, mine, sheet.fields, stands)
             if sheet.held_by_other(person, now):
-                raise Changed(sheet, unsaved(before, mine, sheet.fields))
+                raise Changed(sheet, unsaved(before or {}, mine, sheet.fields))
             if merged.differences:
                 raise Changed(sheet, merged.differences)
             if sheet.holder is None or sheet.holder.id != person.id:

@@ -5,8 +5,40 @@
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     const target = event.detail.target;
     if (!target || target.id !== "case") return;
-    const busy = target.querySelector("details.menu[open], details.reveal[open]");
+    const busy = target.querySelector("details.menu[open], details.reveal[open], .checks, .htmx-request");
     if (busy) event.detail.shouldSwap = false;
+  });
+
+  // a file goes to the node at once; the form names it
+  const csrf = () => JSON.parse(document.body.getAttribute("hx-headers") || "{}")["X-CSRF-Token"] || "";
+  const ready = () => { for (const each of document.querySelectorAll(".upload[hidden]")) each.hidden = false; };
+  ready();
+  document.body.addEventListener("htmx:afterSettle", ready);
+  document.body.addEventListener("change", async (event) => {
+    const input = event.target;
+    if (!input.dataset || !input.dataset.upload || !input.files.length) return;
+    const select = document.getElementById(input.dataset.upload);
+    const said = document.getElementById(`${input.dataset.upload}-said`);
+    const file = input.files[0];
+    said.textContent = input.dataset.busy;
+    try {
+      const answer = await fetch(`/api/v1/evidence:upload?fileName=${encodeURIComponent(file.name)}`, {
+        method: "POST", body: file,
+        headers: { "X-CSRF-Token": csrf(), "Content-Type": file.type || "application/octet-stream" },
+      });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const root = (await answer.json()).manifest.root.replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+      if (![...select.options].some((each) => each.value === root)) select.add(new Option(file.name, root));
+      select.value = root;
+      const known = document.createElement("input");
+      known.type = "hidden";
+      known.name = "evidence";
+      known.value = root;
+      select.form.append(known);
+      said.textContent = input.dataset.there;
+    } catch {
+      said.textContent = input.dataset.failed;
+    }
   });
 
   const form = document.querySelector("form[data-countdown]");

@@ -1,4 +1,4 @@
-// The page of a draft: fills in what is known, keeps still while a difference is open, and waits before it signs.
+// The page of a draft: fills in what is known, and keeps still while a difference is open.
 "use strict";
 
 (() => {
@@ -28,6 +28,14 @@
     }
   });
 
+  // Enter in a field saves and leaves one where one is
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "sheet" || (event.submitter && event.submitter.name)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    htmx.trigger(event.target, "change");
+  }, true);
+
   // one receiver: chosen above, or below
   document.addEventListener("change", (event) => {
     const field = event.target;
@@ -39,44 +47,4 @@
       other.value = "";
     }
   }, true);
-
-  // some seconds to think again before something is signed
-  for (const form of document.querySelectorAll("form[data-undo]")) {
-    let timer = 0;
-    form.addEventListener("submit", (event) => {
-      if (form.dataset.now) return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      if (timer) return;
-      let left = Number(form.dataset.undo);
-      const button = form.querySelector("button.primary");
-      const said = document.createElement("p");
-      said.setAttribute("role", "status");
-      const undo = document.createElement("button");
-      undo.type = "button";
-      undo.textContent = form.dataset.undoButton;
-      const stop = () => {
-        window.clearInterval(timer);
-        timer = 0;
-        said.remove();
-        undo.remove();
-        button.hidden = false;
-        button.focus();
-      };
-      const tell = () => { said.textContent = form.dataset.undoWords.replace("{left}", String(left)); };
-      undo.addEventListener("click", stop);
-      button.hidden = true;
-      form.append(said, undo);
-      undo.focus();
-      tell();
-      timer = window.setInterval(() => {
-        left -= 1;
-        tell();
-        if (left > 0) return;
-        window.clearInterval(timer);
-        form.dataset.now = "1";
-        form.requestSubmit(button);
-      }, 1000);
-    }, true);
-  }
 })();

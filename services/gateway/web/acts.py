@@ -11,8 +11,10 @@ import uuid_utils
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.exchange.v1 import envelope_pb2 as envelopes
 
-from services.common.errors import LiandongError, NotFound
+from services.common.errors import InvalidField, LiandongError, NotFound
+from services.gateway.evidence.reading import look, root_of
 from services.gateway.web import forms
 from services.gateway.web.act_forms import Asking
 from services.gateway.web.case import ID, CaseId, evidence_of
@@ -27,6 +29,10 @@ ActName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,59}$")]
 LetterId = Annotated[str, Path(pattern=f"^{ID}$")]
 _LETTERS = 500
 _ADMITTED = 2
+_MOST_BROUGHT = 20
+_BROUGHT_KIND = "supporting-material"
+BROUGHT = "evidence"
+"""Roots of files that were brought for this form."""
 
 
 @router.get("/cases/{case_id}/acts/{act}")
@@ -108,12 +114,34 @@ async def _asked(page: Page, case_id: str, act: str, draft: Found | None = None)
         if each.author == page.caller.department and each.disposition == _ADMITTED
     ]
     extra = [draft.view_of_materials()] if draft is not None else []
-    evidence = await evidence_of(page, [*letters, *extra])
+    brought = await _brought(page)
+    evidence = await evidence_of(page, [*letters, *extra, *brought])
     return _Asked(
         Asking(page, procedure, found, case, evidence, amendable), case,
         case.title if case is not None and case.title else page.say(procedure.title), page.say(found.title),
         found.approved_by, page.say(procedure.title), draft.draft.letter_id if draft is not None else "",
     )  # fmt: skip
+
+
+async def _brought(page: Page) -> list[pb.LetterView]:
+    """Files that were brought while the form was filled in, as attachments of a letter that is none yet."""
+    upstream, acting = page.site.calls.acting(page.caller, page.request_id)
+    named = [str(each) for each in page.form.getlist(BROUGHT)[:_MOST_BROUGHT]]
+    try:
+        found = await asyncio.gather(*(look(upstream, acting, root_of(each)) for each in named))
+    except (NotFound, InvalidField):
+        return []
+    return [
+        pb.LetterView(
+            materials=[
+                envelopes.Material(
+                    kind=_BROUGHT_KIND, manifest_root=each.manifest.root, digest=each.manifest.digest,
+                    size=each.manifest.size, media_type=each.manifest.media_type,
+                )
+            ]
+        )
+        for each in found
+    ]  # fmt: skip
 
 
 async def _prepare(page: Page, asked: _Asked) -> Response:
@@ -159,5 +187,5 @@ def _show(
     others = list(dict.fromkeys(each for each in names if each != page.department_title))
     return page.render(
         "act.html", status=status, asked=asked, case=asked.case, form=asked.asking.form(typed, wrong), key=key,
-        others=others,
+        others=others, brought=page.form.getlist(BROUGHT)[:_MOST_BROUGHT],
     )  # fmt: skip

@@ -156,13 +156,16 @@ async def add(visiting: Visiting, secret: str) -> Response:
     """Photographs without script, in one form."""
     page = visiting.page
     form = await sheet_uploads.from_form(page.request)
-    for each in form.getlist("files"):
-        if not isinstance(each, str) and each.filename:
-            await _admit(visiting, each.size or 0)
-    await sheet_uploads.add_from_form(
-        page.site, visiting.sheets, visiting.sheet, form, visiting.person, visiting.caller, page.request_id,
-        kind=visiting.capture.kind, by_phone=True,
-    )  # fmt: skip
+    try:
+        for each in form.getlist("files"):
+            if not isinstance(each, str) and each.filename:
+                await _admit(visiting, each.size or 0)
+        await sheet_uploads.add_from_form(
+            page.site, visiting.sheets, visiting.sheet, form, visiting.person, visiting.caller, page.request_id,
+            kind=visiting.capture.kind, by_phone=True,
+        )  # fmt: skip
+    finally:
+        await form.close()
     return page.go(f"/capture/{secret}", "capture.added")
 
 

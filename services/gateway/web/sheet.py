@@ -28,6 +28,7 @@ router = APIRouter(prefix="/new/sheets/{sheet_id}")
 
 _REVISION: Final = "revision"
 _DO: Final = "do"
+_SEEN: Final = "seen"
 _KEEP: Final = "keep."
 _SEARCHED: Final = {"item_query": "item_code", "area_query": "area_code"}
 
@@ -104,7 +105,15 @@ async def _save(page: Page, sheet_id: str, fields: Mapping[str, tuple[str, ...]]
     if not revision.isascii() or not revision.isdigit():
         raise InvalidField("The page does not say which revision it began with.", field=_REVISION)
     before = await sheets.get(page.caller.department, sheet_id)
-    after = await sheets.save(page.caller.department, sheet_id, person, int(revision), fields)
+    said = forms.typed_in(page.form)
+    insisted = [
+        name.removeprefix(_KEEP) for name, found in said.items() if name.startswith(_KEEP) and "mine" in found
+    ]
+    seen = page.text_of(_SEEN)
+    after = await sheets.save(
+        page.caller.department, sheet_id, person, int(revision), fields,
+        insisted=insisted, seen=int(seen) if seen.isascii() and seen.isdigit() else -1,
+    )  # fmt: skip
     return after, before
 
 
@@ -180,7 +189,7 @@ def _raw(page: Page) -> dict[str, Sequence[str]]:
     return {
         name: said
         for name, said in found.items()
-        if name not in (CSRF_FIELD, _REVISION, _DO) and not name.startswith(_KEEP)
+        if name not in (CSRF_FIELD, _REVISION, _DO, _SEEN) and not name.startswith(_KEEP)
     }
 
 

@@ -21,7 +21,7 @@ from services.gateway.sheets.model import Sheet
 from services.gateway.web import sheet_forms, sheet_parts
 from services.gateway.web.form_fields import Field
 from services.gateway.web.page import Page, SignedIn
-from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES
+from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES, Plan
 from services.gateway.web.sheet_uploads import spool_of
 from services.gateway.web.sheet_view import (
     Shown,
@@ -58,24 +58,7 @@ class Answer:
 @router.get("/check")
 async def check(page: SignedIn, sheet_id: str) -> Response:
     """Everything once more, and the letter."""
-    sheet = await sheets_of(page).get(page.caller.department, sheet_id)
-    found = await shown(page, sheet)
-    draft = await _draft(page, sheet)
-    return page.render(
-        "sheet_check.html",
-        **base_context(page, found),
-        answers=await _answers(page, found),
-        draft=draft,
-        current=draft is not None and sheet.prepared == sheet.revision,
-        receivers=[page.name_of(each) for each in draft.content.recipients] if draft else [],
-        others=[(page.name_of(each.department), each.clause) for each in draft.content.copies]
-        if draft
-        else [],
-        warnings=[each[0 if page.language == "zh" else 1] for each in sheet.warnings],
-        findings=_findings(page, draft),
-        letter_title=heading(page, found.plan).lower(),
-        opened=await _is_open(page, sheet),
-    )
+    return await _checked(page, await sheets_of(page).get(page.caller.department, sheet_id))
 
 
 @router.post("/prepare")
@@ -89,9 +72,12 @@ async def prepare(page: SignedIn, sheet_id: str) -> Response:
     found = await shown(page, sheet)
     if not found.read.is_complete:
         return page.go(f"/new/sheets/{sheet_id}/check")
-    if found.read.first is not None and not await _is_open(page, sheet):
-        await _open(page, sheet, found.read.first)
-    view = await _prepare(page, found)
+    try:
+        if found.read.first is not None and not await _is_open(page, sheet):
+            await _open(page, found.read.first)
+        view = await _prepare(page, found)
+    except LiandongError as error:
+        return await _checked(page, sheet, error)
     warnings = [(each.message_zh, each.message_en) for each in view.warnings]
     await sheets.prepared(sheet, view.case_id, view.letter_id, warnings)
     return page.go(f"/new/sheets/{sheet_id}/check", "sheet.prepared")
@@ -114,24 +100,34 @@ async def letter(page: SignedIn, sheet_id: str) -> Response:
 
 @router.post("/hand-on")
 async def hand_on(page: SignedIn, sheet_id: str) -> Response:
-    """It goes to those who approve."""
+    """It goes to those who approve; where nobody has to, to the last moment before it is signed."""
     sheet, draft = await _ready(page, sheet_id)
     await sheets_of(page).finish(sheet.id)
-    return page.go(f"/drafts/{draft.letter_id}", "sheet.handed_on")
+    if draft.missing_approvals:
+        return page.go(f"/drafts/{draft.letter_id}", "sheet.handed_on")
+    return page.go(f"/drafts/{draft.letter_id}/send")
 
 
-@router.post("/send")
-async def send(page: SignedIn, sheet_id: str) -> Response:
-    """Sign it and send it, exactly as it was shown."""
-    sheet, draft = await _ready(page, sheet_id)
-    if page.text_of("digest") != draft.content_digest.hex():
-        raise Stale("The letter is not the one that was shown; look at it again.")
-    answer = await page.ask(
-        cases.SendLetterRequest(letter_id=draft.letter_id, content_digest=draft.content_digest),
-        cases.SendLetterResponse,
+async def _checked(page: Page, sheet: Sheet, refused: LiandongError | None = None) -> Response:
+    found = await shown(page, sheet)
+    draft = await _draft(page, sheet)
+    return page.render(
+        "sheet_check.html",
+        status=200 if refused is None else 409,
+        **base_context(page, found),
+        refused="" if refused is None else f"{page.why(refused)} {refused.field}".strip(),
+        answers=await _answers(page, found),
+        draft=draft,
+        current=draft is not None and sheet.prepared == sheet.revision,
+        receivers=[page.name_of(each) for each in draft.content.recipients] if draft else [],
+        others=[(page.name_of(each.department), each.clause) for each in draft.content.copies]
+        if draft
+        else [],
+        warnings=[each[0 if page.language == "zh" else 1] for each in sheet.warnings],
+        findings=_findings(page, draft),
+        letter_title=heading(page, found.plan).lower(),
+        opened=await _is_open(page, sheet),
     )
-    await sheets_of(page).finish(sheet.id)
-    return page.go(f"/cases/{draft.case_id}", "sheet.sent", number=answer.answer.number)
 
 
 async def _ready(page: Page, sheet_id: str) -> tuple[Sheet, cases.DraftView]:
@@ -153,18 +149,20 @@ async def _is_open(page: Page, sheet: Sheet) -> bool:
     return True
 
 
-async def _open(page: Page, sheet: Sheet, first: cases.ActDraft) -> None:
-    """Open the case: its id is kept already, so that nothing opens it twice."""
-    key = f"sheet-{sheet.id}-{sheet.revision}"
-    view = (
+async def _open(page: Page, first: cases.ActDraft) -> None:
+    """Open the case: its id is kept already, so that of two attempts one is refused."""
+    prepared = await page.ask(cases.PrepareLetterRequest(draft=first), cases.PrepareLetterResponse)
+    view = prepared.draft
+    try:
         await page.ask(
-            cases.PrepareLetterRequest(draft=first, idempotency_key=key), cases.PrepareLetterResponse
+            cases.SendLetterRequest(letter_id=view.letter_id, content_digest=view.content_digest),
+            cases.SendLetterResponse,
         )
-    ).draft
-    await page.ask(
-        cases.SendLetterRequest(letter_id=view.letter_id, content_digest=view.content_digest),
-        cases.SendLetterResponse,
-    )
+    except LiandongError as error:
+        if error.code != "UNAVAILABLE":
+            # nobody is to find a draft that nobody meant to leave
+            await page.ask(cases.DiscardDraftRequest(letter_id=view.letter_id), cases.DiscardDraftResponse)
+        raise
 
 
 async def _prepare(page: Page, found: Shown) -> cases.DraftView:
@@ -250,10 +248,7 @@ async def _answers(page: Page, found: Shown) -> list[Answer]:
             answers += [one for each in shape.form(typed, page.language).fields for one in _said(each)]
     for each in plan.header().form(typed, page.language).fields:
         for one in _said(each):
-            title = (
-                await sheet_parts.title_of(page, plan, each.name, each.value) if "code" in each.name else ""
-            )
-            answers.append(replace(one, value=f"{title}（{one.value}）" if title else one.value))
+            answers.append(replace(one, value=await _in_words(page, plan, each.name, one.value, sheet)))
     named = name_of_field(page, plan, typed)
     for name in (*(PARTIES + role for role in plan.roles), COPIES):
         if departments := [page.name_of(each) for each in sheet.all(name)]:
@@ -262,6 +257,14 @@ async def _answers(page: Page, found: Shown) -> list[Answer]:
     if reason := sheet.one(f"{plan.prefix}{OVERRIDE}"):
         answers.append(Answer(page.t("sheet.override"), reason, "override"))
     return answers
+
+
+async def _in_words(page: Page, plan: Plan, name: str, value: str, sheet: Sheet) -> str:
+    """A code with what it is called; the urgency in the words of the form."""
+    if name == "urgency":
+        return page.t(f"sheet.urgency_{sheet.one(name).lower()}")
+    title = await sheet_parts.title_of(page, plan, name, value) if name.endswith("_code") else ""
+    return f"{title} ({value})" if title else value
 
 
 def _said(each: Field, within: Sequence[str] = ()) -> Iterator[Answer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -18,12 +19,15 @@ from services.gateway.web.sheet_view import base_context, person_of, sheets_of, 
 router = APIRouter(prefix="/new/sheets/{sheet_id}")
 
 
-async def with_files(request: Request) -> Page:
+async def with_files(request: Request) -> AsyncIterator[Page]:
     """A page whose form has files; it is of one of our pages."""
     page = await glancing(request)
     page.form = await sheet_uploads.from_form(request)
-    own_form(page)
-    return page
+    try:
+        own_form(page)
+        yield page
+    finally:
+        await page.form.close()
 
 
 WithFiles = Annotated[Page, Depends(with_files)]

@@ -190,6 +190,10 @@ def read(
     getattr(draft, plan.body.name).CopyFrom(body.message)
     if plan.act.occurred_at and not draft.HasField("occurred_at") and "occurred_at" not in wrong:
         wrong["occurred_at"] = text("form.rule_required", language)
+    for name in plan.act.requires:
+        # of what a rule demands the contract says nothing
+        if name in (*_HEADER, *_ASKED) and not typed.get(name):
+            wrong.setdefault(name, text("form.rule_required", language))
     _parties(plan, sheet, draft, language, wrong)
     if plan.can_override and proposed and not sheet.one(plan.prefix + OVERRIDE).strip():
         receiver = sheet.one(PARTIES + RECEIVER)

@@ -49,11 +49,19 @@ async def begin(
     name, size = said.get("name"), said.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise Malformed("Say name and size of the file.")
-    await spool_of(site).begin(size)
-    file = await sheets.add_file(
-        sheet.id, person, kind=kind or kind_in(str(said.get("kind", ""))), name=harmless(name, _NAMELESS),
-        size=size, by_phone=bool(kind),
-    )  # fmt: skip
+    spool, chosen, plain = (
+        spool_of(site),
+        kind or kind_in(str(said.get("kind", ""))),
+        harmless(name, _NAMELESS),
+    )
+    await spool.begin(size)
+    for each in await sheets.files(sheet.id):
+        same = (each.name, each.size, each.kind, each.added_by) == (plain, size, chosen, person)
+        if same and not each.is_there and await spool.is_idle(each.id, each.added_at):
+            # it broke off for good, and comes again from the beginning: perhaps it was changed meanwhile
+            await spool.forget(each.id)
+            return JSONResponse({"id": each.id, "offset": 0, "part": PART}, 201)
+    file = await sheets.add_file(sheet.id, person, kind=chosen, name=plain, size=size, by_phone=bool(kind))
     return JSONResponse({"id": file.id, "offset": 0, "part": PART}, 201)
 
 

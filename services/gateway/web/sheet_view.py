@@ -237,6 +237,8 @@ async def context(
         "found_codes": dict(zip(_SEARCHED, searched[:2], strict=True)),
         "code_titles": dict(zip(_SEARCHED, searched[2:], strict=True)),
         "differences": differences,
+        # a page that was refused goes on from where it was begun
+        "revision": page.text_of("revision") if differences is not None else sheet.revision,
         "name_of_field": name_of_field(page, plan, typed),
     }
 

@@ -225,3 +225,21 @@ def test_saves_are_put_together() -> None:
     merged = merge(before, mine, theirs)
     assert merged.fields == {"a": ("2",), "b": ("2",), "c": ("3",), "e": ("new",)}
     assert merged.differences == ()
+
+
+async def test_what_is_insisted_on_stands_and_the_rest_is_kept(sheets: Sheets) -> None:
+    """Who chose keeps their own in that field, and loses nothing that others saved in another."""
+    sheet_id = await begun(sheets, title="a", contact="")
+    await sheets.save(HEALTH, sheet_id, ZHAO, 1, fields(title="b", contact="吴思远"))
+    chosen = await sheets.save(HEALTH, sheet_id, ZHAO, 1, fields(title="c"), insisted=["title"], seen=2)
+    assert chosen.fields == fields(title="c", contact="吴思远")
+
+
+async def test_what_was_insisted_on_before_a_further_change_is_asked_again(sheets: Sheets) -> None:
+    """The choice was made between other things."""
+    sheet_id = await begun(sheets, title="a")
+    await sheets.save(HEALTH, sheet_id, ZHAO, 1, fields(title="b"))
+    await sheets.save(HEALTH, sheet_id, ZHAO, 2, fields(title="d"))
+    with pytest.raises(Changed) as told:
+        await sheets.save(HEALTH, sheet_id, ZHAO, 1, fields(title="c"), insisted=["title"], seen=2)
+    assert told.value.differences == (Difference("title", "a", "c", "d"),)
