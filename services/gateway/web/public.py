@@ -36,6 +36,7 @@ KINDS: Final = {
     "draw": pb.PUBLISHED_KIND_DRAW,
 }
 _NAMES: Final = {number: name for name, number in KINDS.items()}
+_DRAWS: Final = frozenset({pb.PUBLISHED_KIND_DRAW_NOTICE, pb.PUBLISHED_KIND_DRAW})
 _IPV6: Final = 64
 
 
@@ -57,7 +58,7 @@ async def home(
     token: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """What was published, with a search."""
-    _visit(page)
+    await _visit(page)
     found = pb.ListPublishedResponse()
     if page.site.public_department:
         asked = pb.ListPublishedRequest(
@@ -76,28 +77,28 @@ async def home(
 @router.get("/public/items/{letter_id}")
 async def item(page: Anybody, letter_id: str) -> Response:
     """One text, result or draw."""
-    _visit(page)
+    await _visit(page)
     return await _item(page, letter_id)
 
 
 @router.get("/public/draws/{letter_id}")
 async def one_draw(page: Anybody, letter_id: str) -> Response:
     """One draw, to be repeated."""
-    _visit(page)
+    await _visit(page)
     return await _item(page, letter_id)
 
 
 @router.get("/public/draws")
 async def draws(page: Anybody) -> Response:
     """Where anybody repeats a draw from its files, which stay in the browser."""
-    _visit(page)
+    await _visit(page)
     return page.render("public_draw.html", item=None, draw=None, department=page.site.public_department)
 
 
 @router.get("/public/feed.xml")
 async def feed(page: Anybody) -> Response:
     """The newest publications, as a feed (RFC 4287)."""
-    _visit(page)
+    await _visit(page)
     found = await _ask(page, pb.ListPublishedRequest(page_size=_FEED), pb.ListPublishedResponse)
     title = f"{page.name_of(page.site.public_department)} · {page.t('public.title')}"
     content = atom(
@@ -109,7 +110,7 @@ async def feed(page: Anybody) -> Response:
 @router.get("/public/heads")
 async def heads(page: Anybody) -> Response:
     """The newest signed head of the ledger, for programs: who keeps them sees that nothing is rewritten."""
-    _visit(page)
+    await _visit(page)
     if not page.site.public_department:
         raise NothingPublic
     note = await page.site.calls.head(page.site.public_department)
@@ -120,7 +121,7 @@ async def heads(page: Anybody) -> Response:
 @router.get("/public/complaints")
 async def complaints(page: Anybody) -> Response:
     """Where one asks how a complaint stands."""
-    _visit(page)
+    await _visit(page)
     return page.render("public_status.html", found=None, wrong="", department=page.site.public_department)
 
 
@@ -166,7 +167,8 @@ def atom(base: str, title: str, entries: list[tuple[pb.Published, str]]) -> byte
     for each, word in entries:
         entry = add(root, "entry")
         add(entry, "id", f"urn:uuid:{each.letter_id}")
-        add(entry, "title", each.title or word)
+        # of a draw the method is no headline
+        add(entry, "title", word if each.kind in _DRAWS else each.title or word)
         add(entry, "updated", _time(each))
         add(entry, "category", term=_NAMES[each.kind], label=word)
         add(entry, "link", rel="alternate", href=f"{base}/public/items/{each.letter_id}")
@@ -201,18 +203,24 @@ async def _ask(page: Page, request: Message, answer: type[M]) -> M:
     department = page.site.public_department
     if not department:
         raise NothingPublic
-    system = Caller(
+    return await page.site.calls.call(_system(department), request, answer, request_id=page.request_id)
+
+
+def _system(department: str) -> Caller:
+    return Caller(
         department=department, subject="gateway", name="gateway", roles=("system",), acr=TOKEN_ACR, service=True,
         scopes=frozenset(), key="gateway",
     )  # fmt: skip
-    return await page.site.calls.call(system, request, answer, request_id=page.request_id)
 
 
-def _visit(page: Page) -> None:
+async def _visit(page: Page) -> None:
+    """Count a visit, and know what the department is called, though nobody is logged in."""
     try:
         page.site.public_visits.take(_address(page))
     except TooManyCalls as error:
         raise TooManyVisits(retry_after_ms=error.retry_after_ms) from None
+    if page.site.public_department:
+        await page.site.directory.refresh(_system(page.site.public_department))
 
 
 def _address(page: Page) -> str:
