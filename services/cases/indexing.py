@@ -42,7 +42,7 @@ class Index:
         if not bodies.searched(body_type):
             return ""
         body = bodies.parse_body(body_type, payload)
-        said = publications.noted(body_type, body, content.amended_letter)
+        said = publications.noted(content, body)
         if said is not None:
             self._publications.append(
                 (letter_id, case_id, said.kind, said.title, said.number, said.about, body_type)

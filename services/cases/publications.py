@@ -1,6 +1,6 @@
 """What a department has published, by its own acts: texts that went out, results made known, draws.
 
-A row is noted with the letter that says so, in its transaction; shown is what was admitted. A text that was returned or
+A row is noted with the letter that says so, in its transaction; shown is what was admitted. A text that was
 taken down in its case afterwards is not shown any more, and one that was corrected says so.
 """
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from liandong.cases.v1 import openness_bodies_pb2, sampling_bodies_pb2, supervision_bodies_pb2
 from liandong.cases.v1 import public_service_pb2 as pb
+from liandong.exchange.v1 import envelope_pb2
 from sqlalchemy import Connection
 
 from services.cases import bodies, tables
@@ -23,6 +24,8 @@ TEXT: Final = "text"
 RESULT: Final = "result"
 NOTICE: Final = "draw-notice"
 DRAW: Final = "draw"
+TAKE_DOWN: Final = "take-down"
+"""The act that takes down what was published in its case."""
 WITHDRAWN: Final = "withdrawn"
 CORRECTED: Final = "corrected"
 _TITLE_AT_MOST: Final = 200
@@ -39,7 +42,6 @@ _BODIES: Final = {
     supervision_bodies_pb2.SupervisionPublication.DESCRIPTOR.full_name: RESULT,
     sampling_bodies_pb2.DrawNotice.DESCRIPTOR.full_name: NOTICE,
     sampling_bodies_pb2.DrawResult.DESCRIPTOR.full_name: DRAW,
-    openness_bodies_pb2.ReturnedText.DESCRIPTOR.full_name: WITHDRAWN,
 }
 
 _p, _l = tables.publications.c, exchange_tables.letters.c
@@ -58,11 +60,13 @@ class Noted(NamedTuple):
     about: str
 
 
-def noted(body_type: str, body: Message | None, amended_letter: str) -> Noted | None:
+def noted(content: envelope_pb2.ActContent, body: Message | None) -> Noted | None:
     """What a letter with this body says of publication; None for most."""
-    if amended_letter:
-        return Noted(CORRECTED, "", "", amended_letter)
-    kind = _BODIES.get(body_type)
+    if content.amended_letter:
+        return Noted(CORRECTED, "", "", content.amended_letter)
+    if content.act == TAKE_DOWN:
+        return Noted(WITHDRAWN, "", "", "")
+    kind = _BODIES.get(content.body_type)
     if kind is None or body is None:
         return None
     if isinstance(body, openness_bodies_pb2.PublishedText):
@@ -71,7 +75,7 @@ def noted(body_type: str, body: Message | None, amended_letter: str) -> Noted | 
         return Noted(kind, body.text.strip().partition("\n")[0][:_RESULT_TITLE_AT_MOST], "", "")
     if isinstance(body, (sampling_bodies_pb2.DrawNotice, sampling_bodies_pb2.DrawResult)):
         return Noted(kind, body.method[:_TITLE_AT_MOST], "", "")
-    return Noted(kind, "", "", "")
+    return None
 
 
 def listed(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.cases.v1 import public_service_pb2
 
 from services.cli import case_views, inputs
 from services.cli.connection import Connection, connected
@@ -62,6 +63,17 @@ async def _pages(
         asked.page_token = page.next_page_token
         if not page.next_page_token:
             return
+
+
+@app.command("status-code")
+@connected
+async def status_code(link: Connection, case_id: CaseId) -> None:
+    """A number and a code by which somebody outside follows a case."""
+    issued = await link.public.IssueStatusCode(public_service_pb2.IssueStatusCodeRequest(case_id=case_id))
+    if link.output.as_json:
+        link.output.show(issued)
+        return
+    link.output.say("case.status_code", number=issued.number, code=issued.code)
 
 
 @app.command("search")

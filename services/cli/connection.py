@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from liandong.cases.v1.duty_service_pb2_grpc import DutyServiceAsyncStub
     from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceAsyncStub
     from liandong.cases.v1.import_service_pb2_grpc import ImportServiceAsyncStub
+    from liandong.cases.v1.public_service_pb2_grpc import PublicServiceAsyncStub
     from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceAsyncStub
     from liandong.directory.v1.code_service_pb2_grpc import CodeServiceAsyncStub
     from liandong.directory.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
@@ -149,6 +150,14 @@ class Connection:
             return ((ACTOR_KEY, token.decode()),)
 
         return metadata
+
+    @property
+    def public(self) -> "PublicServiceAsyncStub":
+        """PublicService of the node."""
+        return cast(
+            "PublicServiceAsyncStub",
+            _acting("cases.v1.public_service", "PublicService", self.node, self._session),
+        )
 
     @property
     def subjects(self) -> "SubjectServiceAsyncStub":

@@ -63,6 +63,56 @@ async def obligations(
     link.output.show(found, lambda: oversight_views.obligations(found.obligations, now, calendar))
 
 
+@app.command("matrix")
+@connected
+async def matrix(link: Connection, *, soon_before: Time = "") -> None:
+    """How departments stand in mechanisms now."""
+    asked = pb.GetMatrixRequest()
+    if soon_before:
+        asked.soon_before.CopyFrom(inputs.moment(soon_before, option="--soon-before"))
+    found = await link.oversight.GetMatrix(asked)
+    link.output.show(found, lambda: oversight_views.matrix(found.cells))
+
+
+@app.command("remind")
+@connected
+async def remind(
+    link: Connection,
+    *,
+    text: Annotated[str, typer.Option(metavar="TEXT")],
+    person: Annotated[str, typer.Option(metavar="NAME")],
+    procedure_name: Procedure = "",
+    owed_by: Annotated[str, typer.Option(metavar="DEPARTMENT")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 200,
+) -> None:
+    """Remind of all that is overdue, each once a day."""
+    asked = pb.ListObligationsRequest(
+        procedure=procedure_name, owed_by=owed_by, state=pb.OBLIGATION_STATE_OVERDUE, page_size=limit
+    )
+    overdue = (await link.oversight.ListObligations(asked)).obligations
+    # a department does not remind itself
+    own = link.profile.department
+    drafts = [
+        pb.ReminderDraft(
+            case_id=each.case_id, rule=each.rule, ordinal=each.ordinal, owed_by=each.owed_by, text=text
+        )
+        for each in overdue
+        if each.owed_by != own
+    ]
+    answer = pb.RemindResponse()
+    if drafts:
+        answer = await link.oversight.Remind(pb.RemindRequest(reminders=drafts, person=person))
+    outcomes = [each.outcome for each in answer.results]
+    if link.output.as_json:
+        link.output.show(answer)
+        return
+    link.output.say(
+        "oversight.reminded",
+        sent=outcomes.count(pb.REMINDER_OUTCOME_SENT),
+        before=outcomes.count(pb.REMINDER_OUTCOME_SENT_BEFORE),
+    )
+
+
 @app.command("case")
 @connected
 async def case(link: Connection, case_id: Annotated[str, typer.Argument(metavar="CASE")]) -> None:

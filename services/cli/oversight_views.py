@@ -55,6 +55,21 @@ def obligations(views: Iterable[pb.ObligationView], now: datetime, calendar: Cal
     return rows
 
 
+def matrix(cells: Iterable[pb.MatrixCell]) -> Table:
+    """How departments stand in mechanisms."""
+    rows = table("department", "procedure", ">overdue", ">soon", ">disputed", ">open")
+    for each in cells:
+        rows.add_row(
+            each.department,
+            each.procedure,
+            Text(str(each.overdue), style="bold red" if each.overdue else ""),
+            str(each.soon),
+            str(each.disputed),
+            str(each.open),
+        )
+    return rows
+
+
 def case(found: pb.GetCaseOverviewResponse, now: datetime, calendar: Calendar) -> RenderableType:
     """One case from its headers."""
     about = facts(

@@ -124,6 +124,7 @@ class Gateway:
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
+            public_department=settings.public_department,
             phrases=phrases,
             sheets=sheets,
             spool=spool,

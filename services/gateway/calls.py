@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.message import Message
+from liandong.exchange.v1 import exchange_service_pb2
 
 from services.common.errors import PermissionDenied, Unavailable
 from services.gateway.callers import Caller, Issuer
@@ -19,6 +20,7 @@ from services.gateway.upstream import CALL_TIMEOUT_S, Metadata, Upstream
 R = TypeVar("R", bound=Message)
 
 
+_GET_HEAD: Final = "/liandong.exchange.v1.ExchangeService/GetHead"
 _REMINDERS: Final = frozenset(
     {
         "liaison",
@@ -84,6 +86,21 @@ class Calls:
             timeout_s=timeout_s,
         )
         return cast("R", found)
+
+    async def head(self, department: str) -> str:
+        """The newest signed head of the ledger, as a note, asked of the registry in a department's name.
+
+        Raises:
+            LiandongError: What the registry said, or `Unavailable`.
+        """
+        upstream = self._upstreams.get(department)
+        if upstream is None:
+            raise Unavailable("This gateway does not stand before the department.")
+        found = await upstream.call(
+            _GET_HEAD, exchange_service_pb2.GetHeadRequest(), exchange_service_pb2.GetHeadResponse.FromString,
+            registry=True, metadata=(("liandong-request-id", "public-head"),),
+        )  # fmt: skip
+        return cast("exchange_service_pb2.GetHeadResponse", found).checkpoint
 
     async def stream(
         self,

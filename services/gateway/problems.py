@@ -95,22 +95,27 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
     return JSONResponse(content, int(chosen), headers, media_type=MEDIA_TYPE)
 
 
-def note_refusal(request: Request, error: LiandongError) -> None:
+def note_refusal(request: Request, error: LiandongError, about: str = "") -> None:
     """Note in the audit that somebody was refused; a mere mistake in what was sent is none.
 
-    To be called on the event loop.
+    Args:
+        request: In which; to be called on the event loop.
+        error: What they were told.
+        about: What it was about, beside the path.
     """
     audit: Audit | None = request.app.state.audit
     if audit is None or not (error.code in _REFUSALS or isinstance(error, LimitExceeded)):
         return
     caller: Caller | None = getattr(request.state, "caller", None)
+    # who holds a link with a secret in it is let in: it is for nobody else to read
+    path = request.url.path.replace(str(request.path_params.get("secret") or "\n"), "…")
     audit.refused(
         Event(
             action=getattr(request.state, "action", "") or getattr(request.scope.get("route"), "name", ""),
             result=error.reason,
             department=caller.department if caller is not None else "",
             who=caller.who if caller is not None else "",
-            about=request.url.path,
+            about=f"{path} {about}".strip(),
             origin=origin_of(request),
             request_id=getattr(request.state, "request_id", ""),
         )

@@ -134,7 +134,7 @@ class GatewaySettings(Settings):
         calls_at_once: How often in one moment.
         upload_limit: Bytes of a file of evidence that comes in one request.
         uploads_at_once: How many such files at a time; `upload_folder` must hold so many of that size.
-        upload_folder: Where they lie until the node has them; none: the system's for temporary files.
+        upload_folder: Where they lie until the node has them, on a disk; none: the system's for temporary files.
         public_url: Where browsers reach it, such as `https://liandong.health.example`; its origin is the only one
             that forms are taken from.
         proxies: Addresses and networks of the proxies before it; what they say of browsers is believed, and
@@ -142,6 +142,7 @@ class GatewaySettings(Settings):
         oidc: An OpenID provider by which people log in, beside their passwords.
         certificates: Log-ins by certificate, beside passwords.
         audit_days: How long it is kept who logged in, what was refused, what was changed.
+        public_department: Whose publications everybody may read at `/public`; empty: nothing is shown there.
         webhook_networks: Inner networks, such as `10.20.0.0/16`, into which events may be posted, also by `http`;
             none: only to the internet.
         webhook_ca_file: Further authorities of the certificates of those who are told of events.
@@ -164,6 +165,7 @@ class GatewaySettings(Settings):
     oidc: OidcSettings | None = None
     certificates: CertificateSettings | None = None
     audit_days: int = Field(default=183, ge=1, le=36_600)
+    public_department: str = Field(default="", max_length=120)
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     webhook_ca_file: Path | None = None
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")

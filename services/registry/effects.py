@@ -210,17 +210,35 @@ def _past(
 
 def _arrivals(letters: Iterable[tuple[str, int]], docket: Docket) -> set[int]:
     """Where the Arrivals stand by which departments had these letters, by department and position."""
-    found = set()
+    group, found = docket.group, set[int]()
+    read: dict[int, set[int]] = {}
     for department, position in letters:
-        stored = store.arrival_of(docket.connection, department, position)
-        if stored is not None:
-            found.add(stored)
-            continue
-        for name, last_at, first_at, at, _ in docket.group.arrivals:
-            if name == department and first_at <= position <= last_at:
+        reaching = store.arrivals_over(docket.connection, department, position)
+        reaching += [
+            at
+            for name, last_at, first_at, at, _ in group.arrivals
+            if name == department and first_at <= position <= last_at
+        ]
+        # one from before the letter came to the department may reach over it without naming it
+        for at in reaching:
+            if at not in read:
+                read[at] = _listed(at, docket)
+            if position in read[at]:
                 found.add(at)
                 break
     return found
+
+
+def _listed(arrival: int, docket: Docket) -> set[int]:
+    """The positions that an Arrival names."""
+    group = docket.group
+    fresh = arrival - (group.size - len(group.entries))
+    header = (
+        group.entries[fresh].header
+        if fresh >= 0
+        else store.headers_at(docket.connection, [arrival])[arrival][0]
+    )
+    return {each.position for each in pb.Header.FromString(header).arrival.letters}
 
 
 def _not_addressed(

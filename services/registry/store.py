@@ -160,17 +160,15 @@ def waits(connection: Connection, department: str, positions: Sequence[int]) -> 
     return [(position, case_id) for position, case_id in rows]
 
 
-def arrival_of(connection: Connection, department: str, position: int) -> int | None:
-    """Where the Arrival stands by which a department had the letter at a position; None if it has not come."""
+def arrivals_over(connection: Connection, department: str, position: int) -> list[int]:
+    """Where a department's Arrivals stand between whose first and last letter a position is, in order."""
     column = tables.arrivals.c
-    # letters come in the order of their places, so the first that reaches so far is the one that holds it
-    row = connection.execute(
-        sa.select(column.first_at, column.position)
-        .where(column.department == department, column.last_at >= position)
-        .order_by(column.last_at)
-        .limit(1)
-    ).first()
-    return row.position if row is not None and row.first_at <= position else None
+    statement = (
+        sa.select(column.position)
+        .where(column.department == department, column.last_at >= position, column.first_at <= position)
+        .order_by(column.position)
+    )
+    return list(connection.execute(statement).scalars())
 
 
 def subscribers(connection: Connection, category: str) -> list[str]:

@@ -15,6 +15,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
         ("clerk.health", "/", "work-empty"),
         ("clerk.health", "/account", "account"),
         ("clerk.health", "/account/password", "password"),
+        ("clerk.health", "/account/authenticator", "authenticator"),
+        ("admin.health", "/admin", "administrator"),
+        ("admin.health", "/admin/accounts", "accounts"),
+        ("admin.health", "/admin/accounts/new", "account-new"),
+        ("admin.health", "/admin/tokens", "tokens"),
+        ("admin.health", "/admin/logins", "logins"),
     ],
 )
 async def test_the_page_looks_right(look: Look, username: str, path: str, name: str) -> None:
@@ -57,3 +63,31 @@ async def test_the_language_is_kept(place: Place) -> None:
     assert await page.inner_text("h1") == "My work"
     await page.goto("/account")
     assert await page.inner_text("h1") == "My account"
+
+
+async def test_an_account_is_kept_by_hand(look: Look, place: Place) -> None:
+    """From the list to the account; a first password is shown once."""
+    page = await place.person("admin.health")
+    await page.goto("/admin/accounts")
+    await page.get_by_role("link", name="新增账号").click()
+    await page.fill("#username", "new.person")
+    await page.fill("#name", "新来的")
+    await page.fill("#subject", "new-person-1")
+    await page.get_by_label("承办人").check()
+    await page.get_by_role("button", name="新增账号").click()
+    assert "只显示这一次" in await page.inner_text("main")
+    await page.get_by_role("link", name="返回").click()
+    path = page.url.removeprefix(place.url)
+    await look("admin.health", path, "account-kept")
+
+
+async def test_a_session_is_ended_by_hand(place: Place) -> None:
+    """The other browser is sent to log in."""
+    first = await place.person("liaison.health")
+    place.cookies.pop("liaison.health")
+    second = await place.person("liaison.health")
+    await second.goto("/account")
+    await second.get_by_role("button", name="退出其他登录").click()
+    await second.get_by_role("status").wait_for()
+    await first.goto("/account")
+    assert "/login" in first.url

@@ -19,6 +19,7 @@ from services.common.channel import remote_errors
 from services.gateway.evidence.reading import name_of
 
 from . import made
+from .checks import WIDTHS, faults_of, keep
 from .conftest import HEALTH, MARKET, Look, Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -94,12 +95,6 @@ async def with_menu(page: Page) -> None:
     await page.click("main details.menu > summary")
 
 
-async def refused(page: Page) -> None:
-    """The form was given in as it is."""
-    await page.click("#act button[type=submit]")
-    await page.wait_for_selector("main [role=alert]")
-
-
 async def proved(page: Page) -> None:
     """The proof was asked for, and stands in the page."""
     await page.get_by_role("link", name=re.compile("核验|Verify")).first.click()
@@ -116,7 +111,6 @@ Prepare = Callable[[Page], Awaitable[None]]
         ("clerk.market", "/cases/{sent}", "case-menu", with_menu),
         ("clerk.market", "/cases/{hostile}", "case-hostile", proved),
         ("clerk.market", "/cases/{sent}/acts/accept", "act", opened),
-        ("clerk.health", "/cases/{registered}/acts/transfer", "act-refused", refused),
         ("leader-in-charge.health", "/drafts/{draft}", "draft", opened),
         ("clerk.health", "/drafts/{draft}/edit", "draft-edit", None),
         ("registry-clerk.market", "/drafts/{ready}/send", "draft-send", None),
@@ -181,7 +175,7 @@ async def test_a_letter_is_signed_for_by_keyboard_and_accepted_after_the_time_to
         {"name": "受理通知书.pdf", "mimeType": "application/pdf", "buffer": made.PDF},
     )
     await expect(page.locator("#f-material-acceptance-notice-said")).to_have_text("已上传，可直接提交。")
-    await page.click("#act button[type=submit]")
+    await page.click("#act button.primary")
     await page.wait_for_url("**/send")
     shown = await page.inner_text("[data-left]")
     assert 0 < int(shown) <= 10
@@ -198,7 +192,7 @@ async def test_undone_in_time_nothing_is_sent_and_nothing_is_lost(place: Place, 
     page = await place.person("registry-clerk.market")
     await page.goto(f"/cases/{case_id}/acts/sign-for")
     await page.fill("#f-sign-for-signed-by", "李晓云")
-    await page.click("#act button[type=submit]")
+    await page.click("#act button.primary")
     await page.wait_for_url("**/send")
     await page.click("#undo")
     await page.wait_for_url(re.compile(r"/drafts/[0-9a-f-]+$"))
@@ -253,14 +247,28 @@ async def test_a_form_works_without_script_and_says_what_is_wrong_beside_the_fie
     await page.get_by_role("button", name="添加当事人").click()
     assert await page.input_value("#f-transfer-letter-subjects-0-name") == "乙公司"
     await page.get_by_role("button", name="删除当事人（第2项）").click()
-    await page.click("#act button[type=submit]")
+    await page.click("#act button.primary")
     await expect(page.locator("#f-transfer-letter-facts-wrong")).to_have_text("请填写此项。")
     assert await page.get_attribute("#f-transfer-letter-facts", "aria-describedby") is not None
     await page.fill("#f-transfer-letter-facts", "事实")
     await page.select_option("#f-party-receiver", MARKET)
     for kind in ("transfer-letter", "source-material", "preliminary-evidence"):
         assert await page.locator(f"#f-material-{kind}-wrong").count() == 1
+    assert await page.locator("main [role=alert] li").count() == 5
     assert await page.input_value("#f-transfer-letter-title") == "无脚本"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_refused_form_looks_right(place: Place, there: Made, width: int) -> None:
+    """What is wrong stands above and beside its fields, and is read with them."""
+    page = await place.person("clerk.health", width=width)
+    await page.goto(f"/cases/{there.registered}/acts/transfer")
+    await page.click("#act button.primary")
+    await page.wait_for_selector("main [role=alert]")
+    await keep(page, f"act-refused-zh-{width}")
+    assert await faults_of(page) == []
+    await page.get_by_role("alert").get_by_role("link", name="基本情况").click()
+    assert await page.evaluate("location.hash") == "#f-transfer-letter-facts"
 
 
 async def test_what_is_masked_is_shown_for_a_purpose_that_is_noted(place: Place, there: Made) -> None:

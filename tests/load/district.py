@@ -97,12 +97,12 @@ SHORT: Final = Size(cases=1_000, letters=10_000, documents=100)
 FULL: Final = Size(cases=100_000, letters=1_000_000, documents=4_000)
 
 
-def plan_of(folder: Path, database_url: str = "", *, gateway: bool = False) -> Plan:
+def plan_of(folder: Path, database_url: str = "", *, gateway: bool = False, base_port: int = 0) -> Plan:
     """The district: the market bureau in a process of its own, the others together."""
     return Plan(
         folder=folder,
         departments=len(DEPARTMENTS),
-        base_port=0,
+        base_port=base_port,
         database_url=database_url,
         first=tuple(DEPARTMENTS),
         own_process=(MARKET,),
@@ -114,7 +114,7 @@ async def start(plan: Plan, size: Size, tell: Tell) -> District:
     """Start a district that holds so much; it is made if the folder does not hold it yet."""
     if not (plan.folder / _DONE).exists():
         began = time.monotonic()
-        district = await demo.build(_without_gateway(plan), lambda *_: None)
+        district = await demo.build(plan, lambda *_: None)
         try:
             materials = {
                 name: await evidence_material(party, "source-material", f"{party.title[0]}的材料")
@@ -126,13 +126,6 @@ async def start(plan: Plan, size: Size, tell: Tell) -> District:
         figures = await asyncio.to_thread(_fill, plan, district, materials, size, tell)
         (plan.folder / _DONE).write_text(json.dumps(figures))
     return await demo.build(plan, lambda *_: None)
-
-
-def _without_gateway(plan: Plan) -> Plan:
-    return Plan(
-        plan.folder, plan.departments, plan.base_port, plan.database_url, plan.first, plan.own_process,
-        furnished=plan.furnished,
-    )  # fmt: skip
 
 
 def _fill(

@@ -36,7 +36,7 @@ from services.registry import tables
 from tests.builders.departments import HEALTH, JUSTICE, MARKET, REGISTRY, WATER
 from tests.builders.region import Region, region
 from tests.unit.procedures.case_samples import Play, materials
-from tests.walks.walk import STRANGER, Walk, seats_of
+from tests.walks.walk import STRANGER, Walk, drafted, seats_of
 
 PROCEDURES = {each.name: each for each in loader.load_all()}
 NAMES = [HEALTH, MARKET, WATER]
@@ -85,6 +85,39 @@ async def test_everyone_folds_to_the_same_state_in_a_thousand_walks(
 ) -> None:
     """The long form."""
     record_property("told", await everyone_agrees(reopen, 1000))
+
+
+async def test_everyone_notes_the_receipt_of_a_new_holder(reopen: Callable[[], Region]) -> None:
+    """A health bureau that was away is replaced: when the new one has the report, its clock runs for everyone."""
+    world = reopen()
+    world.settle()
+    emergency = PROCEDURES["emergency"]
+    walk = Walk(emergency, NAMES, Random(0))
+    reporter, away = (
+        next(name for name, held in walk.parties.items() if held == role) for role in ("reporter", "health")
+    )
+
+    async def do(act: str, parties: dict[str, str]) -> None:
+        draft = drafted(
+            walk.case_id,
+            emergency.acts[act],
+            emergency.name,
+            parties,
+            reason_code="01",
+            urgency=pb.URGENCY_URGENT,
+        )
+        await world.seats[reporter].record(draft, emergency.acts[act])
+        world.exchange(away={away})
+
+    await do("learn-health", walk.parties)
+    await do("report-health", {})
+    await do("report-casualties", {STRANGER: "health"})
+    world.settle()
+    state = states(world)[walk.case_id]
+    (pass_up,) = [each for each in state.open_obligations if each.rule == "pass-up"]
+    assert pass_up.owed_by == STRANGER
+    assert pass_up.received_at is not None
+    check(world)
 
 
 async def everyone_agrees(reopen: Callable[[], Region], count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -73,6 +73,23 @@ def _mend(message: Any, path: str, rule: str) -> None:
         getattr(message, name).SetInParent()
     else:
         raise AssertionError(f"{path}: nobody knows how to keep {rule}")
+
+
+def drafted(
+    case_id: str, act: Act, procedure: str, parties: Mapping[str, str], **fields: Any
+) -> cases_pb.ActDraft:
+    """An act, with the least that its body may say."""
+    draft = cases_pb.ActDraft(
+        case_id=case_id,
+        procedure=procedure,
+        act=act.name,
+        parties=[pb.Party(department=name, role=role) for name, role in parties.items()],
+        **fields,
+    )
+    body = getattr(draft, _BODIES[act.body])
+    body.SetInParent()
+    fill(body)
+    return draft
 
 
 def seats_of(procedure: Procedure) -> list[str]:
@@ -169,19 +186,10 @@ class Walk:
             role = random.choice(act.names)
             newcomers = [self.stranger, *(name for name in self.parties if name != author)]
             parties = {random.choice(newcomers): role}
-        draft = cases_pb.ActDraft(
-            case_id=self.case_id,
-            procedure=self.procedure.name,
-            act=act.name,
-            parties=[pb.Party(department=name, role=role) for name, role in parties.items()],
-            materials=[self._material(act, kind, author) for kind in act.needs],
-            **fields,
-        )
+        fields["materials"] = [self._material(act, kind, author) for kind in act.needs]
+        draft = drafted(self.case_id, act, self.procedure.name, parties, **fields)
         if urgency is not None:
             draft.urgency = _URGENCY[urgency]
-        body = getattr(draft, _BODIES[act.body])
-        body.SetInParent()
-        fill(body)
         return Step(author, act, draft)
 
     def _material(self, act: Act, kind: str, author: str) -> pb.Material:

@@ -340,6 +340,7 @@ async def _start_gateway(plan: Plan, district: District, port: int) -> str:
             "LIANDONG_DEPARTMENTS": json.dumps(departments),
             "LIANDONG_LISTEN": listen,
             "LIANDONG_DATABASE_URL": url,
+            "LIANDONG_PUBLIC_DEPARTMENT": next(iter(district.parties)),
         },
         plan.folder / "logs" / "gateway.log",
     )

@@ -39,7 +39,7 @@ AUDITOR: Final = "auditor"
 ROLES: Final = frozenset({
     "clerk", "registry-clerk", "section-head", "legal-reviewer", "duty-officer", "leader-in-charge", "principal",
     "liaison", "officer", "head", "deputy-head", "director", "coordinator", "monitor", "commander", AUDITOR,
-    ADMINISTRATOR,
+    ADMINISTRATOR, DISPLAY,
 })  # fmt: skip
 """Roles that an account can have."""
 

@@ -5,7 +5,7 @@
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     const target = event.detail.target;
     if (!target || target.id !== "case") return;
-    const busy = target.querySelector("details.menu[open], details.reveal[open]");
+    const busy = target.querySelector("details.menu[open], details.reveal[open], .checks, .htmx-request");
     if (busy) event.detail.shouldSwap = false;
   });
 

@@ -29,6 +29,12 @@ router = APIRouter(prefix="/admin")
 GRANTED: Final = tuple(sorted(ROLES - {ADMINISTRATOR}))
 PAGES: Final = {"accounts": (ADMINISTRATOR,), "tokens": (ADMINISTRATOR,), "logins": (ADMINISTRATOR, AUDITOR)}
 """What there is to keep, and who sees it."""
+_ACTIONS: Final = frozenset({
+    "log-in", "session.end", "password.change", "account.add", "account.change", "account.reset",
+    "account.disable", "account.enable", "authenticator.set", "authenticator.end", "identity.add",
+    "identity.remove", "token.add", "token.revoke",
+})  # fmt: skip
+_ACR: Final = "urn:liandong:acr:"
 _GIVEN_BYTES: Final = 12
 _MOST_DAYS: Final = 366
 _OFFERED_DAYS: Final = 90
@@ -198,7 +204,11 @@ async def logins(page: SignedIn, before: int = 0, refused: bool = False) -> Resp
         page.caller.department, before=max(0, min(before, 2**62)), refused=refused
     )
     return page.render(
-        "accounts/logins.html", rows=rows, refused=refused, more=rows[-1].id if len(rows) == PAGE else 0
+        "accounts/logins.html",
+        said=lambda word: _said(page, word),
+        rows=rows,
+        refused=refused,
+        more=rows[-1].id if len(rows) == PAGE else 0,
     )
 
 
@@ -210,6 +220,15 @@ async def _others(page: Page, account_id: str) -> Account:
     if found.id == page.session.account.id:
         raise RoleNotPermitted("Nobody changes the own account here.")
     return found
+
+
+def _said(page: Page, word: str) -> str:
+    """An action of the gateway's own, or how somebody was authenticated, in words; RPCs and pages as they are called."""
+    if word in _ACTIONS:
+        return page.t(f"accounts.did_{word.replace('.', '_')}")
+    if word.startswith(_ACR):
+        return page.t(f"account.acr_{word.removeprefix(_ACR)}")
+    return word
 
 
 def _only(page: Page, *roles: str) -> None:

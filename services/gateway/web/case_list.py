@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -11,10 +11,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
 
-from services.gateway.web.filters import ZONE
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.procedures import Procedure
-from services.gateway.web.worklist import case_row
+from services.gateway.web.worklist import case_row, end_of
 
 router = APIRouter()
 _SIZE: Final = 50
@@ -39,8 +38,8 @@ async def list_cases(
         page_size=_SIZE, page_token=after,
     )  # fmt: skip
     if day is not None:
-        # up to the end of that day
-        end = datetime(day.year, day.month, day.day, tzinfo=ZONE) + timedelta(days=1)
+        # what is due at 24:00 of that day, too
+        end = end_of(day) + timedelta(microseconds=1)
         request.due_before.FromDatetime(end.astimezone(UTC).replace(tzinfo=None))
     found, known = await asyncio.gather(
         page.ask(request, cases.ListCasesResponse), page.site.procedures.all(page.caller)

@@ -41,6 +41,7 @@ class Alike:
     task: int
     digest: str
     document_id: str
+    letter_id: str
     letter: Letter
 
     @property
@@ -153,7 +154,7 @@ async def _alike(page: Page, like: str) -> list[Alike]:
             letter = await letter_of(page, item.document)
         return Alike(
             worklist.work_row(page, item), item.task.task, item.document.content_digest.hex(),
-            item.document.document_id, letter,
+            item.document.document_id, item.document.letter_id, letter,
         )  # fmt: skip
 
     found = await asyncio.gather(*(read(each) for each in same[: MOST * 2]))

@@ -191,7 +191,8 @@ async def sign(page: SignedIn, document_id: str, task: int) -> Response:
             await page.ask(cases.GetCaseRequest(case_id=found.document.case_id), cases.GetCaseResponse)
         ).case
         if sign_for.may_sign(case):
-            await sign_for.send(page, found.document.case_id, "", f"sign-for-{document_id}")
+            if await sign_for.send(page, found.document.case_id, "", f"sign-for-{document_id}"):
+                return "sign_for.on_chain"
         else:
             request = handling.CompleteStepRequest(document_id=document_id, task=task)
             await page.ask(request, handling.CompleteStepResponse)

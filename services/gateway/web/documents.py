@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
-from liandong.cases.v1 import document_service_pb2 as printed
 from liandong.cases.v1 import handling_service_pb2 as handling
+from liandong.exchange.v1 import reason_pb2
 
-from services.common.errors import LiandongError, LimitExceeded, NotFound
+from services.common.errors import NotFound
 from services.common.titles import material_title, role_title
-from services.gateway.evidence.names import disposition
-from services.gateway.evidence.reading import name_of, open_range, root_of
+from services.gateway.evidence.reading import name_of
 from services.gateway.web import masking, worklist
 from services.gateway.web.bodies import Part, body_in, parts
 from services.gateway.web.page import Page, SignedIn
@@ -25,14 +25,12 @@ from services.gateway.web.phrases import phrases_of
 
 router = APIRouter()
 _SIZE: Final = 50
-_LARGEST: Final = 64 * 1024 * 1024
 _WAYS: Final = {"out": handling.DIRECTION_OUTBOUND, "in": handling.DIRECTION_INBOUND}
 _STATES: Final = {
     "open": handling.DOCUMENT_STATE_OPEN,
     "done": handling.DOCUMENT_STATE_DONE,
     "discarded": handling.DOCUMENT_STATE_DISCARDED,
 }
-_FRAMED: Final = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
 _CLAUSES: Final = ("provisions", "basis")
 """Fields that name the clause of law that a letter rests on."""
 _PSEUDO: Final = frozenset({"drafter", "assigned"})
@@ -95,12 +93,6 @@ async def list_documents(
         begins=not after,
         first=f"/documents?{urlencode(query)}",
     )
-
-
-@router.get("/drafts/{letter_id}")
-async def draft(page: SignedIn, letter_id: str) -> Response:
-    """A draft is a document, too."""
-    return page.go(f"/documents/{quote(letter_id)}")
 
 
 @router.get("/documents/{document_id}")
@@ -180,7 +172,7 @@ async def letter_of(page: Page, found: handling.DocumentView) -> Letter:
             if each.letter_id == found.letter_id:
                 return _letter(
                     page, each.draft,
-                    tuple(page.why_not(one.reason) or one.message for one in each.findings), each.returned_reason,
+                    tuple(_findings(page, each)), each.returned_reason,
                 )  # fmt: skip
     try:
         sent = await page.ask(cases.GetLetterRequest(letter_id=found.letter_id), cases.GetLetterResponse)
@@ -207,6 +199,13 @@ def _letter(
         findings=findings,
         returned=returned,
     )
+
+
+def _findings(page: Page, draft: cases.DraftView) -> Iterator[str]:
+    """What would refuse it now, but that it is not approved yet, which the chain says."""
+    for each in draft.findings:
+        if each.reason != reason_pb2.REASON_APPROVAL_MISSING:
+            yield page.why_not(each.reason) or each.message
 
 
 def said_in(page: Page, draft: cases.ActDraft) -> tuple[Part, ...]:
@@ -245,40 +244,3 @@ def _earlier(found: handling.GetDocumentResponse) -> list[handling.StepView]:
 
 async def _nobody() -> Staff:
     return Staff()
-
-
-@router.get("/documents/{document_id}/letter.pdf")
-async def letter_pdf(page: SignedIn, document_id: str) -> Response:
-    """The letter as it is printed."""
-    found = await whole(page, document_id)
-    kept, name = bytearray(), ""
-    request = printed.RenderLetterRequest(
-        letter_id=found.document.letter_id, format=printed.FORMAT_PDF, language=page.language
-    )
-    async for each in page.stream(request, printed.RenderLetterResponse):
-        name = name or each.file_name
-        kept += each.chunk
-        if len(kept) > _LARGEST:
-            raise LimitExceeded("The letter is too large to be shown.")
-    return Response(
-        bytes(kept),
-        media_type="application/pdf",
-        headers={
-            "Content-Disposition": disposition(name or "letter.pdf", inline=True),
-            "Content-Security-Policy": _FRAMED,
-            "X-Frame-Options": "SAMEORIGIN",
-        },
-    )
-
-
-@router.get("/documents/{document_id}/files/{name}")
-async def material(page: SignedIn, document_id: str, name: str) -> Response:
-    """A material of the letter, or what lies beside a step."""
-    await whole(page, document_id)
-    upstream, acting = page.site.calls.acting(page.caller, page.request_id)
-    try:
-        return await open_range(upstream, acting, root_of(name), page.request.headers)
-    except LiandongError as error:
-        if error.reason == "INVALID_FIELD":
-            raise NotFound("No file of that name is here.") from None
-        raise

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.exchange.v1 import reason_pb2
 
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.web import masking
@@ -136,6 +137,8 @@ async def _shown(
         draft=view,
         document=found.document.document,
         tasks=found.open_tasks,
+        # whose approval is missing stands beside it
+        findings=[each for each in view.findings if each.reason != reason_pb2.REASON_APPROVAL_MISSING],
         ready=found.ready,
         act=page.title(view, "act_title"),
         verb=_verb(page, view),

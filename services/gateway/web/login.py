@@ -91,7 +91,7 @@ async def begin_openid(page: Anybody) -> Response:
 @router.get(BACK)
 async def end_openid(page: Anybody) -> Response:
     """The browser comes back from the provider."""
-    openid, parts = _openid(page), _parts(page)
+    openid, parts, about = _openid(page), _parts(page), ""
     name = page.own_cookie(_FLOW)
     try:
         page.site.ways.attempts.take(page.origin)
@@ -99,9 +99,10 @@ async def end_openid(page: Anybody) -> Response:
             page.request.cookies.get(name, ""), dict(page.request.query_params)
         )
         person = person_of(claims, openid.settings.names, page.site.served)
+        about = f"{person.issuer} {person.subject}"
         response = await _begin(page, await parts.identities.account_for(person), OPENID_ACR, place)
     except LiandongError as error:
-        response = _refused(page, "/", error)
+        response = _refused(page, "/", error, about)
     response.delete_cookie(name, path="/", secure=page.secure, httponly=True, samesite="lax")
     return response
 
@@ -113,16 +114,17 @@ async def log_in_by_certificate(page: Anybody) -> Response:
     certificates = page.site.ways.certificates
     if certificates is None:
         raise NotFound("This gateway takes no certificates.")
-    given = page.request.headers.getlist(certificates.header)
+    given, about = page.request.headers.getlist(certificates.header), ""
     try:
         page.site.ways.attempts.take(page.origin)
         if not through_proxy(page.request) or len(given) != 1:
             raise CertificateRefused
         shown = certificates.judge(given[0])
+        about = f"{shown.issuer} {shown.serial}"
         account = await _parts(page).identities.account_of(shown.issuer, shown.serial)
         return await _begin(page, account, CERTIFICATE_ACR, target)
     except LiandongError as error:
-        return _refused(page, target, error)
+        return _refused(page, target, error, about)
 
 
 @router.post("/logout")
@@ -156,8 +158,8 @@ def _set(page: Page, response: Response, name: str, secret: str, seconds: int) -
     )
 
 
-def _refused(page: Page, target: str, error: LiandongError) -> Response:
-    problems.note_refusal(page.request, error)
+def _refused(page: Page, target: str, error: LiandongError, about: str = "") -> Response:
+    problems.note_refusal(page.request, error, about)
     return _login(page, target, error)
 
 

@@ -27,7 +27,7 @@ from services.gateway.accounts.callers import (
     csrf_of,
     secret_of,
 )
-from services.gateway.accounts.model import Session
+from services.gateway.accounts.model import ADMINISTRATOR, Session
 from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
@@ -45,7 +45,7 @@ CSRF_FIELD: Final = "csrf"
 FORM_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a form; files go another way."""
 _ON_A_BUTTON: Final = 2
-AREAS: Final = (
+AREAS: Final[tuple[tuple[str, str], ...]] = (
     ("work", "/"),
     ("cases", "/cases"),
     ("new", "/new"),
@@ -165,7 +165,12 @@ class Page:
     @property
     def areas(self) -> tuple[tuple[str, str], ...]:
         """Areas that the person may enter, with where they begin."""
-        return AREAS
+        return tuple(each for each in AREAS if each[0] == "admin" or not self.only_keeps)
+
+    @property
+    def only_keeps(self) -> bool:
+        """The person keeps accounts, and does nothing in cases."""
+        return set(self.caller.roles) == {ADMINISTRATOR}
 
     def is_in(self, target: str) -> bool:
         """Whether the page is of the area that begins there."""
@@ -349,7 +354,7 @@ async def changing(request: Request) -> Page:
 async def glancing(request: Request) -> Page:
     """The same for what a page asks by itself, again and again: it does not count as use of the session."""
     page = await _page(request, counts=False)
-    if page.session is None or page.session.account.must_change:
+    if page.session is None or page.session.must_change:
         raise LoginWanted
     return page
 
@@ -370,8 +375,6 @@ async def of(request: Request, *, counts: bool = True) -> Page:
             session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
         except Unauthenticated:
             session = None
-    if request.method not in _SAFE:
-        check_origin(request, site.public_url)
     if session is not None:
         request.state.caller = caller_of(session)
         await site.directory.refresh(caller_of(session))
@@ -380,6 +383,8 @@ async def of(request: Request, *, counts: bool = True) -> Page:
 
 async def _page(request: Request, *, counts: bool = True) -> Page:
     page = await of(request, counts=counts)
+    if request.method not in _SAFE:
+        check_origin(request, page.site.public_url)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
         await _bounded(request)
         page.form = await request.form()

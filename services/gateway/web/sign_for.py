@@ -37,23 +37,37 @@ async def shown(page: SignedIn, case_id: str) -> Response:
 async def sign(page: SignedIn, case_id: str) -> Response:
     """Sign for it."""
     try:
-        await send(page, case_id, page.text_of("remark")[:2000], page.text_of("key")[:60])
+        waits = await send(page, case_id, page.text_of("remark")[:2000], page.text_of("key")[:60])
     except LiandongError as error:
         if error.code == "UNAVAILABLE":
             raise
         return await _show(page, case_id, page.why(error))
+    if waits:
+        return page.go(f"/documents/{waits}", "sign_for.on_chain")
     return page.go(f"/cases/{case_id}", "sign_for.done")
 
 
-async def send(page: Page, case_id: str, remark: str, key: str) -> None:
-    """Send the act that signs for it, in the person's name; repeating it under the same key does nothing more."""
+async def send(page: Page, case_id: str, remark: str, key: str) -> str:
+    """Send the act that signs for it, in the person's name; repeating it under the same key does nothing more.
+
+    Returns:
+        The letter that has to go through the department's own chain first; empty once it is sent.
+    """
     draft = cases.ActDraft(
         case_id=case_id,
         act=ACT,
         sign_for=bodies_pb2.SignFor(signed_by=page.caller.name, remark=remark),
     )
-    request = cases.SendActRequest(draft=draft, idempotency_key=key or uuid_utils.uuid7().hex)
-    await page.ask(request, cases.SendActResponse)
+    request = cases.PrepareLetterRequest(draft=draft, idempotency_key=key)
+    prepared = (await page.ask(request, cases.PrepareLetterResponse)).draft
+    sending = cases.SendLetterRequest(letter_id=prepared.letter_id, content_digest=prepared.content_digest)
+    try:
+        await page.ask(sending, cases.SendLetterResponse)
+    except LiandongError as error:
+        if error.reason != "STEP_OPEN":
+            raise
+        return prepared.letter_id
+    return ""
 
 
 async def _show(page: Page, case_id: str, failed: str = "") -> Response:

@@ -18,6 +18,7 @@ from services.gateway.calls import Calls
 from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
 from services.gateway.phrases import Phrases
+from services.gateway.rest.limits import RateLimit
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
@@ -54,6 +55,9 @@ class Site:
         ways: To log in beside a password.
         public_url: Where browsers reach this gateway; empty: wherever they say.
         served: The departments.
+        public_department: Whose publications everybody may read; empty: nobody's.
+        public_visits: How often one address may look at them.
+        public_tries: How often one address may try a number and code.
         phrases: What people say again and again; None without accounts.
         sheets: What people are still writing; None where only the status is shown.
         spool: Files on their way from browsers, likewise.
@@ -72,6 +76,9 @@ class Site:
     ways: Ways = field(default_factory=Ways)
     public_url: str = ""
     served: frozenset[str] = frozenset()
+    public_department: str = ""
+    public_visits: RateLimit = field(default_factory=lambda: RateLimit(2.0, 120))
+    public_tries: RateLimit = field(default_factory=lambda: RateLimit(1 / 60, 10))
     phrases: Phrases | None = None
     sheets: Sheets | None = None
     spool: Spool | None = None
@@ -111,6 +118,7 @@ AREAS: Final = (
     "sharing",
     "subjects",
     "registers",
+    "public",
     "picture_wall",
     "picture_register",
     "picture",

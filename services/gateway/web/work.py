@@ -35,6 +35,8 @@ async def first(
     if request.app.state.site.accounts is None:
         return RedirectResponse("/status", 303)
     page = await signed_in(request)
+    if page.only_keeps:
+        return RedirectResponse("/admin/accounts", 303)
     chosen = tab if tab in TABS else "todo"
     counts, (rows, following) = await asyncio.gather(_counts(page), _rows(page, chosen, after or []))
     more = urlencode([("tab", chosen), *(("after", each) for each in following)]) if following else ""

@@ -15,8 +15,8 @@ from liandong.cases.v1 import handling_service_pb2 as handling
 from services.gateway.web.filters import ZONE, at
 from services.gateway.web.page import Page
 
-NEVER: Final = datetime(9999, 12, 31, tzinfo=ZONE)
-"""The due time of what stands still for good."""
+NEVER: Final = datetime(2099, 12, 31, tzinfo=UTC)
+"""Later than anything is due; services take no later time."""
 _OVER: Final = "-"
 """In place of a page token: nothing is left of a source."""
 
@@ -235,10 +235,15 @@ def _to_sign_for(page: Page, row: Row) -> Row:
 
 
 def soon_before(now: datetime, is_working_day: Callable[[date], bool]) -> datetime:
-    """Before when something is due soon: the end of the next working day."""
+    """Before when something is due soon: right behind the end of the next working day, which still is."""
     day = now.astimezone(ZONE).date() + timedelta(days=1)
     for _ in range(30):
         if is_working_day(day):
             break
         day += timedelta(days=1)
+    return end_of(day) + timedelta(microseconds=1)
+
+
+def end_of(day: date) -> datetime:
+    """24:00 of a day."""
     return datetime(day.year, day.month, day.day, tzinfo=ZONE) + timedelta(days=1)

@@ -133,6 +133,7 @@ class Feed:
                 _log.info("webhook.alerts", department=self._department, reason=error.reason)
 
     async def _begin(self) -> None:
+        self._began = self._clock.now()
         node = await self._call(
             f"{_CASES}/GetNodeState", cases.GetNodeStateRequest(), cases.GetNodeStateResponse
         )
@@ -192,7 +193,7 @@ class Feed:
                 break
             asked.page_token = answer.next_page_token
         newest = max((each.id for each in found), default=read.alerts)
-        # of those with a number of before only what fired since this process began: else it is known
+        # of those with a number of before only what fired since this process, or the reading, began: else it is known
         fresh = [
             each for each in found if each.id > read.alerts or each.fired_at.ToDatetime(UTC) >= self._began
         ]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from services.common.errors import FieldViolation, InvalidField, LiandongError
+from services.common.errors import InvalidField, LiandongError
 
 Network = IPv4Network | IPv6Network
 
@@ -276,4 +276,4 @@ def pause_after(attempts: int) -> timedelta | None:
 
 
 def _invalid(field: str, told: str) -> InvalidField:
-    return InvalidField(f"{field}: {told}", field=field, violations=[FieldViolation(field, "form", told)])
+    return InvalidField(f"{field}: {told}", field=field)

@@ -10,6 +10,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.gateway.v1 import webhook_service_pb2 as pb
 
+from services.common.errors import RoleNotPermitted
+from services.gateway.accounts.model import ADMINISTRATOR
 from services.gateway.callers import Caller
 from services.gateway.webhooks.model import Delivery, State, Webhook
 from services.gateway.webhooks.webhooks import Webhooks
@@ -23,7 +25,9 @@ _STATES: Final = {
 
 
 class WebhookHandlers:
-    """The service.
+    """The service, for systems that have the scope and for administrators.
+
+    A webhook carries what a department reads to a place outside: no officer's own business.
 
     Args:
         webhooks: The gateway's.
@@ -34,6 +38,7 @@ class WebhookHandlers:
 
     async def CreateWebhook(self, request: pb.CreateWebhookRequest, caller: Caller) -> Message:
         """Subscribe."""
+        _check(caller)
         scopes: Collection[str] = caller.scopes
         made, secret = await self._webhooks.create(
             caller.department, by=caller.subject, title=request.title, url=request.url,
@@ -43,31 +48,37 @@ class WebhookHandlers:
 
     async def ListWebhooks(self, request: pb.ListWebhooksRequest, caller: Caller) -> Message:
         """All of the department."""
+        _check(caller)
         found = await self._webhooks.of_department(caller.department)
         return pb.ListWebhooksResponse(webhooks=[_webhook(each) for each in found])
 
     async def GetWebhook(self, request: pb.GetWebhookRequest, caller: Caller) -> Message:
         """One."""
+        _check(caller)
         found = await self._webhooks.get(caller.department, request.webhook_id)
         return pb.GetWebhookResponse(webhook=_webhook(found))
 
     async def DeleteWebhook(self, request: pb.DeleteWebhookRequest, caller: Caller) -> Message:
         """End one."""
+        _check(caller)
         await self._webhooks.remove(caller.department, request.webhook_id, by=caller.subject)
         return pb.DeleteWebhookResponse()
 
     async def EnableWebhook(self, request: pb.EnableWebhookRequest, caller: Caller) -> Message:
         """Switch one on."""
+        _check(caller)
         found = await self._webhooks.enable(caller.department, request.webhook_id)
         return pb.EnableWebhookResponse(webhook=_webhook(found))
 
     async def PingWebhook(self, request: pb.PingWebhookRequest, caller: Caller) -> Message:
         """Send something."""
+        _check(caller)
         event_id = await self._webhooks.ping(caller.department, request.webhook_id)
         return pb.PingWebhookResponse(event_id=event_id)
 
     async def ReplayWebhook(self, request: pb.ReplayWebhookRequest, caller: Caller) -> Message:
         """Send again."""
+        _check(caller)
         since = request.since.ToDatetime(UTC) if request.HasField("since") else None
         count = await self._webhooks.replay(
             caller.department, request.webhook_id, event_id=request.event_id, since=since
@@ -78,6 +89,7 @@ class WebhookHandlers:
         self, request: pb.ListWebhookDeliveriesRequest, caller: Caller
     ) -> Message:
         """What became of deliveries."""
+        _check(caller)
         state = next((each.value for each, value in _STATES.items() if value == request.state), "")
         found, token = await self._webhooks.deliveries(
             caller.department, request.webhook_id, state=state, page_size=request.page_size or _PAGE,
@@ -86,6 +98,11 @@ class WebhookHandlers:
         return pb.ListWebhookDeliveriesResponse(
             deliveries=[_delivery(each) for each in found], next_page_token=token
         )
+
+
+def _check(caller: Caller) -> None:
+    if not caller.service and ADMINISTRATOR not in caller.roles:
+        raise RoleNotPermitted("Webhooks are the business of systems and administrators.")
 
 
 def _webhook(found: Webhook) -> pb.Webhook:

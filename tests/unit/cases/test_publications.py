@@ -36,12 +36,13 @@ class Shelf:
         author: str = HEALTH,
         state: str = "ADMITTED",
         amended: str = "",
+        act: str = "publish",
     ) -> str:
         """A letter; returns its id."""
         self._letters += 1
         letter_id = f"01900000-0000-7000-8000-{self._letters:012x}"
         content = envelope_pb2.ActContent(
-            case_id=f"case-{case}", body_type=body.DESCRIPTOR.full_name, amended_letter=amended
+            case_id=f"case-{case}", act=act, body_type=body.DESCRIPTOR.full_name, amended_letter=amended
         )
         payload = body.SerializeToString()
         position = self._letters if state == "ADMITTED" else None
@@ -118,11 +119,12 @@ def test_only_what_was_published_is_shown(shelf: Shelf) -> None:
 
 
 def test_what_was_taken_down_is_gone(shelf: Shelf) -> None:
-    """In its own case, from then on; what is published again is shown again. A refused take-down changes nothing."""
+    """In its own case, from then on, until it is published again; a refused take-down and a question change nothing."""
     returned = openness_bodies_pb2.ReturnedText(grounds="含个人信息")
     kept, gone = shelf.put(text(), case=1), shelf.put(text(), case=2)
-    shelf.put(returned, case=1, state="REFUSED")
-    shelf.put(returned, case=2)
+    shelf.put(returned, case=1, state="REFUSED", act="take-down")
+    shelf.put(returned, case=1, act="ask-further", author=MARKET)
+    shelf.put(returned, case=2, act="take-down")
     assert shelf.listed() == [kept]
     with pytest.raises(NotPublished):
         shelf.one(gone)

@@ -14,7 +14,8 @@ from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from services.common.clock import ManualClock
 from services.exchange import keys
 from services.gateway.proofs import Proof, Result, Step, check
-from tests.builders.ledger import LOG_ID, Ledger
+from tests.builders.departments import LOG_ID
+from tests.builders.ledger import Ledger
 
 
 @dataclass

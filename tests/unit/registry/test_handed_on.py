@@ -8,7 +8,7 @@ from services.common.clock import from_microseconds
 from services.procedures.obligation import Obligation
 from services.registry import tables
 from services.registry.commands import Admitted
-from tests.builders.departments import HEALTH, MARKET, WATER, Sent, new_id
+from tests.builders.departments import HEALTH, JUSTICE, MARKET, WATER, Sent, new_id
 from tests.builders.registry import Bench
 from tests.unit.registry.test_admission import rows
 
@@ -24,7 +24,7 @@ initial: new
 final: [done]
 acts:
   ask: {{{ACT}, by: asker, in: [new], becomes: asked}}
-  turn-to: {{{ACT}, by: asker, in: [asked], names: [keeper]}}
+  turn-to: {{{ACT}, by: asker, in: [asked], names: [keeper, guest]}}
   answer: {{{ACT}, by: keeper, in: [asked], becomes: done}}
 obligations:
   answer: {{title: [答, Answer], owed_by: keeper, opens_on: [ask], starts_on: receipt, discharged_by: [answer],
@@ -42,15 +42,15 @@ def asked(registry: Bench, *, water_is_told: bool = False) -> tuple[str, int]:
     return case_id, registry.position(registry.health, letter)
 
 
-def turned(registry: Bench, case_id: str, at: int) -> Sent:
-    """The letter by which WATER is to answer instead."""
-    return registry.health.act(case_id, "turn-to", procedure="keys", parties={WATER: "keeper"}, based_on=at)
+def turned(registry: Bench, case_id: str, at: int, name: str = WATER, role: str = "keeper") -> Sent:
+    """The letter by which WATER is to answer instead, or another comes as a guest."""
+    return registry.health.act(case_id, "turn-to", procedure="keys", parties={name: role}, based_on=at)
 
 
-def arrival(registry: Bench, name: str, at: int) -> Sent:
-    """The department's word that it has the letter at a position."""
+def arrival(registry: Bench, name: str, *positions: int) -> Sent:
+    """The department's word that it has the letters at these positions."""
     digests = dict(rows(registry, tables.ledger, "position", "letter_digest"))
-    return registry.signers[name].arrival({at: digests[at]})
+    return registry.signers[name].arrival({at: digests[at] for at in positions})
 
 
 def owed(registry: Bench, case_id: str) -> Obligation:
@@ -89,3 +89,25 @@ async def test_the_receipt_may_come_in_the_same_commit(registry: Bench) -> None:
     assert owed(registry, case_id).received_at is not None
     waiting = rows(registry, tables.awaited_receipts, "department", "position")
     assert waiting == [(MARKET, at)]
+
+
+def test_who_joins_later_gets_the_receipt_that_started_the_clock(registry: Bench) -> None:
+    """Not one that came before the seat was handed on, for letters of other cases on both sides of this one."""
+    _, before = another(registry)
+    case_id, at = asked(registry)
+    _, after = another(registry)
+    early = registry.position(registry.water, arrival(registry, WATER, before, after))
+    turn = registry.position(registry.health, turned(registry, case_id, at))
+    started = registry.position(registry.water, arrival(registry, WATER, at, turn))
+    registry.position(registry.health, turned(registry, case_id, turn, JUSTICE, "guest"))
+    came = [place.position for place, _ in registry.mailbox(JUSTICE)]
+    assert started in came
+    assert early not in came
+
+
+def another(registry: Bench) -> tuple[str, int]:
+    """A case between MARKET and WATER, and the position of its first letter."""
+    case_id = new_id()
+    parties = {MARKET: "sender", WATER: "receiver"}
+    letter = registry.market.act(case_id, "register", parties=parties)
+    return case_id, registry.position(registry.market, letter)

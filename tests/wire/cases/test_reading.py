@@ -94,3 +94,32 @@ async def test_a_dossier_comes_in_frames_and_verifies(port: Port, tmp_path: Path
 async def _reads(call: Awaitable[object]) -> None:
     with remote_errors():
         await call
+
+
+async def test_letters_of_all_cases_are_read_on_in_ledger_order(port: Port) -> None:
+    """From where the last reading ended, with their cases; pending ones come once they are admitted."""
+    first, _ = port.ledger.transferred()
+    second, _ = port.ledger.transferred()
+    port.node.take()
+    async with port.calling() as stub:
+
+        async def after(position: int, size: int) -> pb.ListLettersResponse:
+            request = pb.ListLettersRequest(after_position=position, page_size=size)
+            return await stub.ListLetters(request, metadata=port.as_("clerk"), timeout=10)
+
+        seen, position = [], 0
+        while (found := await after(position, 3)).letters:
+            assert len(found.letters) <= 3
+            positions = [each.letter.position.position for each in found.letters]
+            assert positions == sorted(positions)
+            assert positions[0] > position
+            position = found.next_position
+            assert position == positions[-1]
+            seen += [(each.case.case_id, each.letter.act) for each in found.letters]
+        assert seen == [(first, "register"), (first, "transfer"), (second, "register"), (second, "transfer")]
+        assert found.next_position == position
+        with pytest.raises(ActorMissing):
+            await _reads(stub.ListLetters(pb.ListLettersRequest(), timeout=10))
+    async with port.calling(HEALTH) as stub:
+        with pytest.raises(ForeignDepartment):
+            await _reads(stub.ListLetters(pb.ListLettersRequest(), metadata=port.as_("clerk"), timeout=10))

@@ -93,6 +93,13 @@ def test_a_case_is_found_and_audited(world: World, case: str) -> None:
     assert "ROLE_NOT_PERMITTED" in world.run("case", "audit", code=1)
 
 
+def test_a_code_follows_a_case(world: World, case: str) -> None:
+    """It is shown with its number, once for each time it is asked for."""
+    first = world.run.json("case", "status-code", case)
+    assert len(first["code"]) == 12
+    assert world.run.json("case", "status-code", case)["number"] != first["number"]
+
+
 def test_a_system_acts_in_one_step(world: World, case: str) -> None:
     """Repeating it with the same key answers the same."""
     parties = ("--procedure", "case-transfer", "--party", f"sender={HEALTH}")
@@ -205,6 +212,8 @@ def test_every_view_opens(world: World) -> None:
         ("directory", "route", "--item", "WJ-0301"),
         ("share", "catalogue"),
         ("oversight", "departments"),
+        ("oversight", "matrix", "--soon-before", "2026-01-01"),
+        ("oversight", "remind", "--text", "请抓紧办理。", "--person", "何青"),
         ("oversight", "indicators", "--since", "2026-01-01"),
         ("oversight", "flows"),
         ("oversight", "alerts"),

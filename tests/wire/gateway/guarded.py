@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from argon2 import PasswordHasher
 
 from services.common.clock import Clock, ManualClock
 from services.exchange import keys
 from services.gateway.accounts.model import Account
 from services.gateway.accounts.parts import Parts
+from services.gateway.accounts.passwords import Passwords
 from services.gateway.audit import Event
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import DepartmentSettings, GatewaySettings
@@ -112,6 +114,9 @@ async def front(folder: Path, *, clock: Clock | None = None, **settings: Any) ->
         await gateway.start()
         parts = gateway.parts
         assert parts is not None
+        # hashing is quick here, everything else as it is
+        quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        parts.accounts._passwords = Passwords(quick)
         yield Front(gateway, ports, parts, folder)
         await gateway.stop()
 

@@ -12,6 +12,8 @@ import pytest
 
 from services.common.clock import ManualClock
 from services.gateway.accounts.model import ADMINISTRATOR, TOTP_ACR
+from services.gateway.web import accounts
+from services.gateway.web.texts import catalogue
 from tests.builders.authority import Authority
 from tests.builders.departments import HEALTH, MARKET
 from tests.builders.hostile import MARK, TEXTS, runs
@@ -155,7 +157,13 @@ async def test_an_administrator_keeps_the_accounts(house: Front) -> None:
         assert (await send(admin, f"{path}/sessions")).status_code == 303
         assert (await person.get("/account/password")).status_code == 303
         audit = (await admin.get("/admin/logins")).text
-        for action in ("account.add", "account.change", "account.reset", "account.disable", "session.end"):
+        for action in (
+            "Account added",
+            "Account changed",
+            "Password reset",
+            "Account disabled",
+            "Sessions ended",
+        ):
             assert action in audit
         assert "DISABLED" in (await admin.get("/admin/logins?refused=true")).text
 
@@ -195,6 +203,21 @@ async def test_tokens_are_made_shown_once_and_revoked(house: Front) -> None:
         assert (await send(admin, f"/admin/tokens/{token.id}/revoke")).status_code == 303
         assert (await system.get("/api/v1/cases", headers=bearer)).status_code == 401
         assert (await send(admin, f"/admin/tokens/{token.id}/revoke")).status_code == 404
+
+
+async def test_every_action_has_words() -> None:
+    """The audit is for people."""
+    for action in accounts._ACTIONS:
+        assert f"accounts.did_{action.replace('.', '_')}" in catalogue()
+
+
+async def test_who_only_keeps_accounts_begins_with_them(house: Front) -> None:
+    """In cases they may do nothing, so no page of cases is offered."""
+    async with house.entered("admin") as admin:
+        assert (await admin.get("/")).headers["location"] == "/admin/accounts"
+        page = (await admin.get("/admin/accounts")).text
+        assert 'href="/cases"' not in page
+        assert 'href="/admin"' in page
 
 
 @pytest.mark.parametrize("path", ["/admin/accounts", "/admin/accounts/new", "/admin/tokens", "/admin/logins"])

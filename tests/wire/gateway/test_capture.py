@@ -64,7 +64,9 @@ def phone(front: Front) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=front.base, timeout=60)
 
 
-async def send(client: httpx.AsyncClient, link: str, content: bytes, name: str = "现场.jpg") -> httpx.Response:
+async def send(
+    client: httpx.AsyncClient, link: str, content: bytes, name: str = "现场.jpg"
+) -> httpx.Response:
     """A photograph in one part."""
     begun = await client.post(f"{link}/uploads", json={"name": name, "size": len(content)})
     if begun.status_code != 201:
@@ -137,7 +139,9 @@ async def test_a_link_takes_so_many(front: Front) -> None:
     async with phone(front) as client:
         await client.get(link)
         for _ in range(CAPTURE_PHOTOS):
-            assert (await client.post(f"{link}/uploads", json={"name": "a.jpg", "size": 5})).status_code == 201
+            assert (
+                await client.post(f"{link}/uploads", json={"name": "a.jpg", "size": 5})
+            ).status_code == 201
         full = await client.post(f"{link}/uploads", json={"name": "a.jpg", "size": 5})
         assert (full.status_code, full.json()["reason"]) == (400, "LIMIT_EXCEEDED")
 
@@ -192,7 +196,9 @@ async def test_files_come_without_script(front: Front) -> None:
     own = {"csrf": found.group(1), "kind": "source-material"}
     bare = httpx.AsyncClient(base_url=front.base, cookies=desk.cookies, timeout=60)
     _open.append(bare)
-    assert (await bare.post(f"{sheet}/files", data={"kind": "source-material"}, files=files)).status_code == 403
+    assert (
+        await bare.post(f"{sheet}/files", data={"kind": "source-material"}, files=files)
+    ).status_code == 403
     done = await bare.post(f"{sheet}/files", data=own, files=files)
     assert done.status_code == 303, done.text
     shown = (await desk.get(f"{sheet}/files")).text

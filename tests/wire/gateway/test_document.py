@@ -31,6 +31,7 @@ ROLES = (
     "auditor",
     "registry-clerk",
     "legal-reviewer",
+    "system-administrator",
 )
 _SETTINGS = """
 [generation]
@@ -115,7 +116,10 @@ async def as_person(front: Front) -> tuple[str, ...]:
 async def test_the_document_is_what_is_done(front: Front, tmp_path: Path, who: str) -> None:
     """Its examples, and ten requests of each operation, by a system and by a person."""
     acting = as_system(front) if who == "system" else await as_person(front)
-    await judged(front, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "10", *acting)
+    # from one seed, so that it says of a change what it said before it; the long form looks further
+    await judged(
+        front, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "10", "--seed", "1", *acting
+    )
 
 
 @pytest.mark.soak

@@ -81,7 +81,7 @@ async def web(port: Port) -> AsyncIterator[Web]:
     )  # fmt: skip
     app = FastAPI(openapi_url=None)
     problems.install(app)
-    Api(Entrance(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(100, 50))).install(app)
+    Api(Entrance(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(5, 60))).install(app)
     config = uvicorn.Config(app, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     # it listens already: who comes before it serves waits
@@ -166,6 +166,20 @@ async def test_an_approval_carries_the_digest_that_was_shown(web: Web) -> None:
         ("POST", "/api/v1/drafts", b'{"draft": {"parties": [{}, {"role": 3}]}}', 400, "INVALID_FIELD",
          "draft.parties[1].role"),
         ("POST", "/api/v1/drafts", b'{"draft": {"colour": 1}}', 400, "INVALID_FIELD", "draft.colour"),
+        ("POST", "/api/v1/drafts", b'{"draft": {"act": null}}', 400, "INVALID_FIELD", "draft.act"),
+        ("POST", "/api/v1/drafts", b'{"draft": {"parties": {}}}', 400, "INVALID_FIELD", "draft.parties"),
+        ("POST", "/api/v1/drafts", b'{"draft": {"urgency": 1}}', 400, "INVALID_FIELD", "draft.urgency"),
+        ("POST", "/api/v1/drafts", b'{"draft": {"occurredAt": "today"}}', 400, "INVALID_FIELD",
+         "draft.occurred_at"),
+        ("POST", "/api/v1/drafts", b'{"draft": {"discovery": {}, "closing": {}}}', 400, "INVALID_FIELD",
+         "draft.closing"),
+        ("POST", "/api/v1/drafts", b'{"draft": {"case_id": "", "caseId": ""}}', 400, "INVALID_FIELD",
+         "draft.case_id"),
+        ("GET", "/api/v1/cases?pageSize=+5", None, 400, "INVALID_FIELD", "pageSize"),
+        ("GET", "/api/v1/cases?overdue=1", None, 400, "INVALID_FIELD", "overdue"),
+        ("GET", "/api/v1/cases?pageToken=none", None, 422, "INVALID_FIELD", "page_token"),
+        ("POST", "/api/v1/subjects:import", b'{"subjects": [{"key": 1}]}', 400, "INVALID_FIELD",
+         "subjects[0].key"),
         ("GET", "/api/v1/cases/0190b6f2-0000-7000-8000-000000000000", None, 404, "NOT_FOUND", "case_id"),
         ("DELETE", "/api/v1/drafts/0190b6f2-0000-7000-8000-000000000000", b"{}", 400, "MALFORMED", ""),
     ],

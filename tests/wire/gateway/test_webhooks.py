@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.webhooks import deliverer, model
+from services.common.clock import microseconds
+from services.gateway.webhooks import deliverer, feed, model
+from services.registry import tables
+from tests.federation.district import HEALTH
 
 from .front import Front, standing
 
@@ -157,6 +161,43 @@ async def test_a_system_is_told_of_every_letter(front: Front, receiver: Receiver
         assert (await client.get(path)).status_code == 404
 
 
+async def test_bulletins_and_alerts_are_told(
+    front: Front, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bulletin of the node, and what the registry tells the department; nothing of before it was asked for."""
+    monkeypatch.setattr(feed, "LOOK_S", 0.5)
+    database = front.house.database("registry")
+
+    def alert(mark: str) -> None:
+        now = microseconds(datetime.now(UTC))
+        row = {
+            "kind": "REMIND", "addressee": HEALTH, "subject_department": HEALTH, "case_id": "", "rule": "report",
+            "ordinal": 1, "mark": mark, "fires_at_us": now, "fired_at_us": now,
+        }  # fmt: skip
+        database.write(lambda connection: connection.execute(tables.alerts.insert().values(**row)))
+
+    alert("80%")
+    async with front.system() as client, await front.person("liaison") as person:
+        wanted = {"title": "OA", "url": receiver.url, "types": ["liandong.alert", "liandong.bulletin"]}
+        answer = await client.post("/api/v1/webhooks", json=wanted)
+        assert answer.status_code == 200, answer.text
+        alert("due")
+        bulletin = {
+            "category": "bulletin.news", "bulletin": {"title": "简报", "text": "本周工作。"},
+            "formedAt": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        }  # fmt: skip
+        published = await person.post("/api/v1/bulletins", json=bulletin)
+        assert published.status_code == 200, published.text
+        await registered(client, "letter-number-1")
+        await until(lambda: len(receiver.taken) >= 2)
+        await asyncio.sleep(1)
+    told = {each["type"]: each["data"] for each in receiver.taken}
+    assert len(receiver.taken) == 2
+    assert told["liandong.alert"]["mark"] == "due"
+    assert told["liandong.bulletin"]["bulletin"]["title"] == "简报"
+    database.close()
+
+
 async def deliveries(client: httpx.AsyncClient, path: str, state: str) -> list[dict[str, Any]]:
     params = {"state": f"WEBHOOK_DELIVERY_STATE_{state}"}
     found = (await client.get(f"{path}/deliveries", params=params)).json()["deliveries"]
@@ -193,7 +234,7 @@ async def test_nobody_has_us_look_inside(tmp_path: Path, receiver: Receiver) -> 
     """Without a network named by the operator nothing of this machine is a target, nor is plain HTTP."""
     async with standing(tmp_path) as front, front.system() as client:
         for url, status in (
-            (receiver.url, 400),
+            (receiver.url, 422),
             (receiver.url.replace("http:", "https:"), 403),
             ("https://localhost/", 403),
             ("https://169.254.169.254/latest/meta-data/", 403),
@@ -208,4 +249,10 @@ async def test_nobody_has_us_look_inside(tmp_path: Path, receiver: Receiver) -> 
             wanted = {"title": "OA", "url": "https://localhost/", "types": ["liandong.bulletin"]}
             answer = await few.post("/api/v1/webhooks", json=wanted)
             assert (answer.status_code, "sharing:read" in answer.text) == (403, True)
+        # nor is it an officer's business, whatever a session may do
+        async with await front.person("clerk") as clerk:
+            answer = await clerk.get("/api/v1/webhooks")
+            assert (answer.status_code, answer.json()["reason"]) == (403, "ROLE_NOT_PERMITTED")
+        async with await front.person("system-administrator") as administrator:
+            assert (await administrator.get("/api/v1/webhooks")).json() == {"webhooks": []}
     assert receiver.posts == []

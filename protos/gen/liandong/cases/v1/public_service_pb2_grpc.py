@@ -64,7 +64,7 @@ class PublicServiceServicer:
     """
 
     def ListPublished(self, request, context):
-        """What was published, newest first. What was returned or taken down afterwards is left out.
+        """What was published, newest first. What was taken down afterwards is left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

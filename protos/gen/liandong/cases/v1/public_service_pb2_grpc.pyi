@@ -36,7 +36,7 @@ class PublicServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PublicServiceAsyncStub: ...
     ListPublished: _grpc.UnaryUnaryMultiCallable[_public_service_pb2.ListPublishedRequest, _public_service_pb2.ListPublishedResponse]
-    """What was published, newest first. What was returned or taken down afterwards is left out."""
+    """What was published, newest first. What was taken down afterwards is left out."""
     GetPublished: _grpc.UnaryUnaryMultiCallable[_public_service_pb2.GetPublishedRequest, _public_service_pb2.GetPublishedResponse]
     """One of these, whole."""
     IssueStatusCode: _grpc.UnaryUnaryMultiCallable[_public_service_pb2.IssueStatusCodeRequest, _public_service_pb2.IssueStatusCodeResponse]
@@ -54,7 +54,7 @@ class PublicServiceAsyncStub(PublicServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPublished: _aio.UnaryUnaryMultiCallable[_public_service_pb2.ListPublishedRequest, _public_service_pb2.ListPublishedResponse]  # type: ignore[assignment]
-    """What was published, newest first. What was returned or taken down afterwards is left out."""
+    """What was published, newest first. What was taken down afterwards is left out."""
     GetPublished: _aio.UnaryUnaryMultiCallable[_public_service_pb2.GetPublishedRequest, _public_service_pb2.GetPublishedResponse]  # type: ignore[assignment]
     """One of these, whole."""
     IssueStatusCode: _aio.UnaryUnaryMultiCallable[_public_service_pb2.IssueStatusCodeRequest, _public_service_pb2.IssueStatusCodeResponse]  # type: ignore[assignment]
@@ -75,7 +75,7 @@ class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _public_service_pb2.ListPublishedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_public_service_pb2.ListPublishedResponse, _abc.Awaitable[_public_service_pb2.ListPublishedResponse]]:
-        """What was published, newest first. What was returned or taken down afterwards is left out."""
+        """What was published, newest first. What was taken down afterwards is left out."""
 
     @_abc_1.abstractmethod
     def GetPublished(
