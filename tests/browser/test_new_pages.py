@@ -291,7 +291,8 @@ async def test_a_transfer_by_keyboard_alone(place: Place, tmp_path: Path) -> Non
     await page.wait_for_selector("#m-source-material .files a")
     await page.keyboard.press("Shift+Tab")
     await reach("#upload-kind")
-    await page.keyboard.type("初步证据")
+    await page.keyboard.press("ArrowDown")
+    assert await page.input_value("#upload-kind") == "preliminary-evidence"
     await page.evaluate(_PASTE, [base64.b64encode(picture()).decode(), "image.png"])
     await page.wait_for_selector("#m-preliminary-evidence .files a")
     await reach("button[value=check]")
