@@ -13,7 +13,7 @@ import pytest
 from liandong.cases.v1 import bodies_pb2 as bodies
 from liandong.cases.v1 import case_service_pb2 as cases
 from PIL import Image
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import FileChooser, Page, Route, expect
 
 from .conftest import HEALTH, MARKET, Look, Place
 
@@ -247,6 +247,9 @@ async def test_a_transfer_from_discovery_to_signing_for(place: Place, tmp_path: 
 async def test_a_transfer_by_keyboard_alone(place: Place, tmp_path: Path) -> None:
     """No mouse from the list to the approval; only the dialogue that chooses a file is the system's."""
     page = await place.person("clerk.health")
+    # heard from the beginning: a dialogue that opens before anybody listens is never heard of
+    opened: asyncio.Queue[FileChooser] = asyncio.Queue()
+    page.on("filechooser", opened.put_nowait)
     await page.goto("/new")
 
     async def reach(selector: str) -> None:
@@ -285,9 +288,9 @@ async def test_a_transfer_by_keyboard_alone(place: Place, tmp_path: Path) -> Non
     source = tmp_path / "线索来源.txt"
     await asyncio.to_thread(source.write_text, "现场检查笔录", encoding="utf-8")
     await reach("#upload-files")
-    async with page.expect_file_chooser() as chooser:
-        await page.keyboard.press("Enter")
-    await (await chooser.value).set_files(source)
+    await page.keyboard.press("Enter")
+    chooser = await asyncio.wait_for(opened.get(), 60)
+    await chooser.set_files(source)
     await page.wait_for_selector("#m-source-material .files a")
     await page.keyboard.press("Shift+Tab")
     await reach("#upload-kind")
