@@ -40,6 +40,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
+from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
@@ -119,6 +120,7 @@ class Gateway:
             directory=Directory(calls, time),
             procedures=Procedures(calls),
             live=Live(calls),
+            figures=Kept(time),
             templates=environment(),
             parts=self.parts,
             ways=ways,

@@ -27,6 +27,8 @@ router = APIRouter()
 FLOW_DAYS: Final = 30
 _WARNINGS: Final = 12
 _LOOKED_AT: Final = 100
+_CURRENT_KEPT: Final = timedelta(minutes=1)
+_PAST_KEPT: Final = timedelta(hours=1)
 _TREND: Final = ("received", "met-on-time", "met-late", "overdue")
 _COMPARE: Final = {
     "": indicator.COMPARE_UNSPECIFIED,
@@ -87,19 +89,25 @@ async def trend(page: SignedIn, procedure: Annotated[str, Query(max_length=60)] 
     """Figures of the last months, for the part of the page that asks for them when it is there."""
     spans = view.months(page.now.astimezone(ZONE).date())
     answers = await asyncio.gather(
-        *(
-            page.ask(
-                indicator.GetFiguresRequest(indicators=_TREND, period=_period(span), procedure=procedure),
-                indicator.GetFiguresResponse,
-            )
-            for span in spans
-        )
+        *(_month(page, procedure, span, current=span is spans[-1]) for span in spans)
     )
     rows = [
         (span[0].strftime("%Y-%m"), {each.indicator: each.value for each in answer.figures})
         for span, answer in zip(spans, answers, strict=True)
     ]
     return page.render("picture_trend.html", rows=rows, series=_TREND, procedure=procedure)
+
+
+async def _month(
+    page: Page, procedure: str, span: tuple[date, date], *, current: bool
+) -> indicator.GetFiguresResponse:
+    """Figures of a month; those of one that is over change only where something late comes in."""
+    request = indicator.GetFiguresRequest(indicators=_TREND, period=_period(span), procedure=procedure)
+    return await page.site.figures.get(
+        (page.caller.department, procedure, span),
+        _CURRENT_KEPT if current else _PAST_KEPT,
+        lambda: page.ask(request, indicator.GetFiguresResponse),
+    )
 
 
 async def mechanisms_of(page: Page) -> Mechanisms:

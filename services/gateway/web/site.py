@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from fastapi import APIRouter
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from liandong.oversight.v1.indicator_service_pb2 import GetFiguresResponse
 
 from services.common.clock import Clock
 from services.gateway.accounts.accounts import Accounts
@@ -23,6 +24,7 @@ from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
+from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 
@@ -50,6 +52,7 @@ class Site:
         directory: Titles and calendars, kept for a while.
         procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
+        figures: Of months, for trends, kept for a while.
         templates: Of the pages.
         parts: What keeps the accounts; None where only the status is shown.
         ways: To log in beside a password.
@@ -71,6 +74,7 @@ class Site:
     directory: Directory
     procedures: Procedures
     live: Live
+    figures: Kept[GetFiguresResponse]
     templates: Environment
     parts: Parts | None = None
     ways: Ways = field(default_factory=Ways)

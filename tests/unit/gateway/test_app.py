@@ -12,6 +12,7 @@ from services.gateway.app import create_app
 from services.gateway.calls import Calls
 from services.gateway.status import DepartmentStatus, Link, LinkState, NodeState
 from services.gateway.web.directory import Directory
+from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 from services.gateway.web.site import Site, environment
@@ -58,7 +59,7 @@ async def site() -> AsyncIterator[Visited]:
     app = create_app(
         Site(
             statuses=stated, clock=clock, language="zh", accounts=None, calls=calls,
-            directory=Directory(calls, clock), live=Live(calls), templates=environment(),
+            directory=Directory(calls, clock), live=Live(calls), figures=Kept(clock), templates=environment(),
             procedures=Procedures(calls),
         )
     )  # fmt: skip
