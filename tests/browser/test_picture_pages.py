@@ -113,22 +113,23 @@ async def test_reminders_are_sent_by_keyboard_alone(place: Place, overdue: str) 
     assert overdue
     page = await place.person(OFFICE_PERSON)
     await page.goto(f"/picture/register?department={HEALTH}&procedure=case-transfer&state=overdue")
-    assert await page.locator("input[name=chosen]").count() == 3
+    count = await page.locator("input[name=chosen]").count()
+    assert count >= 3
     await _tab_to(page, "[data-choose-all] input")
     await page.keyboard.press("Space")
     await _tab_to(page, "form[action='/picture/reminders'] button")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/picture/reminders")
     texts = [await each.input_value() for each in await page.locator("textarea").all()]
-    assert len(texts) == 3
+    assert len(texts) == count
     assert all("清河区卫生健康局：" in each and "已超期" in each for each in texts)
     assert await faults_of(page) == []
     await keep(page, "picture-reminders-zh-1440")
     await _tab_to(page, "form[action='/picture/reminders/send'] button")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/picture/register?**")
-    assert "已催办 3 项" in await page.get_by_role("status").inner_text()
-    assert await page.get_by_text("共 1 次").count() == 3
+    assert f"已催办 {count} 项" in await page.get_by_role("status").inner_text()
+    assert await page.get_by_text("共 1 次").count() == count
     # once more on the same day sends nothing
     await page.check("input[name=chosen] >> nth=0")
     await page.click("form[action='/picture/reminders'] button")
