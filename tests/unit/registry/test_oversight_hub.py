@@ -185,7 +185,22 @@ async def test_nothing_is_read_while_nobody_watches(database: Database) -> None:
 
 
 def alert(number: int) -> tuple[object, ...]:
-    return (number, "REMIND", RECEIVER, RECEIVER, "relay", case_id(number), "reply", 1, "50%", 0, 0, "", "", "")
+    return (
+        number,
+        "REMIND",
+        RECEIVER,
+        RECEIVER,
+        "relay",
+        case_id(number),
+        "reply",
+        1,
+        "50%",
+        0,
+        0,
+        "",
+        "",
+        "",
+    )
 
 
 def read(database: Database, tail: Tail, now: datetime, seen: Directory = DIRECTORY) -> list[int]:
