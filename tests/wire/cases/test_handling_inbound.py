@@ -151,6 +151,9 @@ async def test_a_restart_keeps_everything(office: Office) -> None:
         again.act_as("registry-clerk")
         request = pb.GetDocumentRequest(document_id=document.document_id)
         found = await handlers.GetDocument(request, object())
+        # what the caller may do depends on who asks, and here two people do
+        for each in (found, before):
+            each.ClearField("own")
         assert found == before
         (task,) = [each for each in found.tasks if each.outcome == pb.TASK_OUTCOME_OPEN]
         done = pb.CompleteStepRequest(document_id=document.document_id, task=task.task)

@@ -129,7 +129,7 @@ async def test_only_pictures_come_by_it(front: Front) -> None:
     async with phone(front) as client:
         await client.get(link)
         refused = await send(client, link, b"<script>alert(1)</script>", "photo.jpg")
-        assert (refused.status_code, refused.json()["reason"]) == (400, "INVALID_FIELD")
+        assert (refused.status_code, refused.json()["reason"]) == (422, "INVALID_FIELD")
     assert "photo.jpg" not in (await desk.get(f"{sheet}/files")).text
 
 
