@@ -1,6 +1,7 @@
 """deploy/compose.yaml on a real engine, from an image that was built without network."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_people_of_a_department_log_in_with_accounts_that_its_operator_adds(fede
         "--subject", "zhao", "--name", "赵文博", "--role", "clerk",
     )  # fmt: skip
     assert status == 0, said
-    password = said.split()[-1]
+    (password,) = re.findall(r"^(?:初始密码|First password)\s+(\S+)\s*$", said, re.MULTILINE)
     status, said = federation.run("gateway", "python", "-c", _LOGIN, "zhao", password)
     assert (status, said.strip()) == (0, "http://127.0.0.1:8080/account/password")
 
