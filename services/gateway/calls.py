@@ -76,7 +76,7 @@ class Calls:
             LiandongError: What the service said, or `Unavailable`.
         """
         route = route or route_of(request)
-        _in_the_name_of(caller, route, request)
+        in_the_name_of(caller, route, request)
         found = await self._upstream(caller).call(
             route.full_method,
             request,
@@ -174,8 +174,12 @@ def may_remind(caller: Caller) -> bool:
     return caller.service or not _REMINDERS.isdisjoint(caller.roles)
 
 
-def _in_the_name_of(caller: Caller, route: Route, request: Any) -> None:
-    """The registry knows no people: what one of them may do there, and under which name, is seen to here."""
+def in_the_name_of(caller: Caller, route: Route, request: Any) -> None:
+    """The registry knows no people: what one of them may do there, and under which name, is seen to here.
+
+    Raises:
+        MayNotRemind: The role does not.
+    """
     if route.operation != "OversightService.Remind":
         return
     if not may_remind(caller):

@@ -19,6 +19,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from services.common.edge import validate
 from services.common.errors import LiandongError, Stale
+from services.gateway.calls import in_the_name_of
 from services.gateway.evidence.names import disposition, harmless
 from services.gateway.rest.entrance import (
     LINES,
@@ -118,6 +119,7 @@ def _metadata(route: Route, message: Message, visit: Visit) -> Metadata:
 
 
 async def _call(route: Route, message: Message, visit: Visit) -> Message:
+    in_the_name_of(visit.caller, route, message)
     return await visit.upstream.call(
         route.full_method,
         message,

@@ -333,3 +333,15 @@ async def test_many_lines_have_an_end(web: Web) -> None:
                 "/api/v1/subjects:import", content=endless(piece), headers={"Content-Type": LINES}
             )
             assert answer.status_code == 413, answer.text
+
+
+async def test_who_may_not_remind_on_a_page_may_not_over_rest(web: Web) -> None:
+    """The registry knows no people, so the gateway judges the role: an auditor gets no further, a clerk does."""
+    reminder = {"rule": "transfer", "owedBy": "market.qinghe", "text": "请按期移送。"}
+    body = {"reminders": [reminder], "person": "somebody else"}
+    answers = {}
+    for role in ("auditor", "clerk"):
+        async with web.as_(role) as client:
+            answers[role] = (await client.post("/api/v1/oversight/obligations:remind", json=body)).status_code
+    # no registry stands behind this gateway: 503 is as far as one comes
+    assert answers == {"auditor": 403, "clerk": 503}
