@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final, cast
-from urllib.parse import quote
+from typing import cast
 
 from fastapi.responses import Response, StreamingResponse
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from services.gateway.evidence.names import disposition, harmless
 from services.gateway.rest.routes import pieces
 from services.gateway.web.page import Page
 
-_BEFORE_DOT: Final = 120
-
 
 async def download(
-    page: Page, request: Message, answer: type[Message], name: str, media_type: str, *, inline: bool = False
+    page: Page, request: Message, answer: type[Message], name: str, media_type: str
 ) -> Response:
     """A file as a service streams it.
 
@@ -27,7 +25,6 @@ async def download(
         answer: Each part of its answer.
         name: Of the file.
         media_type: Of its content.
-        inline: Shown in the page; else saved. Only for what cannot run.
 
     Raises:
         LiandongError: Refused before anything was sent.
@@ -44,12 +41,5 @@ async def download(
         async for each in stream:
             yield getattr(each, field.name)
 
-    shown = "inline" if inline else "attachment"
-    headers = {"Content-Disposition": f"{shown}; filename*=UTF-8''{quote(harmless(name))}"}
+    headers = {"Content-Disposition": disposition(harmless(name, "file"), inline=False)}
     return StreamingResponse(content(), media_type=media_type, headers=headers)
-
-
-def harmless(name: str) -> str:
-    """A file's name without what a path, a header or a terminal could take for its own."""
-    kept = "".join(each if each.isprintable() and each not in '/\\:*?"<>|' else "_" for each in name)
-    return kept.strip(". ")[:_BEFORE_DOT] or "file"
