@@ -173,7 +173,7 @@ def needs_of(page: Page, plan: Plan, sheet: Sheet, files: Sequence[File]) -> lis
             kind,
             say(material_title(kind), page.language),
             kind in plan.act.needs,
-            kind == plan.made,
+            kind in plan.printed,
             plan.act.may_follow and kind in plan.act.needs,
             kind in announced,
             tuple(each for each in files if each.kind == kind),
