@@ -86,7 +86,7 @@ class Shown:
         read: What it says.
         files: Its files.
         needs: The checklist.
-        proposals: Who is competent, best first.
+        proposals: Who is competent, best first; None: nobody could be asked.
         locked: Copies that a rule demands.
     """
 
@@ -95,7 +95,7 @@ class Shown:
     read: Read
     files: Sequence[File]
     needs: Sequence[Need]
-    proposals: Sequence[directory.RouteProposal]
+    proposals: Sequence[directory.RouteProposal] | None
     locked: Sequence[LockedCopy]
 
     @property
