@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from services.common.edge import validate
 from services.common.errors import LiandongError, Stale
-from services.gateway.calls import in_the_name_of
+from services.gateway.calls import Calls
 from services.gateway.evidence.names import disposition, harmless
 from services.gateway.rest.entrance import (
     LINES,
@@ -33,7 +33,6 @@ from services.gateway.rest.openapi import DOCUMENT
 from services.gateway.rest.routes import PREFIX, Kind, Route, pieces, routes
 from services.gateway.rest.scopes import scope_of
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of, request_of
-from services.gateway.upstream import Metadata
 
 FILE_TIMEOUT_S: Final = 600.0
 LINES_LIMIT: Final = 64 * 1024 * 1024
@@ -54,14 +53,20 @@ class Api:
 
     Args:
         entrance: Who is let in.
+        calls: The services of all departments.
         further: Routes that are no RPC.
         own: Services of the gateway itself, by name: their RPCs are methods that take request and caller.
     """
 
     def __init__(
-        self, entrance: Entrance, *further: Installable, own: Mapping[str, object] | None = None
+        self,
+        entrance: Entrance,
+        calls: Calls,
+        *further: Installable,
+        own: Mapping[str, object] | None = None,
     ) -> None:
         self._entrance = entrance
+        self._calls = calls
         self._further = further
         self._own = own or {}
 
@@ -91,12 +96,12 @@ class Api:
         async def served(request: Request, visit: Visit) -> Response:
             query = request.query_params.multi_items()
             if route.method.client_streaming:
-                return await _send(route, request, visit)
+                return await self._send(route, request, visit)
             message = request_of(route, request.path_params, query, await json_body(request))
             _idempotent(route, message, request.headers.get("idempotency-key", ""))
             wanted = request.headers.get("if-match")
             if wanted is not None and resource is not None and not resource.here and route.verb != "GET":
-                await _unchanged(resource, request, visit, wanted)
+                await self._unchanged(resource, request, visit, wanted)
             if route.here:
                 validate(message)
                 own = getattr(self._own[route.method.containing_service.name], route.method.name)
@@ -104,88 +109,69 @@ class Api:
                     route, await own(message, visit.caller), request.headers.get("if-none-match", "")
                 )
             if route.kind is Kind.MESSAGE:
-                found = await _call(route, message, visit)
+                found = await self._call(route, message, visit)
                 return _answer(route, found, request.headers.get("if-none-match", ""))
             if route.kind is Kind.EVENTS:
-                stream = _stream(route, message, visit, None)
+                stream = self._stream(route, message, visit, None)
                 return StreamingResponse(_events(stream), media_type="text/event-stream")
-            return await _file(route, message, visit)
+            return await self._file(route, message, visit)
 
         return self._entrance.guard(scope_of(route), served, route.operation)
 
+    async def _call(self, route: Route, message: Message, visit: Visit) -> Message:
+        return await self._calls.call(
+            visit.caller, message, route.response, request_id=visit.request_id, route=route
+        )
 
-def _metadata(route: Route, message: Message, visit: Visit) -> Metadata:
-    return visit.bare if route.at_registry else visit.metadata(route.operation, message)
+    async def _send(self, route: Route, request: Request, visit: Visit) -> Response:
+        """One message as JSON, or many as lines of JSON, which are sent on as they come."""
 
+        async def messages() -> AsyncIterator[Message]:
+            if media_type_of(request) == LINES:
+                async for line in lines_of(request, LINES_LIMIT):
+                    yield request_of(route, {}, (), line)
+            else:
+                yield request_of(route, {}, (), await json_body(request))
 
-async def _call(route: Route, message: Message, visit: Visit) -> Message:
-    in_the_name_of(visit.caller, route, message)
-    return await visit.upstream.call(
-        route.full_method,
-        message,
-        route.response.FromString,
-        registry=route.at_registry,
-        metadata=_metadata(route, message, visit),
-    )
+        found = await self._calls.send(
+            visit.caller, route, messages(), route.response, request_id=visit.request_id,
+            timeout_s=FILE_TIMEOUT_S,
+        )  # fmt: skip
+        return Response(json_of(found), media_type=MEDIA_TYPE)
 
+    def _stream(
+        self, route: Route, message: Message, visit: Visit, timeout_s: float | None
+    ) -> AsyncGenerator[Message]:
+        return self._calls.stream(
+            visit.caller, message, route.response, request_id=visit.request_id, route=route,
+            timeout_s=timeout_s,
+        )  # fmt: skip
 
-async def _send(route: Route, request: Request, visit: Visit) -> Response:
-    """One message as JSON, or many as lines of JSON, which are sent on as they come."""
+    async def _unchanged(self, resource: Route, request: Request, visit: Visit, wanted: str) -> None:
+        """The object that is acted on is the one that the caller saw."""
+        found = await self._call(resource, request_of(resource, request.path_params, (), b""), visit)
+        if wanted != "*" and _etag(json_of(found)) not in _tags(wanted):
+            raise Changed
 
-    async def messages() -> AsyncIterator[Message]:
-        if media_type_of(request) == LINES:
-            async for line in lines_of(request, LINES_LIMIT):
-                yield request_of(route, {}, (), line)
-        else:
-            yield request_of(route, {}, (), await json_body(request))
+    async def _file(self, route: Route, message: Message, visit: Visit) -> Response:
+        field = pieces(route.method.output_type)
+        assert field is not None
+        stream = self._stream(route, message, visit, FILE_TIMEOUT_S)
+        # what is refused is refused before anything is sent
+        first = await anext(stream, None)
 
-    found = await visit.upstream.send(
-        route.full_method,
-        messages(),
-        route.response.FromString,
-        metadata=visit.metadata(route.operation),
-        timeout_s=FILE_TIMEOUT_S,
-    )
-    return Response(json_of(found), media_type=MEDIA_TYPE)
+        async def content() -> AsyncIterator[bytes]:
+            if first is not None:
+                yield getattr(first, field.name)
+            async for each in stream:
+                yield getattr(each, field.name)
 
-
-def _stream(route: Route, message: Message, visit: Visit, timeout_s: float | None) -> AsyncGenerator[Message]:
-    return visit.upstream.stream(
-        route.full_method,
-        message,
-        route.response.FromString,
-        registry=route.at_registry,
-        metadata=_metadata(route, message, visit),
-        timeout_s=timeout_s,
-    )
-
-
-async def _unchanged(resource: Route, request: Request, visit: Visit, wanted: str) -> None:
-    """The object that is acted on is the one that the caller saw."""
-    found = await _call(resource, request_of(resource, request.path_params, (), b""), visit)
-    if wanted != "*" and _etag(json_of(found)) not in _tags(wanted):
-        raise Changed
-
-
-async def _file(route: Route, message: Message, visit: Visit) -> Response:
-    field = pieces(route.method.output_type)
-    assert field is not None
-    stream = _stream(route, message, visit, FILE_TIMEOUT_S)
-    # what is refused is refused before anything is sent
-    first = await anext(stream, None)
-
-    async def content() -> AsyncIterator[bytes]:
-        if first is not None:
-            yield getattr(first, field.name)
-        async for each in stream:
-            yield getattr(each, field.name)
-
-    media_type = getattr(first, "media_type", "") or "application/octet-stream"
-    response = StreamingResponse(content(), media_type=media_type)
-    name = harmless(getattr(first, "file_name", ""), "")
-    if name:
-        response.headers["Content-Disposition"] = disposition(name, inline=False)
-    return response
+        media_type = getattr(first, "media_type", "") or "application/octet-stream"
+        response = StreamingResponse(content(), media_type=media_type)
+        name = harmless(getattr(first, "file_name", ""), "")
+        if name:
+            response.headers["Content-Disposition"] = disposition(name, inline=False)
+        return response
 
 
 class Changed(Stale):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -26,7 +26,6 @@ from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.purposes import PURPOSES, purpose_of
 
 router = APIRouter()
-_PROOF: Final = "/liandong.exchange.v1.ExchangeService/GetInclusionProof"
 _ASK_S: Final = 10.0
 _FIRST_ENTRIES: Final = 64
 """Among the first entries of a ledger its registry says who it is."""
@@ -136,15 +135,12 @@ async def _inclusion(page: Page, found: pb.GetLetterResponse) -> exchange.GetInc
     """The registry's proof; None where it is out of reach, or the letter is in no ledger yet."""
     if not found.HasField("leaf"):
         return None
-    upstream, _ = page.site.calls.acting(page.caller, page.request_id)
     try:
-        answer = await upstream.call(
-            _PROOF, exchange.GetInclusionProofRequest(position=found.leaf.position),
-            exchange.GetInclusionProofResponse.FromString, registry=True, timeout_s=_ASK_S,
-        )  # fmt: skip
+        return await page.site.calls.inclusion(
+            page.caller.department, found.leaf.position, page.request_id, _ASK_S
+        )
     except LiandongError:
         return None
-    return cast("exchange.GetInclusionProofResponse", answer)
 
 
 async def _registry_keys(page: Page) -> tuple[str, list[bytes]]:

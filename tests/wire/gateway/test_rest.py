@@ -16,6 +16,7 @@ from starlette.requests import Request
 from services.common.errors import Unauthenticated
 from services.gateway import problems
 from services.gateway.callers import Caller, Issuer
+from services.gateway.calls import Calls
 from services.gateway.rest.api import LINES_LIMIT, Api
 from services.gateway.rest.entrance import BODY_LIMIT, LINES, Entrance
 from services.gateway.rest.limits import RateLimit
@@ -81,7 +82,8 @@ async def web(port: Port) -> AsyncIterator[Web]:
     )  # fmt: skip
     app = FastAPI(openapi_url=None)
     problems.install(app)
-    Api(Entrance(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(5, 60))).install(app)
+    calls = Calls({name: upstream}, {name: issuer})
+    Api(Entrance(Tokens(caller), RateLimit(5, 60)), calls).install(app)
     config = uvicorn.Config(app, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     # it listens already: who comes before it serves waits
