@@ -16,6 +16,7 @@ from liandong.exchange.v1 import evidence_service_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.exchange.digests import DIGEST_SIZE
 from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import About, Uploads, put_chunk
 from services.gateway.evidence.reading import name_of, open_range, root_of
@@ -115,6 +116,9 @@ def _digest(given: str) -> bytes | None:
     if found is None:
         return None
     try:
-        return base64.b64decode(found[1], validate=True)
+        digest = base64.b64decode(found[1], validate=True)
     except binascii.Error:
         raise wrong("content-digest", "The digest is no Base64.") from None
+    if len(digest) != DIGEST_SIZE:
+        raise wrong("content-digest", f"A SHA-256 has {DIGEST_SIZE} bytes.")
+    return digest
