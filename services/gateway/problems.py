@@ -89,10 +89,15 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
     headers = {"X-Request-Id": str(content["request_id"]), **getattr(error, "headers", {})}
     if error.retry_after_ms:
         content["retry_after_ms"] = error.retry_after_ms
-        headers["Retry-After"] = str(max(1, -(-error.retry_after_ms // 1000)))
+        headers["Retry-After"] = seconds(error.retry_after_ms)
     if chosen is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="liandong"'
     return JSONResponse(content, int(chosen), headers, media_type=MEDIA_TYPE)
+
+
+def seconds(milliseconds: int) -> str:
+    """A wait as `Retry-After` says it: whole seconds, none too early."""
+    return str(max(1, -(-milliseconds // 1000)))
 
 
 def note_refusal(request: Request, error: LiandongError, about: str = "") -> None:

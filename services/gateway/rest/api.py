@@ -29,6 +29,7 @@ from services.gateway.rest.entrance import (
     lines_of,
     media_type_of,
 )
+from services.gateway.rest.limits import Streams
 from services.gateway.rest.openapi import DOCUMENT
 from services.gateway.rest.routes import PREFIX, Kind, Route, pieces, routes
 from services.gateway.rest.scopes import scope_of
@@ -54,6 +55,7 @@ class Api:
     Args:
         entrance: Who is let in.
         calls: The services of all departments.
+        streams: How many a caller may hold open.
         further: Routes that are no RPC.
         own: Services of the gateway itself, by name: their RPCs are methods that take request and caller.
     """
@@ -62,11 +64,13 @@ class Api:
         self,
         entrance: Entrance,
         calls: Calls,
+        streams: Streams,
         *further: Installable,
         own: Mapping[str, object] | None = None,
     ) -> None:
         self._entrance = entrance
         self._calls = calls
+        self._streams = streams
         self._further = further
         self._own = own or {}
 
@@ -113,7 +117,7 @@ class Api:
                 return _answer(route, found, request.headers.get("if-none-match", ""))
             if route.kind is Kind.EVENTS:
                 stream = self._stream(route, message, visit, None)
-                return StreamingResponse(_events(stream), media_type="text/event-stream")
+                return self._streams.answer(visit.caller.key, _events(stream))
             return await self._file(route, message, visit)
 
         return self._entrance.guard(scope_of(route), served, route.operation)
