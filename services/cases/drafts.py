@@ -33,8 +33,6 @@ from services.procedures.model import Act
 OPEN: Final = "OPEN"
 SENT: Final = "SENT"
 DISCARDED: Final = "DISCARDED"
-DRAFTERS: Final = frozenset({"clerk", "registry-clerk"})
-"""Roles of persons in which acts are drawn up, and none approved."""
 _APPROVALS: Final = 12
 
 
@@ -156,8 +154,7 @@ class Drafts:
         Raises:
             NotFound: No such draft is open.
             ContentMismatch: The digest asked for or asserted is not the draft's.
-            RoleNotPermitted: A system cannot approve; a person only in a role that the assertion gives, and not in
-                one of those who draw up acts.
+            RoleNotPermitted: A system cannot approve; a person only in a role that the assertion gives.
             LimitExceeded: More roles have approved than a letter can bear.
             StepOpen: An earlier step of the chain is not through.
             NotYourStep: Nothing of the chain's signing is theirs.
@@ -168,8 +165,6 @@ class Drafts:
             raise RoleNotPermitted("A system of the department cannot approve.", field="role")
         if role not in actor.roles:
             raise RoleNotPermitted(f"The assertion does not give the role {role}.", field="role")
-        if role in DRAFTERS:
-            raise RoleNotPermitted("Who draws up an act does not approve it.", field="role")
         moved = self._documents.signing(letter_id, role, actor, task, note)
         asked = max(1, self._act(draft).approved_by.count(role), moved.signers(role) if moved else 0)
         others = [

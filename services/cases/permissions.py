@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.cases.drafts import DRAFTERS
 from services.cases.handlers.imports import IMPORT_RULES
 from services.cases.handlers.public import PUBLIC_RULES
 from services.cases.handlers.reading import READING_RULES
@@ -15,7 +14,7 @@ from services.procedures.checker import PERSON_ROLES
 
 _SERVICE: Final = "/liandong.cases.v1.CaseService"
 _CALLERS: Final = frozenset({"gateway", "system"})
-_APPROVERS: Final = PERSON_ROLES - DRAFTERS
+_APPROVERS: Final = PERSON_ROLES - {"clerk", "registry-clerk"}
 """Whoever a procedure may ask for; who draws up an act does not approve it."""
 _WRITERS: Final = frozenset(
     {
