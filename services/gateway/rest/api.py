@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
+from buf.validate import validate_pb2
 from fastapi import FastAPI
 from google.protobuf.message import Message
 from starlette.requests import Request
@@ -29,8 +30,10 @@ from services.gateway.rest.entrance import (
     lines_of,
     media_type_of,
 )
+from services.gateway.rest.forms import wrong
 from services.gateway.rest.limits import Streams
 from services.gateway.rest.openapi import DOCUMENT
+from services.gateway.rest.paths import Paths
 from services.gateway.rest.routes import PREFIX, Kind, Route, pieces, routes
 from services.gateway.rest.scopes import scope_of
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of, request_of
@@ -43,9 +46,9 @@ PULSE_S: Final = 15.0
 
 
 class Installable(Protocol):
-    """Routes that are added to an app."""
+    """Endpoints that are no RPC."""
 
-    def install(self, app: FastAPI) -> None:
+    def install(self, paths: Paths) -> None:
         """Add them."""
 
 
@@ -75,22 +78,20 @@ class Api:
         self._own = own or {}
 
     def install(self, app: FastAPI) -> None:
-        """Add all routes to an app, and the document that describes them."""
+        """Add all paths to an app, and the document that describes them."""
 
         async def described(_request: Request) -> Response:
             return FileResponse(DOCUMENT, media_type=MEDIA_TYPE)
 
-        app.add_route(f"{PREFIX}/openapi.json", described, methods=["GET"])
-        # before the others: `evidence:upload` is no evidence of that name
+        paths = Paths()
+        paths.add(f"{PREFIX}/openapi.json", "GET", described)
         for each in self._further:
-            each.install(app)
+            each.install(paths)
         readable = {each.path: each for each in routes() if each.verb == "GET" and each.kind is Kind.MESSAGE}
         for route in routes():
-            if route.here and route.method.containing_service.name not in self._own:
-                continue
-            app.add_route(
-                route.path, self._endpoint(route, readable), methods=[route.verb], name=route.operation
-            )
+            if not route.here or route.method.containing_service.name in self._own:
+                paths.add(route.path, route.verb, self._endpoint(route, readable))
+        paths.install(app)
 
     def _endpoint(
         self, route: Route, readable: Mapping[str, Route]
@@ -186,10 +187,15 @@ class Changed(Stale):
 
 def _idempotent(route: Route, message: Message, key: str) -> None:
     """The header stands for the field, where there is one and the body gives none."""
-    if key and "idempotency_key" in route.method.input_type.fields_by_name:
-        current: Any = message
-        if not current.idempotency_key:
-            current.idempotency_key = key
+    field = route.method.input_type.fields_by_name.get("idempotency_key")
+    if not key or field is None:
+        return
+    longest = field.GetOptions().Extensions[validate_pb2.field].string.max_len
+    if longest and len(key) > longest:
+        raise wrong(field.name, f"At most {longest} characters.")
+    current: Any = message
+    if not current.idempotency_key:
+        current.idempotency_key = key
 
 
 def _answer(route: Route, found: Message, known: str) -> Response:

@@ -11,7 +11,6 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from fastapi import FastAPI
 from liandong.exchange.v1 import evidence_service_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +21,7 @@ from services.gateway.evidence.bringing import About, Uploads, put_chunk
 from services.gateway.evidence.reading import name_of, open_range, root_of
 from services.gateway.rest.entrance import Entrance, Visit, declared_length, pieces_of
 from services.gateway.rest.forms import wrong
+from services.gateway.rest.paths import Paths
 from services.gateway.rest.routes import PREFIX
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of
 
@@ -50,12 +50,12 @@ class EvidenceRoutes:
         self._calls = calls
         self._uploads = uploads
 
-    def install(self, app: FastAPI) -> None:
-        """Add them to an app."""
+    def install(self, paths: Paths) -> None:
+        """Add them."""
         guard = self._entrance.guard
-        app.add_route(FILES, guard(WRITE, self._upload, "Evidence.Upload"), methods=["POST"])
-        app.add_route(CHUNK, guard(WRITE, self._put_chunk, "Evidence.PutChunk"), methods=["PUT"])
-        app.add_route(CONTENT, guard(READ, self._content, "Evidence.Read"), methods=["GET"])
+        paths.add(FILES, "POST", guard(WRITE, self._upload, "Evidence.Upload"))
+        paths.add(CHUNK, "PUT", guard(WRITE, self._put_chunk, "Evidence.PutChunk"))
+        paths.add(CONTENT, "GET", guard(READ, self._content, "Evidence.Read"))
 
     async def _upload(self, request: Request, visit: Visit) -> Response:
         upstream, acting = self._calls.acting(visit.caller, visit.request_id)

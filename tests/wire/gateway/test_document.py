@@ -138,21 +138,23 @@ async def test_every_body_that_a_letter_may_carry_is_taken(front: Front) -> None
     bodies = ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields
     async with await front.person(*ROLES) as client:
         for body in bodies:
-            procedure, act = acts.get(body.message_type.full_name, ("case-transfer", "register"))
-            content = request_example(body.message_type)
+            kind = body.message_type
+            assert kind is not None
+            procedure, act = acts.get(kind.full_name, ("case-transfer", "register"))
+            content = request_example(kind)
             draft = {"procedure": procedure, "act": act, body.json_name: content}
             answer = await client.post("/api/v1/drafts", json={"draft": draft})
             found = answer.json()
             assert answer.status_code in {200, 403, 409, 422}, (body.name, answer.text)
             reasons[found.get("reason", "")] += 1
             if answer.status_code == 200:
-                came_back = check_example(body.message_type, found["draft"]["draft"][body.json_name])
-                assert came_back == check_example(body.message_type, content), body.name
+                came_back = check_example(kind, found["draft"]["draft"][body.json_name])
+                assert came_back == check_example(kind, content), body.name
             wrong = {**draft, body.json_name: {**content, "nowhere": 1}}
             answer = await client.post("/api/v1/drafts", json={"draft": wrong})
             named = (answer.status_code, answer.json()["field"])
             assert named == (400, f"draft.{body.name}.nowhere"), answer.text
-            for field in body.message_type.fields:
+            for field in kind.fields:
                 wrong = {**draft, body.json_name: {**content, field.json_name: [[None]]}}
                 answer = await client.post("/api/v1/drafts", json={"draft": wrong})
                 assert answer.status_code == 400, (body.name, answer.text)

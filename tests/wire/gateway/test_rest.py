@@ -227,6 +227,39 @@ async def test_who_is_unknown_or_not_permitted_is_told_so(web: Web) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (403, "ROLE_NOT_PERMITTED")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("OPTIONS", "/api/v1/drafts", "GET, HEAD, POST"),
+        ("DELETE", f"/api/v1/drafts/{SOME}:approve", "POST"),
+        ("GET", f"/api/v1/documents/{SOME}:voidNumber", "POST"),
+        ("PATCH", f"/api/v1/drafts/{SOME}", "DELETE"),
+        ("POST", "/api/v1/openapi.json", "GET, HEAD"),
+    ],
+)
+async def test_a_path_says_all_the_verbs_that_it_knows(
+    web: Web, method: str, path: str, allowed: str
+) -> None:
+    """And an act upon something is never taken for the thing."""
+    async with web.as_("clerk") as client:
+        answer = await client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (await client.head("/api/v1/cases")).status_code == 200
+
+
+async def test_a_header_that_is_too_long_is_refused_though_the_body_says_it_too(web: Web) -> None:
+    """What is given twice has its form twice."""
+    draft = {"procedure": "case-transfer", "act": "register", "discovery": DISCOVERY}
+    async with web.as_("system") as client:
+        answer = await client.post(
+            "/api/v1/letters",
+            json={"draft": draft, "idempotencyKey": "short"},
+            headers={"Idempotency-Key": "k" * 81},
+        )
+    assert (answer.status_code, answer.json()["field"]) == (400, "idempotency_key")
+
+
 async def test_what_did_not_change_is_not_sent_again(web: Web) -> None:
     """By its ETag; and what changed meanwhile is not acted upon."""
     async with web.as_("clerk") as client:
