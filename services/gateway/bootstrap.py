@@ -35,7 +35,7 @@ from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
 from services.gateway.rest.entrance import Entrance
 from services.gateway.rest.evidence import EvidenceRoutes
-from services.gateway.rest.limits import RateLimit
+from services.gateway.rest.limits import RateLimit, Streams
 from services.gateway.settings import GatewaySettings
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
@@ -92,6 +92,7 @@ class Gateway:
         self._running: Running | None = None
         api = phrases = None
         ways = Ways()
+        streams = Streams(settings.streams_at_once)
         sheets = spool = None
         if settings.database_url:
             prepare(settings)
@@ -101,13 +102,13 @@ class Gateway:
             self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
             ways = _ways(settings, self._database, time, self.parts)
             callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
-            entrance = Entrance(callers, upstreams, issuers, limit)
+            entrance = Entrance(callers, limit)
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
             targets = _targets(settings)
-            self._running = Running(self._database, time, upstreams, issuers, targets)
+            self._running = Running(self._database, time, calls, targets)
             webhooks = Webhooks(self._database, time, targets, self._running.begin)
             own = {"WebhookService": WebhookHandlers(webhooks)}
-            api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
+            api = Api(entrance, calls, streams, EvidenceRoutes(entrance, calls, uploads), own=own)
             sheets = Sheets(self._database, time)
             spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
@@ -127,6 +128,8 @@ class Gateway:
             public_url=settings.public_url,
             served=frozenset(upstreams),
             public_department=settings.public_department,
+            visits=RateLimit(settings.pages_per_second, settings.pages_at_once),
+            streams=streams,
             phrases=phrases,
             sheets=sheets,
             spool=spool,

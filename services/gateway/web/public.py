@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from google.protobuf.message import Message
 from liandong.cases.v1 import public_service_pb2 as pb
 
-from services.common.errors import LimitExceeded, NotFound
+from services.common.errors import NotFound
 from services.gateway.accounts.model import TOKEN_ACR
 from services.gateway.callers import Caller
 from services.gateway.rest.limits import TooManyCalls
@@ -42,12 +42,6 @@ _IPV6: Final = 64
 
 class NothingPublic(NotFound):
     """This gateway publishes for no department."""
-
-
-class TooManyVisits(LimitExceeded):
-    """Too many requests from this address; try again in a moment."""
-
-    status = 429
 
 
 @router.get("/public")
@@ -215,10 +209,7 @@ def _system(department: str) -> Caller:
 
 async def _visit(page: Page) -> None:
     """Count a visit, and know what the department is called, though nobody is logged in."""
-    try:
-        page.site.public_visits.take(_address(page))
-    except TooManyCalls as error:
-        raise TooManyVisits(retry_after_ms=error.retry_after_ms) from None
+    page.site.public_visits.take(_address(page))
     if page.site.public_department:
         await page.site.directory.refresh(_system(page.site.public_department))
 

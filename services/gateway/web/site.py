@@ -19,7 +19,7 @@ from services.gateway.calls import Calls
 from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
 from services.gateway.phrases import Phrases
-from services.gateway.rest.limits import RateLimit
+from services.gateway.rest.limits import RateLimit, Streams
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
@@ -59,6 +59,8 @@ class Site:
         public_url: Where browsers reach this gateway; empty: wherever they say.
         served: The departments.
         public_department: Whose publications everybody may read; empty: nobody's.
+        visits: How often one person may look at pages.
+        streams: How many streams one person may hold open.
         public_visits: How often one address may look at them.
         public_tries: How often one address may try a number and code.
         phrases: What people say again and again; None without accounts.
@@ -81,6 +83,8 @@ class Site:
     public_url: str = ""
     served: frozenset[str] = frozenset()
     public_department: str = ""
+    visits: RateLimit = field(default_factory=lambda: RateLimit(20.0, 120))
+    streams: Streams = field(default_factory=lambda: Streams(24))
     public_visits: RateLimit = field(default_factory=lambda: RateLimit(2.0, 120))
     public_tries: RateLimit = field(default_factory=lambda: RateLimit(1 / 60, 10))
     phrases: Phrases | None = None
