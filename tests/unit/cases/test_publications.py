@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -188,7 +189,7 @@ def test_a_draw_shows_what_is_needed_to_repeat_it_and_no_conflicts(shelf: Shelf)
 
 
 def penalty(**more: str) -> publicity_bodies_pb2.PublicisedPenalty:
-    known = {
+    known: dict[str, Any] = {
         "party": "清河某某餐饮有限公司", "party_code": "91350211M000100Y46", "number": "清卫罚〔2026〕7号",
         "violation": "未取得卫生许可证擅自营业", "facts": "经查……", "basis": "《公共场所卫生管理条例》第十四条",
         "penalty_kind": "罚款", "content": "罚款五千元",
