@@ -7,6 +7,7 @@ visitors but how often an address asks, in memory.
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -39,7 +40,9 @@ KINDS: Final = {
 }
 _NAMES: Final = {number: name for name, number in KINDS.items()}
 _DRAWS: Final = frozenset({pb.PUBLISHED_KIND_DRAW_NOTICE, pb.PUBLISHED_KIND_DRAW})
-_NOT_SHOWN: Final = frozenset({"real_name", "real_name_basis", "change_note"})
+_NOT_SHOWN: Final = frozenset(
+    {"real_name", "real_name_basis", "change_note", "decided_at", "valid_from", "valid_until"}
+)
 """Fields of a decision that stand elsewhere on its page, or are for those who approve it."""
 
 
@@ -207,7 +210,7 @@ async def _item(page: Page, letter_id: str) -> Response:
     if decision is not None:
         return page.render(
             "public_decision.html", **context, decision=decision, expired=_expired(page, found),
-            parts=parts(decision, page.language, _NOT_SHOWN),
+            parts=parts(decision, page.language, _NOT_SHOWN), last_day=_last_day(about),
         )  # fmt: skip
     if not found.HasField("draw"):
         web = urlsplit(found.address).scheme in {"http", "https"}
@@ -215,6 +218,12 @@ async def _item(page: Page, letter_id: str) -> Response:
     pairs = [{"object": each.object, "officers": list(each.officers)} for each in found.draw.pairs]
     published = json.dumps(pairs, ensure_ascii=False, separators=(",", ":")) if pairs else ""
     return page.render("public_draw.html", **context, draw=found.draw, published=published)
+
+
+def _last_day(about: pb.Published) -> datetime | None:
+    """The last day on which a penalty is shown: its term ends before the due time, which is a midnight."""
+    until = at(about.shown_until) if about.HasField("shown_until") else None
+    return until - timedelta(seconds=1) if until is not None else None
 
 
 def _expired(page: Page, found: pb.GetPublishedResponse) -> bool:
