@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
+import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -40,6 +42,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
+from services.gateway.web.intake_form import PHOTOGRAPH_LIMIT, Freshness
 from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
@@ -111,6 +114,12 @@ class Gateway:
             api = Api(entrance, calls, streams, EvidenceRoutes(entrance, calls, uploads), own=own)
             sheets = Sheets(self._database, time)
             spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
+        words, photographs = Freshness(secrets.token_bytes(32)), None
+        if settings.public_intake in issuers:
+            # the same for every process of this gateway, and after it was started again
+            key = issuers[settings.public_intake].key.private_bytes_raw()
+            words = Freshness(hmac.digest(key, b"liandong intake", "sha256"))
+            photographs = Uploads(PHOTOGRAPH_LIMIT, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
@@ -127,9 +136,14 @@ class Gateway:
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
-            public_department=settings.public_department,
             visits=RateLimit(settings.pages_per_second, settings.pages_at_once),
             streams=streams,
+            public_departments=settings.public_departments,
+            public_answers=Kept(time),
+            public_intake=settings.public_intake,
+            public_intake_code=settings.public_intake_code,
+            public_photographs=photographs,
+            public_words=words,
             phrases=phrases,
             sheets=sheets,
             spool=spool,

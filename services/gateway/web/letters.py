@@ -8,7 +8,9 @@ from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import Response
+from google.protobuf.message import Message
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.cases.v1 import complaint_bodies_pb2
 from liandong.cases.v1 import subject_service_pb2 as subjects_pb
 from liandong.directory.v1 import directory_service_pb2 as directory
 from liandong.exchange.v1 import envelope_pb2 as envelopes
@@ -95,6 +97,7 @@ async def _shown(
         evidence=await evidence_of(page, [view]),
         body=parts(body, page.language) if body is not None else (),
         known=body is not None,
+        from_public=view.author == page.caller.department and _from_public(body),
         sheets=_sheets(view, page),
         revealed=revealed,
         purposes=PURPOSES,
@@ -116,6 +119,13 @@ def _sheets(view: pb.LetterView, page: Page) -> Sequence[str]:
         "due-time": admitted,
     }
     return [name for name, offered in asked.items() if offered]
+
+
+def _from_public(body: Message | None) -> bool:
+    """Somebody wrote it on the public site; who, the node keeps beside the letter."""
+    if not isinstance(body, complaint_bodies_pb2.ComplaintRecord):
+        return False
+    return body.channel == complaint_bodies_pb2.COMPLAINT_CHANNEL_PUBLIC_SITE
 
 
 async def _get(page: Page, letter_id: str) -> pb.GetLetterResponse:
