@@ -90,7 +90,7 @@ class Gateway:
         calls = Calls(upstreams, issuers)
         self.parts: Parts | None = None
         self._running: Running | None = None
-        api = phrases = None
+        api = phrases = webhooks = None
         ways = Ways()
         sheets = spool = None
         if settings.database_url:
@@ -105,7 +105,7 @@ class Gateway:
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
             targets = _targets(settings)
             self._running = Running(self._database, time, upstreams, issuers, targets)
-            webhooks = Webhooks(self._database, time, targets, self._running.begin)
+            webhooks = Webhooks(self._database, time, targets, self._running.begin, self.parts.audit)
             own = {"WebhookService": WebhookHandlers(webhooks)}
             api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
             sheets = Sheets(self._database, time)
@@ -130,6 +130,7 @@ class Gateway:
             phrases=phrases,
             sheets=sheets,
             spool=spool,
+            webhooks=webhooks,
         )
         app = create_app(site, api)
         self._server = _Calm(

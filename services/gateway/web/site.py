@@ -27,6 +27,7 @@ from services.gateway.web.filters import FILTERS
 from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
+from services.gateway.webhooks.webhooks import Webhooks
 
 
 class Statuses(Protocol):
@@ -64,6 +65,7 @@ class Site:
         phrases: What people say again and again; None without accounts.
         sheets: What people are still writing; None where only the status is shown.
         spool: Files on their way from browsers, likewise.
+        webhooks: What systems are told; likewise.
     """
 
     statuses: Statuses
@@ -86,6 +88,7 @@ class Site:
     phrases: Phrases | None = None
     sheets: Sheets | None = None
     spool: Spool | None = None
+    webhooks: Webhooks | None = None
 
 
 def environment() -> Environment:
@@ -106,6 +109,7 @@ AREAS: Final = (
     "login",
     "account",
     "accounts",
+    "webhooks",
     "live_events",
     "work",
     "search",
