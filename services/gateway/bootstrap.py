@@ -121,6 +121,7 @@ class Gateway:
             procedures=Procedures(calls),
             live=Live(calls),
             figures=Kept(time),
+            elsewhere=Kept(time),
             templates=environment(),
             parts=self.parts,
             ways=ways,

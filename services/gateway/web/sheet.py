@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
@@ -130,11 +131,14 @@ async def _saved(page: Page, sheet: Sheet, before: Sheet) -> Response:
     identifiers = [
         sheet.one(f"{row}.identifier") for row in sheet_forms.subject_rows(found.plan, sheet.fields)
     ]
-    known = None
+    known, elsewhere = None, list[tuple[str, str]]()
     if any(each not in _identifiers(found.plan, before) for each in identifiers) or len(identifiers) != len(
         _identifiers(found.plan, before)
     ):
-        known = await sheet_parts.known_subjects(page, found.plan, sheet)
+        known, elsewhere = await asyncio.gather(
+            sheet_parts.known_subjects(page, found.plan, sheet),
+            sheet_parts.cases_elsewhere(page, found.plan, sheet),
+        )
     moved = any(sheet.one(each) != before.one(each) for each in _SEARCHED.values())
     titles = {
         code: await sheet_parts.title_of(page, found.plan, code, sheet.one(code))
@@ -143,7 +147,7 @@ async def _saved(page: Page, sheet: Sheet, before: Sheet) -> Response:
     }
     return page.render(
         "sheet_saved.html",
-        **base_context(page, found), codes=parts, known=known, moved=moved, code_titles=titles,
+        **base_context(page, found), codes=parts, known=known, elsewhere=elsewhere, moved=moved, code_titles=titles,
     )  # fmt: skip
 
 

@@ -215,8 +215,9 @@ async def context(
     sheet, plan = found.sheet, found.plan
     typed = sheet_forms.shown(plan, sheet.fields if typed is None else typed)
     faults = wrong or {}
-    subjects, *searched = await asyncio.gather(
+    subjects, elsewhere, *searched = await asyncio.gather(
         sheet_parts.known_subjects(page, plan, sheet),
+        sheet_parts.cases_elsewhere(page, plan, sheet),
         *(
             sheet_parts.search(page, plan, each, sheet.one(each.replace("code", "query")))
             for each in _SEARCHED
@@ -234,6 +235,7 @@ async def context(
         "typed": typed,
         "wrong": faults,
         "known": subjects,
+        "elsewhere": elsewhere,
         "found_codes": dict(zip(_SEARCHED, searched[:2], strict=True)),
         "code_titles": dict(zip(_SEARCHED, searched[2:], strict=True)),
         "differences": differences,

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from fastapi import APIRouter
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from liandong.cases.v1.subject_service_pb2 import FindCasesElsewhereResponse
 from liandong.oversight.v1.indicator_service_pb2 import GetFiguresResponse
 
 from services.common.clock import Clock
@@ -54,6 +55,7 @@ class Site:
         procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         figures: Of months, for trends, kept for a while.
+        elsewhere: What drafters were told of cases elsewhere, so that a sheet that is looked at again asks nothing again.
         templates: Of the pages.
         parts: What keeps the accounts; None where only the status is shown.
         ways: To log in beside a password.
@@ -77,6 +79,7 @@ class Site:
     procedures: Procedures
     live: Live
     figures: Kept[GetFiguresResponse]
+    elsewhere: Kept[FindCasesElsewhereResponse]
     templates: Environment
     parts: Parts | None = None
     ways: Ways = field(default_factory=Ways)
