@@ -15,14 +15,13 @@ from liandong.cases.v1 import document_service_pb2 as documents
 from liandong.exchange.v1 import reason_pb2 as reasons
 
 from services.common.errors import LiandongError, LimitExceeded, NotFound, Stale
-from services.gateway.evidence.bringing import About
 from services.gateway.evidence.names import disposition
 from services.gateway.sheets.model import Sheet
 from services.gateway.web import sheet_forms, sheet_parts
 from services.gateway.web.form_fields import Field
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES, Plan
-from services.gateway.web.sheet_uploads import spool_of
+from services.gateway.web.sheet_uploads import brought
 from services.gateway.web.sheet_view import (
     Shown,
     base_context,
@@ -195,16 +194,11 @@ async def _frozen(page: Page, draft: cases.ActDraft, replaced: str) -> cases.Dra
 async def _attach_itself(page: Page, draft: cases.ActDraft, letter_id: str, kind: str) -> None:
     """The printed letter as its own material, for receivers who file paper."""
     content, name = await _rendered(page, letter_id)
-    file_id, parts = uuid_utils.uuid7().hex, spool_of(page.site)
-    await parts.begin(len(content))
 
     async def pieces() -> AsyncIterator[bytes]:
         yield content
 
-    await parts.append(file_id, 0, len(content), pieces())
-    upstream, acting = page.site.calls.acting(page.caller, page.request_id)
-    about = About(file_name=name, collected_by=page.caller.name, collected_at=page.now)
-    manifest = await parts.bring(file_id, len(content), upstream, acting, about)
+    manifest = await brought(page, name, len(content), pieces())
     draft.materials.add(
         kind=kind, manifest_root=manifest.root, digest=manifest.digest, size=manifest.size,
         media_type=manifest.media_type,
