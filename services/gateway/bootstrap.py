@@ -29,6 +29,7 @@ from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
 from services.gateway.evidence.parts import Spool
+from services.gateway.letter_templates.templates import LetterTemplates
 from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
@@ -90,7 +91,7 @@ class Gateway:
         calls = Calls(upstreams, issuers)
         self.parts: Parts | None = None
         self._running: Running | None = None
-        api = phrases = webhooks = None
+        api = phrases = webhooks = letter_templates = None
         ways = Ways()
         sheets = spool = None
         if settings.database_url:
@@ -108,6 +109,7 @@ class Gateway:
             webhooks = Webhooks(self._database, time, targets, self._running.begin, self.parts.audit)
             own = {"WebhookService": WebhookHandlers(webhooks)}
             api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
+            letter_templates = LetterTemplates(self._database, time, self.parts.audit)
             sheets = Sheets(self._database, time)
             spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
@@ -129,6 +131,7 @@ class Gateway:
             served=frozenset(upstreams),
             public_department=settings.public_department,
             phrases=phrases,
+            letter_templates=letter_templates,
             sheets=sheets,
             spool=spool,
             webhooks=webhooks,

@@ -38,7 +38,8 @@ _ACTIONS: Final = frozenset({
     "log-in", "session.end", "password.change", "account.add", "account.change", "account.reset",
     "account.disable", "account.enable", "authenticator.set", "authenticator.end", "identity.add",
     "identity.remove", "token.add", "token.revoke", "webhook.add", "webhook.remove", "webhook.enable",
-    "webhook.disable", "webhook.rotate", "webhook.ping", "webhook.replay",
+    "webhook.disable", "webhook.rotate", "webhook.ping", "webhook.replay", "template.add", "template.change",
+    "template.remove",
 })  # fmt: skip
 _ACR: Final = "urn:liandong:acr:"
 _GIVEN_BYTES: Final = 12

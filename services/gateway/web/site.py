@@ -19,6 +19,7 @@ from services.gateway.accounts.ways import Ways
 from services.gateway.calls import Calls
 from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
+from services.gateway.letter_templates.templates import LetterTemplates
 from services.gateway.phrases import Phrases
 from services.gateway.rest.limits import RateLimit
 from services.gateway.sheets.sheets import Sheets
@@ -65,6 +66,7 @@ class Site:
         public_visits: How often one address may look at them.
         public_tries: How often one address may try a number and code.
         phrases: What people say again and again; None without accounts.
+        letter_templates: Texts for acts that departments and people keep; likewise.
         sheets: What people are still writing; None where only the status is shown.
         spool: Files on their way from browsers, likewise.
         webhooks: What systems are told; likewise.
@@ -89,6 +91,7 @@ class Site:
     public_visits: RateLimit = field(default_factory=lambda: RateLimit(2.0, 120))
     public_tries: RateLimit = field(default_factory=lambda: RateLimit(1 / 60, 10))
     phrases: Phrases | None = None
+    letter_templates: LetterTemplates | None = None
     sheets: Sheets | None = None
     spool: Spool | None = None
     webhooks: Webhooks | None = None
@@ -125,6 +128,7 @@ AREAS: Final = (
     "document_steps",
     "delegations",
     "phrases",
+    "letter_templates",
     "guide",
     "sharing",
     "subjects",
