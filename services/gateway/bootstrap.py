@@ -31,6 +31,7 @@ from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
 from services.gateway.evidence.parts import Spool
+from services.gateway.letter_templates.templates import LetterTemplates
 from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
@@ -93,7 +94,7 @@ class Gateway:
         calls = Calls(upstreams, issuers)
         self.parts: Parts | None = None
         self._running: Running | None = None
-        api = phrases = None
+        api = phrases = webhooks = letter_templates = None
         ways = Ways()
         streams = Streams(settings.streams_at_once)
         sheets = spool = None
@@ -109,9 +110,10 @@ class Gateway:
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
             targets = _targets(settings)
             self._running = Running(self._database, time, calls, targets)
-            webhooks = Webhooks(self._database, time, targets, self._running.begin)
+            webhooks = Webhooks(self._database, time, targets, self._running.begin, self.parts.audit)
             own = {"WebhookService": WebhookHandlers(webhooks)}
             api = Api(entrance, calls, streams, EvidenceRoutes(entrance, calls, uploads), own=own)
+            letter_templates = LetterTemplates(self._database, time, self.parts.audit)
             sheets = Sheets(self._database, time)
             spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
         words, photographs = Freshness(secrets.token_bytes(32)), None
@@ -131,6 +133,7 @@ class Gateway:
             procedures=Procedures(calls),
             live=Live(calls),
             figures=Kept(time),
+            elsewhere=Kept(time),
             templates=environment(),
             parts=self.parts,
             ways=ways,
@@ -145,8 +148,10 @@ class Gateway:
             public_photographs=photographs,
             public_words=words,
             phrases=phrases,
+            letter_templates=letter_templates,
             sheets=sheets,
             spool=spool,
+            webhooks=webhooks,
         )
         app = create_app(site, api)
         self._server = _Calm(
