@@ -166,6 +166,8 @@ async def test_an_approval_carries_the_digest_that_was_shown(web: Web) -> None:
         ("GET", "/api/v1/cases?state=a&state=b", None, 400, "INVALID_FIELD", "state"),
         ("POST", "/api/v1/drafts", b"[]", 400, "MALFORMED", ""),
         ("POST", "/api/v1/drafts", b"{", 400, "MALFORMED", ""),
+        ("PUT", "/api/v1/preferences", None, 400, "MALFORMED", ""),
+        ("POST", "/api/v1/subjects:import", None, 400, "MALFORMED", ""),
         ("POST", "/api/v1/drafts", b'{"draft": {"parties": [{}, {"role": 3}]}}', 400, "INVALID_FIELD",
          "draft.parties[1].role"),
         ("POST", "/api/v1/drafts", b'{"draft": {"colour": 1}}', 400, "INVALID_FIELD", "draft.colour"),
