@@ -40,6 +40,8 @@ _OF_REASONS: Final = {"EVIDENCE_PENDING": HTTPStatus.CONFLICT}
 """Where the reason says more than the gRPC status: it is for the caller to bring the rest."""
 _OF_FORM: Final = frozenset({"MALFORMED", "LIMIT_EXCEEDED"})
 """Reasons that say that a request has not the form of the contract, as `violations` do."""
+_OF_CONTENT: Final = frozenset({"IDENTIFIER_INVALID"})
+"""Reasons that do not, though they name fields: no document can say what a check digit is."""
 
 _REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND", "RESOURCE_EXHAUSTED"})
 
@@ -69,7 +71,8 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
     """
     known = _OF_REASONS.get(error.reason) or STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     chosen = HTTPStatus(status or known)
-    if chosen is HTTPStatus.BAD_REQUEST and not error.violations and error.reason not in _OF_FORM:
+    of_form = (bool(error.violations) or error.reason in _OF_FORM) and error.reason not in _OF_CONTENT
+    if chosen is HTTPStatus.BAD_REQUEST and not of_form:
         # it has the form that the document says, and is refused for what it says
         chosen = HTTPStatus.UNPROCESSABLE_ENTITY
     content: dict[str, Any] = {

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from services.common.edge import validate
-from services.common.errors import LiandongError, Stale
+from services.common.errors import LiandongError, LimitExceeded, Stale
 from services.gateway.calls import in_the_name_of
 from services.gateway.evidence.names import disposition, harmless
 from services.gateway.rest.entrance import (
@@ -188,6 +188,10 @@ async def _file(route: Route, message: Message, visit: Visit) -> Response:
     return response
 
 
+_LONGEST_KEY: Final = 80
+"""Of an idempotency key, in every contract."""
+
+
 class Changed(Stale):
     """The object changed since it was read; read it again."""
 
@@ -195,11 +199,17 @@ class Changed(Stale):
 
 
 def _idempotent(route: Route, message: Message, key: str) -> None:
-    """The header stands for the field, where there is one and the body gives none."""
+    """The header stands for the field, where there is one and the body gives none.
+
+    Raises:
+        LimitExceeded: It is longer than the field may be, though the body gives one of its own.
+    """
     if key and "idempotency_key" in route.method.input_type.fields_by_name:
         current: Any = message
         if not current.idempotency_key:
             current.idempotency_key = key
+        elif len(key) > _LONGEST_KEY:
+            raise LimitExceeded(f"At most {_LONGEST_KEY} characters.", field="Idempotency-Key")
 
 
 def _answer(route: Route, found: Message, known: str) -> Response:

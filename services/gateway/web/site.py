@@ -33,7 +33,7 @@ from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 
-_FORMS: Final = 8
+_FORMS: Final = 16
 
 
 class Statuses(Protocol):
