@@ -132,6 +132,9 @@ class GatewaySettings(Settings):
             only the status is shown.
         calls_per_second: How often one caller may call, on average.
         calls_at_once: How often in one moment.
+        pages_per_second: How often one person may ask for pages and parts of pages, on average.
+        pages_at_once: How often in one moment.
+        streams_at_once: How many streams of changes one person or system may hold open; every open page has one.
         upload_limit: Bytes of a file of evidence that comes in one request.
         uploads_at_once: How many such files at a time; `upload_folder` must hold so many of that size.
         upload_folder: Where they lie until the node has them, on a disk; none: the system's for temporary files.
@@ -160,6 +163,9 @@ class GatewaySettings(Settings):
     database_url: str = ""
     calls_per_second: float = Field(default=20.0, gt=0, le=10_000)
     calls_at_once: int = Field(default=100, ge=1, le=100_000)
+    pages_per_second: float = Field(default=20.0, gt=0, le=10_000)
+    pages_at_once: int = Field(default=120, ge=1, le=100_000)
+    streams_at_once: int = Field(default=24, ge=1, le=10_000)
     upload_limit: int = Field(default=4 * 1024**3, ge=1, le=64 * 1024**3)
     uploads_at_once: int = Field(default=4, ge=1, le=1000)
     upload_folder: Path | None = None

@@ -57,7 +57,9 @@ class WritingHandlers:
             lambda shown: (shown.draft.case_id, shown.draft.letter_id),
         )
         view = draft_view(shown)
-        view.warnings.extend(await elsewhere.warnings(self._department, request.draft, self._ask))
+        view.warnings.extend(
+            await elsewhere.warnings(self._department, elsewhere.named(request.draft), self._ask)
+        )
         return pb.PrepareLetterResponse(draft=view)
 
     async def ApproveLetter(

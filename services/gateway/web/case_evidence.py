@@ -30,7 +30,7 @@ async def preview(page: SignedIn, case_id: CaseId, root: Root) -> Response:
         manifest=manifest,
         missing=len(found.missing),
         file_name=harmless(manifest.file_name, name_of(manifest.root)),
-        shown_as=_shown_as(kind),
+        shown_as=shown_as(kind),
         media_type=kind,
         source=f"/cases/{case_id}/evidence/{root}/content",
     )
@@ -44,7 +44,7 @@ async def content(page: SignedIn, case_id: CaseId, root: Root) -> Response:  # n
     return await open_range(upstream, acting, root_of(root), request.headers, head=request.method == "HEAD")
 
 
-def _shown_as(kind: str) -> str:
+def shown_as(kind: str) -> str:
     """The element that shows it; empty for what is only kept."""
     if kind not in INLINE:
         return ""

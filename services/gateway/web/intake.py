@@ -22,10 +22,11 @@ from services.gateway.evidence.bringing import About, SlowSender, Uploads
 from services.gateway.evidence.kinds import HEAD
 from services.gateway.evidence.names import harmless
 from services.gateway.proxies import check_origin
+from services.gateway.rest.limits import TooManyCalls
 from services.gateway.web import intake_form, sheet_uploads
 from services.gateway.web.intake_form import NotFresh, TooFast
 from services.gateway.web.page import Anybody, Page, SignedIn, of, own_form
-from services.gateway.web.public_asking import TooManyVisits, system, taken, visit
+from services.gateway.web.public_asking import system, taken, visit
 
 router = APIRouter()
 _log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ async def take(request: Request) -> Response:
 
     Raises:
         NothingTakenIn: This gateway takes none in.
-        TooManyVisits: Too many forms are being read.
+        TooManyCalls: Too many forms are being read.
         SlowSender: The form did not come in time.
     """
     page = await of(request)
@@ -65,7 +66,7 @@ async def take(request: Request) -> Response:
         raise NothingTakenIn
     if page.site.public_forms.locked():
         # who waits in line holds a connection; better they come again
-        raise TooManyVisits(retry_after_ms=_BUSY_MS)
+        raise TooManyCalls(retry_after_ms=_BUSY_MS)
     async with page.site.public_forms:
         page.form = await _form(request)
         try:
@@ -116,7 +117,7 @@ async def _take(page: Page) -> Response:
     try:
         taken(page.site.public_complaints, page)
         taken(page.site.public_all_complaints, page, "")
-    except TooManyVisits as error:
+    except TooManyCalls as error:
         minutes = -(-error.retry_after_ms // 60_000)
         return _shown(page, values, {"": page.t("intake.too_often", minutes=minutes)}, 429, word)
     return await _send(page, request, files, values, word)

@@ -15,10 +15,10 @@ from typing import Final, Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
-from services.common.errors import LiandongError, LimitExceeded, NotFound
+from services.common.errors import LiandongError, NotFound
 from services.gateway.accounts.model import TOKEN_ACR
 from services.gateway.callers import Caller
-from services.gateway.rest.limits import RateLimit, TooManyCalls
+from services.gateway.rest.limits import RateLimit
 from services.gateway.web.page import Page
 
 M = TypeVar("M", bound=Message)
@@ -30,12 +30,6 @@ _IPV6: Final = 64
 
 class NothingPublic(NotFound):
     """This gateway publishes for no department."""
-
-
-class TooManyVisits(LimitExceeded):
-    """Too many requests from this address; try again in a moment."""
-
-    status = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,7 @@ async def visit(page: Page) -> None:
     """Count a visit, and know what departments are called, though nobody is logged in.
 
     Raises:
-        TooManyVisits: The address asks too often.
+        TooManyCalls: The address asks too often.
     """
     taken(page.site.public_visits, page)
     known = (*page.site.public_departments, page.site.public_intake)
@@ -130,12 +124,9 @@ def taken(limit: RateLimit, page: Page, key: str | None = None) -> None:
     """Take something out of what an address may do, or another key.
 
     Raises:
-        TooManyVisits: There is nothing left.
+        TooManyCalls: There is nothing left.
     """
-    try:
-        limit.take(address(page) if key is None else key)
-    except TooManyCalls as error:
-        raise TooManyVisits(retry_after_ms=error.retry_after_ms) from None
+    limit.take(address(page) if key is None else key)
 
 
 def address(page: Page) -> str:

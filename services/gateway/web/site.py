@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from fastapi import APIRouter
 from google.protobuf.message import Message
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from liandong.cases.v1.subject_service_pb2 import FindCasesElsewhereResponse
 from liandong.oversight.v1.indicator_service_pb2 import GetFiguresResponse
 
 from services.common.clock import Clock, SystemClock
@@ -22,8 +23,9 @@ from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
 from services.gateway.evidence.parts import Spool
 from services.gateway.languages import Language
+from services.gateway.letter_templates.templates import LetterTemplates
 from services.gateway.phrases import Phrases
-from services.gateway.rest.limits import RateLimit
+from services.gateway.rest.limits import RateLimit, Streams
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
@@ -32,6 +34,7 @@ from services.gateway.web.intake_form import Freshness
 from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
+from services.gateway.webhooks.webhooks import Webhooks
 
 _FORMS: Final = 16
 
@@ -60,11 +63,14 @@ class Site:
         procedures: What acts need, kept by version.
         live: Changes as they happen, for browsers.
         figures: Of months, for trends, kept for a while.
+        elsewhere: What drafters were told of cases elsewhere, so that a sheet that is looked at again asks nothing again.
         templates: Of the pages.
         parts: What keeps the accounts; None where only the status is shown.
         ways: To log in beside a password.
         public_url: Where browsers reach this gateway; empty: wherever they say.
         served: The departments.
+        visits: How often one person may look at pages.
+        streams: How many streams one person may hold open.
         public_departments: Whose publications everybody may read.
         public_answers: What they said, kept for a moment.
         public_visits: How often one address may look at them.
@@ -77,8 +83,10 @@ class Site:
         public_forms: How many such forms are read at a time.
         public_words: What makes such a form fresh.
         phrases: What people say again and again; None without accounts.
+        letter_templates: Texts for acts that departments and people keep; likewise.
         sheets: What people are still writing; None where only the status is shown.
         spool: Files on their way from browsers, likewise.
+        webhooks: What systems are told; likewise.
     """
 
     statuses: Statuses
@@ -90,11 +98,14 @@ class Site:
     procedures: Procedures
     live: Live
     figures: Kept[GetFiguresResponse]
+    elsewhere: Kept[FindCasesElsewhereResponse]
     templates: Environment
     parts: Parts | None = None
     ways: Ways = field(default_factory=Ways)
     public_url: str = ""
     served: frozenset[str] = frozenset()
+    visits: RateLimit = field(default_factory=lambda: RateLimit(20.0, 120))
+    streams: Streams = field(default_factory=lambda: Streams(24))
     public_departments: tuple[str, ...] = ()
     public_answers: Kept[Message] = field(default_factory=lambda: Kept(SystemClock()))
     public_visits: RateLimit = field(default_factory=lambda: RateLimit(2.0, 120))
@@ -107,8 +118,10 @@ class Site:
     public_forms: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FORMS))
     public_words: Freshness = field(default_factory=lambda: Freshness(secrets.token_bytes(32)))
     phrases: Phrases | None = None
+    letter_templates: LetterTemplates | None = None
     sheets: Sheets | None = None
     spool: Spool | None = None
+    webhooks: Webhooks | None = None
 
 
 def environment() -> Environment:
@@ -129,6 +142,7 @@ AREAS: Final = (
     "login",
     "account",
     "accounts",
+    "webhooks",
     "live_events",
     "work",
     "search",
@@ -141,6 +155,7 @@ AREAS: Final = (
     "document_steps",
     "delegations",
     "phrases",
+    "letter_templates",
     "guide",
     "sharing",
     "subjects",

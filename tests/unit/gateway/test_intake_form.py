@@ -69,7 +69,7 @@ def test_what_breaks_a_rule_is_said_at_its_field() -> None:
     """In the page's language, all of it at once."""
     values = intake_form.typed({"place": "长" * 301, "contact_phone": "call me"})
     for language in ("zh", "en"):
-        wrong = intake_form.wrong_in(intake_form.request_of(values, "01", "public-1"), language)  # type: ignore[arg-type]
+        wrong = intake_form.wrong_in(intake_form.request_of(values, "01", "public-1"), language)
         assert set(wrong) == {"facts", "place", "contact_phone"}
 
 
