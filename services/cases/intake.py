@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from services.cases import bodies, status_codes, tables
 from services.common.clock import microseconds
-from services.common.errors import LimitExceeded, NotFound
+from services.common.errors import Conflict, NotFound
 
 PROCEDURE: Final = "complaint"
 _ACT: Final = "register"
@@ -28,6 +28,10 @@ _c, _s = tables.complaint_contacts.c, tables.status_codes.c
 
 class NoContact(NotFound):
     """Nobody wrote this case on the public site."""
+
+
+class AnsweredBefore(Conflict):
+    """This complaint is registered, and was answered with a number and a code too often."""
 
 
 def draft_of(request: pb.TakeComplaintRequest) -> case_service_pb2.ActDraft:
@@ -68,7 +72,7 @@ def receive(
     """Keep who wrote a complaint that was just registered; gives a number and a code for it.
 
     Raises:
-        LimitExceeded: It was asked for too often.
+        AnsweredBefore: It was asked for too often.
     """
     if connection.execute(sa.select(_c.case_id).where(_c.case_id == case_id)).first() is None:
         connection.execute(
@@ -79,7 +83,7 @@ def receive(
         )  # fmt: skip
     issued = sa.select(sa.func.count()).select_from(tables.status_codes).where(_s.case_id == case_id)
     if connection.execute(issued).scalar_one() >= _CODES:
-        raise LimitExceeded("This complaint was answered already.", field="idempotency_key")
+        raise AnsweredBefore(field="idempotency_key")
     return status_codes.issue(connection, case_id, now)
 
 

@@ -6,6 +6,7 @@ said that it is registered; sent twice, it is registered once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -14,10 +15,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from liandong.cases.v1 import public_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from services.common.errors import Conflict, LiandongError, NotFound
-from services.gateway.evidence.bringing import About, Uploads
+from services.gateway.evidence.bringing import About, SlowSender, Uploads
 from services.gateway.evidence.kinds import HEAD
 from services.gateway.evidence.names import harmless
 from services.gateway.proxies import check_origin
@@ -34,6 +35,8 @@ _TRAP: Final = "website"
 _MATERIAL: Final = "source-material"
 _NAMELESS: Final = "photograph"
 _PIECE: Final = 1024 * 1024
+_READ_S: Final = 180
+_BUSY_MS: Final = 5_000
 
 
 class NothingTakenIn(NotFound):
@@ -53,16 +56,19 @@ async def take(request: Request) -> Response:
 
     Raises:
         NothingTakenIn: This gateway takes none in.
+        TooManyCalls: Too many forms are being read.
+        SlowSender: The form did not come in time.
     """
     page = await of(request)
     check_origin(request, page.site.public_url)
     await visit(page)
     if not page.site.public_intake:
         raise NothingTakenIn
+    if page.site.public_forms.locked():
+        # who waits in line holds a connection; better they come again
+        raise TooManyCalls(retry_after_ms=_BUSY_MS)
     async with page.site.public_forms:
-        page.form = await sheet_uploads.from_form(
-            request, intake_form.FORM_LIMIT, intake_form.PHOTOGRAPHS + 1
-        )
+        page.form = await _form(request)
         try:
             if page.session is not None:
                 own_form(page)
@@ -82,6 +88,14 @@ async def writer(page: SignedIn, case_id: str) -> Response:
     """Who wrote a complaint on the public site; that somebody read it is noted."""
     found = await page.ask(pb.GetComplaintContactRequest(case_id=case_id), pb.GetComplaintContactResponse)
     return page.render("intake_writer.html", case_id=case_id, found=found)
+
+
+async def _form(request: Request) -> FormData:
+    try:
+        async with asyncio.timeout(_READ_S):
+            return await sheet_uploads.from_form(request, intake_form.FORM_LIMIT, intake_form.PHOTOGRAPHS + 1)
+    except TimeoutError:
+        raise SlowSender from None
 
 
 async def _take(page: Page) -> Response:

@@ -37,7 +37,7 @@ from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
 from services.gateway.webhooks.webhooks import Webhooks
 
-_FORMS: Final = 8
+_FORMS: Final = 16
 
 
 class Statuses(Protocol):

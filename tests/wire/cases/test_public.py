@@ -21,7 +21,6 @@ from services.common.errors import (
     ForeignDepartment,
     InvalidField,
     LiandongError,
-    LimitExceeded,
     NotFound,
     RoleNotPermitted,
 )
@@ -199,7 +198,7 @@ async def test_who_may_bring_a_complaint_and_read_who_wrote_it(port: Port) -> No
                 await stub.TakeComplaint(request, metadata=metadata, timeout=10)  # type: ignore[arg-type]
         for _ in range(5):
             taken = await stub.TakeComplaint(complaint(), metadata=system, timeout=10)
-        with pytest.raises(LimitExceeded), remote_errors():
+        with pytest.raises(Conflict), remote_errors():
             await stub.TakeComplaint(complaint(), metadata=system, timeout=10)
         asked = pb.GetComplaintContactRequest(case_id=taken.case_id)
         with pytest.raises(RoleNotPermitted), remote_errors():
