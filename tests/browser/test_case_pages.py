@@ -185,6 +185,28 @@ async def test_a_letter_is_signed_for_by_keyboard_and_accepted_after_the_time_to
     await expect(page.get_by_role("link", name="受理通知书.pdf")).to_be_visible()
 
 
+async def test_the_printed_letter_is_the_notice_that_nobody_brings(place: Place, tmp_path: Path) -> None:
+    """The clerk writes nothing elsewhere: what the form says is printed, attached and sent."""
+    health, market = place.district.parties[HEALTH], place.district.parties[MARKET]
+    case_id = await made.transferred(health, market, tmp_path, title="自动生成通知书案")
+    page = await place.person("registry-clerk.market")
+    await page.goto(f"/sign-for/{case_id}")
+    await page.get_by_role("button", name="签收").click()
+    await expect(page.locator("main .badge").first).to_have_text("已签收")
+    page = await place.person("clerk.market")
+    await page.goto(f"/cases/{case_id}/acts/accept")
+    await expect(page.locator("#f-material-acceptance-notice")).to_have_value("itself")
+    await page.fill("#f-acceptance-notice-file-number", "清市监立〔2026〕9号")
+    await page.click("#act button.primary")
+    await page.wait_for_url("**/send")
+    await page.wait_for_url(f"**/cases/{case_id}", timeout=20_000)
+    await expect(page.locator("main .badge").first).to_have_text("已受理")
+    (accepted,) = [each for each in await market.timeline(case_id) if each.act == "accept"]
+    (notice,) = accepted.materials
+    assert (notice.kind, notice.media_type) == ("acceptance-notice", "application/pdf")
+    assert notice.size > 10_000
+
+
 async def test_undone_in_time_nothing_is_sent_and_nothing_is_lost(place: Place, tmp_path: Path) -> None:
     """The draft is there, also when the page was just closed; what was typed stands in its form again."""
     health, market = place.district.parties[HEALTH], place.district.parties[MARKET]

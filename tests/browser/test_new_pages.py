@@ -70,6 +70,8 @@ async def bring(page: Page, kind: str, path: Path) -> None:
     await page.select_option("#upload-kind", kind)
     await page.set_input_files("#upload-files", path)
     await page.wait_for_selector(f"#m-{kind} .files a")
+    # what is missing is said anew at once
+    await expect(page.locator(f"#checklist li:has(a[href='#m-{kind}']) .badge")).to_contain_text("已上传")
 
 
 async def paste(page: Page, kind: str, content: bytes) -> None:

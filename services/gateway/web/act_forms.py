@@ -18,7 +18,7 @@ from services.gateway.web import forms
 from services.gateway.web.case import Attached
 from services.gateway.web.forms import Form, Shape, Typed
 from services.gateway.web.page import Page
-from services.gateway.web.procedures import Act, Procedure
+from services.gateway.web.procedures import Act, Procedure, printed
 from services.gateway.web.texts import catalogue
 
 PARTY: Final = "party."
@@ -27,6 +27,8 @@ ALSO: Final = "also"
 RECIPIENTS: Final = "recipients"
 COPIES: Final = "copies"
 FOLLOWS: Final = "follows"
+ITSELF: Final = "itself"
+"""In place of a file: the letter as it is printed."""
 _HEADER: Final = (
     "occurred_at",
     "requested_limit",
@@ -185,6 +187,11 @@ class Asking:
         self._read_materials(draft, typed, wrong)
         return draft, wrong
 
+    def printed(self, typed: Typed) -> list[str]:
+        """Kinds of material that the printed letter itself is to be."""
+        kinds = [each for each in self._act.needs if each in printed()]
+        return [each for each in kinds if next(iter(typed.get(MATERIAL + each, ())), "") == ITSELF]
+
     def typed_of(self, draft: pb.ActDraft) -> dict[str, Sequence[str]]:
         """What would have to be typed for a draft."""
         body = getattr(draft, self.field.name)
@@ -222,6 +229,8 @@ class Asking:
                 material.CopyFrom(files[chosen].material)
                 material.kind = kind
                 draft.materials.append(material)
+            elif chosen == ITSELF and kind in printed():
+                continue
             elif chosen == FOLLOWS and self._act.may_follow:
                 draft.materials.add(kind=kind, manifest_root=bytes(_ROOT), digest=bytes(_ROOT))
             else:
@@ -239,11 +248,16 @@ class Asking:
 
     def _material(self, kind: str, typed: Typed, wrong: Mapping[str, str]) -> Need:
         options = [(each.name, f"{each.file_name} · {each.kind}") for each in self._evidence]
+        usual = ""
+        if kind in printed():
+            options.insert(0, (ITSELF, self._page.t("act.printed")))
+            usual = ITSELF
         if self._act.may_follow:
             options.append((FOLLOWS, self._page.t("act.follows")))
         return Need(
             MATERIAL + kind, self._page.say(material_title(kind)), options,
-            next(iter(typed.get(MATERIAL + kind, ())), ""), required=True, wrong=wrong.get(MATERIAL + kind, ""),
+            next(iter(typed.get(MATERIAL + kind, (usual,))), ""), required=True,
+            wrong=wrong.get(MATERIAL + kind, ""),
         )  # fmt: skip
 
     def _held(self) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from liandong.exchange.v1 import envelope_pb2 as envelopes
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.evidence.reading import look, root_of
 from services.gateway.letter_templates.templates import Template
-from services.gateway.web import forms, letter_templates, template_facts
+from services.gateway.web import forms, letter_templates, printed, template_facts
 from services.gateway.web.act_forms import Asking
 from services.gateway.web.case import ID, CaseId, evidence_of
 from services.gateway.web.draft_view import Found, find
@@ -164,15 +164,11 @@ async def _prepare(page: Page, asked: _Asked) -> Response:
     if wrong:
         return _show(page, asked, typed, key, wrong, 400)
     try:
-        answer = await page.ask(
-            pb.PrepareLetterRequest(draft=draft, idempotency_key=key, replaces=asked.replaces),
-            pb.PrepareLetterResponse,
-        )
+        view = await printed.prepare(page, draft, asked.asking.printed(typed), asked.replaces, key)
     except LiandongError as error:
         found = forms.wrong_in(error, page.language, "draft.", pb.ActDraft.DESCRIPTOR)
         # the key may have served for what is refused now
         return _show(page, asked, typed, uuid_utils.uuid7().hex, found, 409)
-    view = answer.draft
     warned = " ".join(page.title(each, "message") for each in view.warnings)
     ready = not view.missing_approvals and not view.findings and not warned
     target = f"/drafts/{view.letter_id}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -51,11 +51,13 @@ class Choice:
         act: Its name.
         title: What it is called.
         why_not: Why it cannot be done now, in words; empty if it can.
+        href: Where it is done: in its form, or on with a draft of it.
     """
 
     act: str
     title: str
     why_not: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ async def _shown(
         case=view,
         title=masking.words(view.title) or page.say(procedure.title),
         procedure=procedure,
-        choices=choices(view, procedure, page),
+        choices=choices(view, procedure, page, {each.content.act: each.letter_id for each in drafts.drafts}),
         letters=letters[::-1],
         states=STATES,
         evidence=evidence,
@@ -144,10 +146,18 @@ async def _shown(
     )
 
 
-def choices(view: pb.CaseView, procedure: Procedure, page: Page) -> Choices:
-    """The acts of a case as buttons."""
+def choices(
+    view: pb.CaseView, procedure: Procedure, page: Page, drafts: Mapping[str, str] | None = None
+) -> Choices:
+    """The acts of a case as buttons; an act of which there is a draft, its letter id, goes on with that."""
     titles = {each.act: page.title(each) for each in view.acts}
-    chosen = [Choice(name, titles[name]) for name in fitting(view, procedure, page.caller.department)]
+    begun = drafts or {}
+    chosen = [
+        Choice(name, page.t("case.go_on", act=titles[name]), href=f"/drafts/{begun[name]}")
+        if name in begun
+        else Choice(name, titles[name], href=f"/cases/{view.case_id}/acts/{name}")
+        for name in fitting(view, procedure, page.caller.department)
+    ]
     forbidden = tuple(
         Choice(each.act, titles[each.act], _why_not(each, procedure, page))
         for each in view.acts

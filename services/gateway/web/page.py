@@ -389,6 +389,8 @@ async def of(request: Request, *, counts: bool = True) -> Page:
 
 async def _page(request: Request, *, counts: bool = True) -> Page:
     page = await of(request, counts=counts)
+    if page.session is not None:
+        page.site.visits.take(page.caller.key)
     if request.method not in _SAFE:
         check_origin(request, page.site.public_url)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):

@@ -283,19 +283,23 @@ class Shortcut:
         procedure: Whose.
         act: What they come for.
         first: What opens the case.
-        made: The kind of material that is the printed letter itself.
     """
 
     name: str
     procedure: str
     act: str
     first: str
-    made: str
 
 
 def shortcuts() -> dict[str, Shortcut]:
     """By name."""
     return {name: Shortcut(name, **said) for name, said in _words()["shortcuts"].items()}
+
+
+@cache
+def printed() -> frozenset[str]:
+    """Kinds of material that are the printed letter itself."""
+    return frozenset(_words()["printed"])
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,17 +11,15 @@ import uuid_utils
 from fastapi import APIRouter
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
-from liandong.cases.v1 import document_service_pb2 as documents
 from liandong.exchange.v1 import reason_pb2 as reasons
 
-from services.common.errors import LiandongError, LimitExceeded, NotFound, Stale
+from services.common.errors import LiandongError, NotFound, Stale
 from services.gateway.evidence.names import disposition
 from services.gateway.sheets.model import Sheet
-from services.gateway.web import sheet_forms, sheet_parts
+from services.gateway.web import printed, sheet_forms, sheet_parts
 from services.gateway.web.form_fields import Field
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES, Plan
-from services.gateway.web.sheet_uploads import brought
 from services.gateway.web.sheet_view import (
     Shown,
     base_context,
@@ -33,7 +31,6 @@ from services.gateway.web.sheet_view import (
 )
 
 router = APIRouter(prefix="/new/sheets/{sheet_id}")
-_LARGEST: Final = 32 * 1024 * 1024
 _DETAILED: Final = frozenset({"PARTY_INVALID", "MATERIAL_MISSING", "COPY_MISSING", "INVALID_FIELD"})
 """Reasons of which the node's own words say which."""
 _POLICY: Final = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
@@ -88,7 +85,7 @@ async def letter(page: SignedIn, sheet_id: str) -> Response:
     sheet = await sheets_of(page).get(page.caller.department, sheet_id)
     if not sheet.letter_id:
         raise NotFound("No letter was made yet.")
-    content, name = await _rendered(page, sheet.letter_id)
+    content, name = await printed.render(page, sheet.letter_id)
     headers = {
         "Content-Disposition": disposition(name or "letter.pdf", inline=True),
         "Content-Security-Policy": _POLICY,
@@ -170,50 +167,15 @@ async def _open(page: Page, first: cases.ActDraft) -> None:
 
 
 async def _prepare(page: Page, found: Shown) -> cases.DraftView:
-    draft, replaced = found.read.draft, found.sheet.letter_id
-    made = found.plan.made
-    if made and made in found.plan.act.needs and all(each.kind != made for each in draft.materials):
-        bare = await _frozen(page, draft, replaced)
-        replaced = bare.letter_id
-        await _attach_itself(page, draft, bare.letter_id, made)
-    return await _frozen(page, draft, replaced)
-
-
-async def _frozen(page: Page, draft: cases.ActDraft, replaced: str) -> cases.DraftView:
-    request = cases.PrepareLetterRequest(draft=draft, replaces=replaced)
+    draft = found.read.draft
+    kinds = sorted(found.plan.printed - {each.kind for each in draft.materials})
     try:
-        return (await page.ask(request, cases.PrepareLetterResponse)).draft
+        return await printed.prepare(page, draft, kinds, found.sheet.letter_id)
     except NotFound:
-        if not replaced:
+        if not found.sheet.letter_id:
             raise
         # it was discarded meanwhile
-        request.replaces = ""
-        return (await page.ask(request, cases.PrepareLetterResponse)).draft
-
-
-async def _attach_itself(page: Page, draft: cases.ActDraft, letter_id: str, kind: str) -> None:
-    """The printed letter as its own material, for receivers who file paper."""
-    content, name = await _rendered(page, letter_id)
-
-    async def pieces() -> AsyncIterator[bytes]:
-        yield content
-
-    manifest = await brought(page, name, len(content), pieces())
-    draft.materials.add(
-        kind=kind, manifest_root=manifest.root, digest=manifest.digest, size=manifest.size,
-        media_type=manifest.media_type,
-    )  # fmt: skip
-
-
-async def _rendered(page: Page, letter_id: str) -> tuple[bytes, str]:
-    kept, name = bytearray(), ""
-    request = documents.RenderLetterRequest(letter_id=letter_id, format=documents.FORMAT_PDF)
-    async for each in page.stream(request, documents.RenderLetterResponse):
-        name = name or each.file_name
-        kept += each.chunk
-        if len(kept) > _LARGEST:
-            raise LimitExceeded("The letter is too large to be shown.")
-    return bytes(kept), name
+        return await printed.prepare(page, draft, kinds)
 
 
 async def _draft(page: Page, sheet: Sheet) -> cases.DraftView | None:

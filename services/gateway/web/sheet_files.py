@@ -23,7 +23,7 @@ router = APIRouter(prefix="/new/sheets/{sheet_id}")
 async def files(page: SignedIn, sheet_id: str) -> Response:
     """The materials, as they are now."""
     sheet = await sheets_of(page).get(page.caller.department, sheet_id)
-    return page.render("sheet_files.html", **base_context(page, await shown(page, sheet)))
+    return page.render("sheet_files_changed.html", **base_context(page, await shown(page, sheet)))
 
 
 @router.post("/files")
@@ -56,7 +56,7 @@ async def change(page: SignedIn, sheet_id: str, file_id: str) -> Response:
     else:
         await sheets_of(page).set_kind(file, sheet_uploads.kind_in(page.text_of("kind")))
     if page.is_fragment:
-        return page.render("sheet_files.html", **base_context(page, await shown(page, sheet)))
+        return page.render("sheet_files_changed.html", **base_context(page, await shown(page, sheet)))
     return page.go(f"/new/sheets/{sheet_id}#materials")
 
 

@@ -22,7 +22,7 @@ from services.gateway.languages import Language
 from services.gateway.sheets.model import Fields, File, Sheet
 from services.gateway.web import forms
 from services.gateway.web.form_values import tree_of
-from services.gateway.web.procedures import OFFICE, Act, Procedure, Shortcut
+from services.gateway.web.procedures import OFFICE, Act, Procedure, Shortcut, printed
 from services.gateway.web.texts import text
 
 RECEIVER: Final = "receiver"
@@ -47,13 +47,16 @@ class Plan:
         procedure: The procedure.
         act: The act that the sheet is for.
         first: What opens the case before it; None where the act does itself.
-        made: Kind of material that is made here where nobody brings it; empty for none.
     """
 
     procedure: Procedure
     act: Act
     first: Act | None = None
-    made: str = ""
+
+    @property
+    def printed(self) -> frozenset[str]:
+        """Kinds of material that are the printed letter itself: made here where nobody brings them."""
+        return printed() & frozenset(self.act.needs)
 
     @cached_property
     def body(self) -> FieldDescriptor:
@@ -157,7 +160,7 @@ def plan_for(procedure: Procedure, act: str, shortcuts: Mapping[str, Shortcut], 
     found = procedure.act(act)
     for each in shortcuts.values():
         if (each.procedure, each.act) == (procedure.name, act):
-            return Plan(procedure, found, procedure.act(each.first), each.made)
+            return Plan(procedure, found, procedure.act(each.first))
     if found not in procedure.may_open(department):
         raise NotFound("A case cannot be opened with this act.", field="act")
     return Plan(procedure, found)
@@ -203,7 +206,7 @@ def read(
         draft.copies.add(department=department, clause=(copied or {}).get(department, ""))
     announced = sheet.all(ANNOUNCED) if plan.act.may_follow else ()
     _materials(draft, files, announced)
-    there = {each.kind for each in files if each.is_there} | set(announced) | {plan.made}
+    there = {each.kind for each in files if each.is_there} | set(announced) | plan.printed
     missing = tuple(each for each in plan.act.needs if each not in there)
     first = None
     if plan.first is not None and plan.first_body is not None:

@@ -162,8 +162,8 @@ class _NotAsked(Exception):
         self.found = found
 
 
-async def proposals(page: Page, plan: Plan, sheet: Sheet) -> list[directory.RouteProposal]:
-    """Who is competent for the matter, best first; oneself is not proposed."""
+async def proposals(page: Page, plan: Plan, sheet: Sheet) -> list[directory.RouteProposal] | None:
+    """Who is competent for the matter, best first; oneself is not proposed. None: nobody could be asked."""
     item = sheet.one("item_code")
     if RECEIVER not in plan.roles or not item:
         return []
@@ -172,13 +172,18 @@ async def proposals(page: Page, plan: Plan, sheet: Sheet) -> list[directory.Rout
             directory.ProposeRouteRequest(item_code=item, area_code=sheet.one("area_code")),
             directory.ProposeRouteResponse,
         )
-    except LiandongError:
+    except NotFound:
         return []
+    except LiandongError:
+        return None
     return [each for each in found.proposals if each.department != page.caller.department]
 
 
-async def search(page: Page, plan: Plan, field: str, query: str) -> list[Code]:
-    """Codes for a field of the header: of the tables that hold it, else of the authority list."""
+async def search(page: Page, plan: Plan, field: str, query: str) -> list[Code] | None:
+    """Codes for a field of the header: of the tables that hold it, else of the authority list.
+
+    None: the node could not be asked, which is not the same as nothing found.
+    """
     query = query.strip()[:60]
     if not query:
         return []
@@ -198,7 +203,7 @@ async def search(page: Page, plan: Plan, field: str, query: str) -> list[Code]:
             return [Code(each.row.code, say(each.row.title, page.language)) for each in found[:_MOST_FOUND]]
         return await _matters(page, query) if field == "item_code" else []
     except LiandongError:
-        return []
+        return None
 
 
 async def title_of(page: Page, plan: Plan, field: str, code: str) -> str:

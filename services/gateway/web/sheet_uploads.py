@@ -149,8 +149,13 @@ async def in_pieces(upload: UploadFile) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def from_form(request: Request) -> FormData:
-    """A form with files, within a limit.
+async def from_form(request: Request, limit: int = FORM_FILES, most: int = _MOST_IN_FORM) -> FormData:
+    """A form with files, within limits.
+
+    Args:
+        request: With the form.
+        limit: Bytes of all of it.
+        most: Files.
 
     Raises:
         FormTooLarge: It has more bytes than are taken without script.
@@ -163,14 +168,14 @@ async def from_form(request: Request) -> FormData:
         size = 0
         async for piece in request.stream():
             size += len(piece)
-            if size > FORM_FILES:
-                raise FormTooLarge("Without script, files of one form have at most 64 MiB together.")
+            if size > limit:
+                raise FormTooLarge(
+                    f"Without script, files of one form have at most {limit >> 20} MiB together."
+                )
             yield piece
 
     try:
-        parser = MultiPartParser(
-            request.headers, bounded(), max_files=_MOST_IN_FORM, max_fields=_MOST_IN_FORM
-        )
+        parser = MultiPartParser(request.headers, bounded(), max_files=most, max_fields=_MOST_IN_FORM)
         return await parser.parse()
     except MultiPartException as error:
         raise Malformed(error.message) from None

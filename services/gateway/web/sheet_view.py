@@ -86,7 +86,7 @@ class Shown:
         read: What it says.
         files: Its files.
         needs: The checklist.
-        proposals: Who is competent, best first.
+        proposals: Who is competent, best first; None: nobody could be asked.
         locked: Copies that a rule demands.
     """
 
@@ -95,7 +95,7 @@ class Shown:
     read: Read
     files: Sequence[File]
     needs: Sequence[Need]
-    proposals: Sequence[directory.RouteProposal]
+    proposals: Sequence[directory.RouteProposal] | None
     locked: Sequence[LockedCopy]
 
     @property
@@ -173,7 +173,7 @@ def needs_of(page: Page, plan: Plan, sheet: Sheet, files: Sequence[File]) -> lis
             kind,
             say(material_title(kind), page.language),
             kind in plan.act.needs,
-            kind == plan.made,
+            kind in plan.printed,
             plan.act.may_follow and kind in plan.act.needs,
             kind in announced,
             tuple(each for each in files if each.kind == kind),

@@ -101,6 +101,16 @@ def test_what_cannot_be_done_says_why_or_whose_it_is(transfer: Procedure) -> Non
     assert why["close"] == f"reason {reason_pb2.REASON_NOT_PERMITTED_IN_STATE}"
 
 
+def test_an_act_that_was_begun_goes_on_with_its_draft(transfer: Procedure) -> None:
+    """Not with a second one."""
+    view = case(("accept", "dispute"))
+    found = choices(view, transfer, cast("Page", FakePage()), {"accept": "0198"})
+    assert [(each.title, each.href) for each in found.first] == [
+        ("继续accept（草稿）", "/drafts/0198"),
+        ("dispute", "/cases/1/acts/dispute"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "shown"),
     [

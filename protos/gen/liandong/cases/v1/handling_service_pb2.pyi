@@ -1576,7 +1576,7 @@ class CompleteStepRequest(_message.Message):
     task: _builtins.int
     """Its task."""
     content_digest: _builtins.bytes
-    """The content that is agreed to; must be the document's, wherever a step agrees to one."""
+    """The content that is agreed to; must be the document's, wherever a step agrees to one; else empty."""
     note: _builtins.str
     """Opinion or instruction."""
     electronic_seal: _builtins.bool
@@ -1944,7 +1944,7 @@ class ConfirmCallRequest(_message.Message):
     task: _builtins.int
     """The task."""
     content_digest: _builtins.bytes
-    """The content that was agreed to; must be the document's."""
+    """The content that was agreed to; must be the document's; empty to deny."""
     denied: _builtins.str
     """It was not so, and why; empty to confirm."""
     def __init__(
