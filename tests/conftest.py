@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from _pytest.nodeid import NodeId
 from hypothesis import settings
 
 from tests.builders import postgresql
@@ -26,6 +27,22 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a group on one worker.
+
+    pytest-xdist 3.8 writes the group into a field that pytest 9.2 reads no more, and so has no groups at all
+    (pytest-dev/pytest-xdist#1386); `tests/unit/test_groups.py` sees that they are there.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for each in items:
+        groups = sorted({mark.args[0] for mark in each.iter_markers("xdist_group")})
+        suffix = f"@{'_'.join(groups)}"
+        if groups and not each.nodeid.endswith(suffix):
+            each._id = NodeId.parse(each.nodeid + suffix)
 
 
 @pytest.fixture(scope="session")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from services.gateway import problems
 from services.gateway.headers import SecurityHeaders
 from services.gateway.rest.api import Api
+from services.gateway.static_files import Static
 from services.gateway.web import faults
 from services.gateway.web.site import Site, routers
-
-_STATIC: Final = Path(__file__).parent / "static"
 
 
 def create_app(site: Site, api: Api | None = None) -> ASGIApp:
@@ -40,7 +36,7 @@ def create_app(site: Site, api: Api | None = None) -> ASGIApp:
     app.state.site = site
     problems.install(app, site.parts.audit if site.parts is not None else None)
     faults.install(app)
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.mount("/static", Static(), name="static")
     if api is not None:
         api.install(app)
     for each in routers():

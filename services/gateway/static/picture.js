@@ -42,20 +42,44 @@
     };
   };
 
-  const draw = () => {
-    if (typeof echarts === "undefined") return;
+  // what draws is large: it is fetched for the first chart that comes near what is seen
+  const source = document.currentScript.dataset.drawnBy;
+  let fetched;
+  const drawing = () => {
+    fetched ||= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = source;
+      script.addEventListener("load", () => resolve());
+      script.addEventListener("error", () => { fetched = undefined; script.remove(); reject(new Error(source)); });
+      document.head.append(script);
+    });
+    return fetched;
+  };
+  const draw = async (element) => {
+    await drawing();
+    if (charts.has(element) || !element.isConnected) return;
+    const chart = echarts.init(element, null, { renderer: "canvas" });
+    chart.setOption(option(element));
+    charts.set(element, chart);
+  };
+  const near = new IntersectionObserver((seen) => {
+    for (const each of seen) {
+      if (!each.isIntersecting) continue;
+      near.unobserve(each.target);
+      draw(each.target).catch(() => near.observe(each.target));
+    }
+  }, { rootMargin: "200px" });
+  const watch = () => {
     for (const [element, chart] of charts) {
       if (!element.isConnected) { chart.dispose(); charts.delete(element); }
     }
-    for (const element of document.querySelectorAll("[data-chart]")) {
-      if (charts.has(element)) continue;
-      const chart = echarts.init(element, null, { renderer: "canvas" });
-      chart.setOption(option(element));
-      charts.set(element, chart);
-    }
+    for (const element of document.querySelectorAll("[data-chart]")) if (!charts.has(element)) near.observe(element);
   };
-  draw();
-  document.body.addEventListener("htmx:afterSettle", draw);
+  watch();
+  document.body.addEventListener("htmx:afterSettle", watch);
+  window.addEventListener("beforeprint", () => {
+    if (fetched) document.querySelectorAll("[data-chart]").forEach((each) => draw(each).catch(() => {}));
+  });
   let resizing;
   window.addEventListener("resize", () => {
     window.clearTimeout(resizing);

@@ -27,6 +27,7 @@ from services.gateway.letter_templates.templates import LetterTemplates
 from services.gateway.phrases import Phrases
 from services.gateway.rest.limits import RateLimit, Streams
 from services.gateway.sheets.sheets import Sheets
+from services.gateway.static_files import static
 from services.gateway.status import DepartmentStatus
 from services.gateway.web.directory import Directory
 from services.gateway.web.filters import FILTERS
@@ -134,6 +135,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(FILTERS)
+    made.globals["static"] = static
     return made
 
 
