@@ -88,7 +88,7 @@ async def take(
     if file.is_there:
         return await come(site, file)
     try:
-        have = await parts.append(file.id, offset, file.size, _pieces(request))
+        have = await parts.append(file.id, offset, file.size, pieces_of(request))
     except OtherOffset as error:
         return JSONResponse({"offset": error.offset, "there": False, "part": PART}, 409)
     if have < file.size:
@@ -224,7 +224,7 @@ def kind_in(said: str) -> str:
     return said
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
+async def pieces_of(request: Request) -> AsyncIterator[bytes]:
     """A body as it comes; when the sender is gone, what came is what there is."""
     try:
         async for piece in request.stream():
