@@ -17,6 +17,8 @@
     return false;
   };
   const root = document.documentElement;
+  const told = document.querySelector("meta[name=viewport]");
+  if (!told || !told.content.includes("width=device-width")) faults.push("a telephone would show the page of a desk");
   if (root.scrollWidth > root.clientWidth) faults.push(`the page is ${root.scrollWidth} wide in ${root.clientWidth}`);
   const all = [...document.body.querySelectorAll("*")].filter(seen);
   for (const e of all) {

@@ -39,7 +39,7 @@ def picture(size: int = 64) -> bytes:
 async def saved(page: Page) -> None:
     """What was typed is saved."""
     await page.wait_for_timeout(1800)
-    await page.wait_for_function("!document.querySelector('.htmx-request')")
+    await expect(page.locator(".htmx-request")).to_have_count(0)
 
 
 async def begin(page: Page) -> str:
@@ -335,8 +335,7 @@ async def test_a_transfer_by_keyboard_alone(place: Place, tmp_path: Path) -> Non
     await reach("form[action$='/prepare'] button.primary")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("iframe.letter")
-    # the viewer inside the frame is the browser's own: its last stop is left by the page's next one
-    await page.focus("form[action$='/hand-on'] button")
+    await reach("form[action$='/hand-on'] button")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/drafts/*")
 
