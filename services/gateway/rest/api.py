@@ -103,7 +103,7 @@ class Api:
             if route.method.client_streaming:
                 return await self._send(route, request, visit)
             message = request_of(route, request.path_params, query, await json_body(request))
-            _idempotent(route, message, request.headers.get("idempotency-key", ""))
+            _idempotent(route, message, request.headers.get("idempotency-key"))
             wanted = request.headers.get("if-match")
             if wanted is not None and resource is not None and not resource.here and route.verb != "GET":
                 await self._unchanged(resource, request, visit, wanted)
@@ -185,14 +185,14 @@ class Changed(Stale):
     status = 412
 
 
-def _idempotent(route: Route, message: Message, key: str) -> None:
+def _idempotent(route: Route, message: Message, key: str | None) -> None:
     """The header stands for the field, where there is one and the body gives none."""
     field = route.method.input_type.fields_by_name.get("idempotency_key")
-    if not key or field is None:
+    if key is None or field is None:
         return
-    longest = field.GetOptions().Extensions[validate_pb2.field].string.max_len
-    if longest and len(key) > longest:
-        raise wrong(field.name, f"At most {longest} characters.")
+    rules = field.GetOptions().Extensions[validate_pb2.field].string
+    if not rules.min_len <= len(key) <= rules.max_len:
+        raise wrong(field.name, f"It has {rules.min_len} to {rules.max_len} characters.")
     current: Any = message
     if not current.idempotency_key:
         current.idempotency_key = key

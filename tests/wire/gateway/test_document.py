@@ -24,7 +24,7 @@ from services.procedures.loader import load_all
 
 from .front import Front, standing
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 ROLES = (
     "clerk",
