@@ -145,7 +145,7 @@ async def test_pictures_and_papers_are_shown_in_place(look: Look, place: Place, 
     data = photograph()
     path = await bring(page, case_id, tmp_path / "照片.bin", data)
     await page.goto(path)
-    await page.wait_for_function("document.querySelector('img.preview').naturalWidth === 1600")
+    await expect(page.locator("img.preview")).to_have_js_property("naturalWidth", 1600)
     await look("clerk.market", path, "evidence-image")
     path = await bring(page, case_id, tmp_path / "扫描件.tmp", PDF)
     await page.goto(path)

@@ -39,6 +39,7 @@ def picture(size: int = 64) -> bytes:
 async def saved(page: Page) -> None:
     """What was typed is saved."""
     await page.wait_for_timeout(1800)
+    # asked again and again by Playwright: an expression would be an `eval` that the policy forbids
     await expect(page.locator(".htmx-request")).to_have_count(0)
 
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.cases.v1 import handling_service_pb2 as handling
 from liandong.cases.v1.handling_service_pb2_grpc import HandlingServiceStub
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from services.cli.demo.party import Party
 from services.common.channel import remote_errors
@@ -152,7 +152,7 @@ async def test_a_scan_is_put_beside_a_step_and_shown(look: Look, place: Place, m
     assert await shown.count() == len(files)
     picture = other.locator("#beside img")
     await picture.scroll_into_view_if_needed()
-    await other.wait_for_function("document.querySelector('#beside img').naturalWidth === 400")
+    await expect(picture).to_have_js_property("naturalWidth", 400)
     assert "请法规科阅办" in await other.inner_text("#beside")
     assert "手写批示" in await other.inner_text("#beside")
     pdf = other.locator("#beside iframe")
