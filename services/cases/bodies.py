@@ -140,19 +140,27 @@ def check_subjects(subjects: Iterable[bodies_pb2.Subject], path: str) -> None:
     Raises:
         IdentifierInvalid: A unified social credit code (GB 32100) or citizen id (GB 11643) is wrong.
     """
+    for index, subject in enumerate(subjects):
+        check_subject(subject, f"{path}[{index}].identifier")
+
+
+def check_subject(subject: bodies_pb2.Subject, field: str) -> None:
+    """Check the identifier of one subject.
+
+    Raises:
+        IdentifierInvalid: Likewise.
+    """
     # not before the first letter with subjects: it loads pydoc and its web server
     from stdnum.cn import ric, uscc  # noqa: PLC0415
 
-    for index, subject in enumerate(subjects):
-        checker = {bodies_pb2.SUBJECT_KIND_UNIT: uscc, bodies_pb2.SUBJECT_KIND_CITIZEN: ric}.get(subject.kind)
-        if checker is None or not subject.identifier:
-            continue
-        # the check digits alone would also take digits of other scripts, which are never looked up again
-        if not subject.identifier.isascii() or not checker.is_valid(subject.identifier):
-            field = f"{path}[{index}].identifier"
-            raise IdentifierInvalid(
-                field=field, violations=[FieldViolation(field, "check_digit", "Wrong check digit.")]
-            )
+    checker = {bodies_pb2.SUBJECT_KIND_UNIT: uscc, bodies_pb2.SUBJECT_KIND_CITIZEN: ric}.get(subject.kind)
+    if checker is None or not subject.identifier:
+        return
+    # the check digits alone would also take digits of other scripts, which are never looked up again
+    if not subject.identifier.isascii() or not checker.is_valid(subject.identifier):
+        raise IdentifierInvalid(
+            field=field, violations=[FieldViolation(field, "check_digit", "Wrong check digit.")]
+        )
 
 
 def normalised(identifier: str) -> str:

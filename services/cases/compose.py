@@ -9,7 +9,7 @@ from typing import Final
 from liandong.cases.v1 import case_service_pb2
 from liandong.exchange.v1 import envelope_pb2 as pb
 
-from services.cases import bodies
+from services.cases import bodies, publicity
 from services.common.errors import InvalidField, LiandongError, LimitExceeded
 from services.exchange import extensions
 from services.exchange.digests import sha256
@@ -55,7 +55,7 @@ def compose(
     """Complete a draft: ids, procedure version, the author's own role, addressees.
 
     Args:
-        draft: What is to be said.
+        draft: What is to be said; what everybody is going to read of it is masked in it.
         author: The department.
         registry: Its home registry.
         state: The case with the author's pending letters, None for a new one.
@@ -74,6 +74,7 @@ def compose(
     act = procedure.acts.get(draft.act)
     if act is None:
         raise Refused(f"{procedure.name} has no act {draft.act}.", reason="UNKNOWN_ACT", field="draft.act")
+    publicity.conceal(draft)
     body_type, body = bodies.body_of(draft)
     tokens: list[bytes] = []
     if body_type not in (act.body, extensions.BODY_TYPE):

@@ -1,16 +1,15 @@
 """What a drafter should know before sending: another department has an open case about the same subject.
 
-A question to the registry while a draft is prepared, never a condition of it: where nobody answers in time, the draft
-says so.
+A question to the registry while a draft is written or prepared, never a condition of it: where nobody answers in time,
+that is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
-from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import case_service_pb2 as pb
 
 from services.cases import bodies
@@ -23,19 +22,35 @@ Ask = Callable[[Sequence[bytes]], Awaitable[Sequence[tuple[int, str, str]]]]
 
 _TOKENS: Final = 128
 
+
+class Named(NamedTuple):
+    """Somebody by identifier, and what they are called in the draft."""
+
+    identifier: str
+    name: str
+
+
 _log = structlog.get_logger(__name__)
 
 
-async def warnings(department: Department, draft: pb.ActDraft, ask: Ask | None) -> list[pb.DraftWarning]:
+def named(draft: pb.ActDraft) -> list[Named]:
+    """Whom a draft names by identifier."""
+    name = draft.WhichOneof("body")
+    subjects = bodies.subjects_of(getattr(draft, name)) if name else ()
+    return [Named(each.identifier, each.name) for each in subjects if each.identifier]
+
+
+async def warnings(
+    department: Department, subjects: Sequence[Named], ask: Ask | None
+) -> list[pb.DraftWarning]:
     """The warnings about a draft; none where it names nobody by identifier, or the region has no subject keys.
 
     Args:
         department: The drafter's.
-        draft: As it was asked for.
+        subjects: Whom the draft names by identifier.
         ask: None where the registry cannot be asked at all.
     """
-    subjects = _identified(draft)
-    tokens: list[tuple[bytes, bodies_pb2.Subject]] = [
+    tokens: list[tuple[bytes, Named]] = [
         (token, subject)
         for subject in subjects
         for token in department.subject_keys.every_token(bodies.normalised(subject.identifier))
@@ -49,18 +64,12 @@ async def warnings(department: Department, draft: pb.ActDraft, ask: Ask | None) 
     except LiandongError as error:
         _log.info("elsewhere.not_asked", reason=error.reason)
         return [_not_asked()]
-    named = {
-        (tokens[place][1].name, other, procedure): None
+    told = {
+        (tokens[place][1].name or tokens[place][1].identifier, other, procedure): None
         for place, other, procedure in found
         if place < len(tokens)
     }
-    return [_elsewhere(*each, department.directory) for each in named]
-
-
-def _identified(draft: pb.ActDraft) -> list[bodies_pb2.Subject]:
-    name = draft.WhichOneof("body")
-    subjects = bodies.subjects_of(getattr(draft, name)) if name else ()
-    return [each for each in subjects if each.identifier]
+    return [_elsewhere(*each, department.directory) for each in told]
 
 
 def _not_asked() -> pb.DraftWarning:

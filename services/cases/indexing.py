@@ -45,8 +45,11 @@ class Index:
         said = publications.noted(content, body)
         if said is not None:
             self._publications.append(
-                (letter_id, case_id, said.kind, said.title, said.number, said.about, body_type)
-            )
+                (
+                    letter_id, case_id, said.kind, said.title, said.number, said.about, body_type, said.party,
+                    said.party_code,
+                )
+            )  # fmt: skip
         if body is None:
             return ""
         for term in bodies.terms(bodies.text_of(body)):

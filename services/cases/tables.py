@@ -79,6 +79,8 @@ publications = sa.Table(
     sa.Column("number", sa.Text, nullable=False),
     sa.Column("about", sa.Text, nullable=False, comment="the letter that is corrected"),
     sa.Column("body_type", sa.Text, nullable=False),
+    sa.Column("party", sa.Text, nullable=False, comment="of a decision, natural persons masked"),
+    sa.Column("party_code", sa.Text, nullable=False),
     sa.Index("publications_kind", "kind"),
     sa.Index("publications_case", "case_id", "kind"),
     sa.Index("publications_about", "about"),
@@ -91,6 +93,18 @@ status_codes = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False, comment="of number and code; the code is not kept"),
     sa.Column("case_id", sa.Text, nullable=False),
     sa.Column("issued_at_us", sa.BigInteger, nullable=False),
+    sa.Index("status_codes_case", "case_id"),
+)
+
+complaint_contacts = sa.Table(
+    "complaint_contacts",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("phone", sa.Text, nullable=False),
+    sa.Column("passed_on", sa.Boolean, nullable=False, comment="both stand in the letter, too"),
+    sa.Column("received_at_us", sa.BigInteger, nullable=False),
+    comment="who wrote a complaint on the public site: here and nowhere else",
 )
 
 subjects = sa.Table(

@@ -76,6 +76,19 @@ async def status_code(link: Connection, case_id: CaseId) -> None:
     link.output.say("case.status_code", number=issued.number, code=issued.code)
 
 
+@app.command("writer")
+@connected
+async def writer(link: Connection, case_id: CaseId) -> None:
+    """Who wrote a complaint on the public site."""
+    found = await link.public.GetComplaintContact(
+        public_service_pb2.GetComplaintContactRequest(case_id=case_id)
+    )
+    if link.output.as_json:
+        link.output.show(found)
+        return
+    link.output.say("case.writer", name=found.name or "-", phone=found.phone or "-")
+
+
 @app.command("search")
 @connected
 async def search(

@@ -1,19 +1,23 @@
-"""`liandong case subject`: the file of one unit or person, and the keys that tokens of subjects are made with."""
+"""`liandong case subject`, `reveal`, `elsewhere`: who a case is about, who is at it; and the keys of subjects' tokens."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from google.protobuf.descriptor import FieldDescriptor
+from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import subject_service_pb2 as pb
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.table import Table
 
 from services.cli.connection import Connection, connected
 from services.cli.output import moment, table
 from services.cli.texts import pick, say
 from services.common.config import ConfigurationError
+from services.common.titles import field_title, value_title
 from services.exchange.subject_tokens import SubjectKeysInvalid, add_version
 
 app = typer.Typer(add_completion=False)
@@ -41,6 +45,37 @@ async def subject(
     link.output.show(found, lambda: _candidates(found) if found.candidates else _file(found))
 
 
+@app.command("reveal")
+@connected
+async def reveal(
+    link: Connection,
+    case_id: Annotated[str, typer.Argument(metavar="CASE")],
+    *,
+    purpose: Annotated[str, typer.Option(metavar="TEXT")],
+    letter_id: Annotated[str, typer.Option("--letter", metavar="LETTER")] = "",
+) -> None:
+    """Whom a case is about, with identifiers, addresses and telephones; reading it is recorded with its purpose."""
+    request = pb.RevealSubjectsRequest(case_id=case_id, letter_id=letter_id, purpose=purpose)
+    found = await link.subjects.RevealSubjects(request)
+    link.output.show(found, lambda: Group(*(_person(each) for each in found.subjects)))
+
+
+@app.command("elsewhere")
+@connected
+async def elsewhere(
+    link: Connection,
+    identifiers: Annotated[list[str], typer.Argument(metavar="CODE...")],
+    *,
+    purpose: Annotated[str, typer.Option(metavar="TEXT")],
+) -> None:
+    """Whether another department has an open case about somebody whom one is drafting a case about."""
+    named = [pb.DraftedSubject(identifier=each) for each in identifiers]
+    request = pb.FindCasesElsewhereRequest(subjects=named, purpose=purpose)
+    found = await link.subjects.FindCasesElsewhere(request)
+    words = [pick(each.message_zh, each.message_en) for each in found.warnings]
+    link.output.show(found, lambda: "\n".join(map(escape, words)) or say("subject.nothing_elsewhere"))
+
+
 @app.command("subject-key")
 def subject_key(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Add a new version of the region's subject key to a file."""
@@ -49,6 +84,24 @@ def subject_key(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     except (SubjectKeysInvalid, UnicodeDecodeError) as error:
         raise ConfigurationError([str(error)]) from None
     typer.echo(say("subject.key_made", version=version, file=file))
+
+
+def _person(subject: bodies_pb2.Subject) -> RenderableType:
+    """All that is known of somebody, under the titles of the contract's fields."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="bold")
+    rows.add_column(overflow="fold")
+    for each, value in subject.ListFields():
+        title = field_title(each)
+        rows.add_row(pick(title.zh, title.en), escape(_value(each, value)))
+    return Group(rows, "")
+
+
+def _value(field: FieldDescriptor, value: Any) -> str:
+    if field.enum_type is None:
+        return str(value)
+    title = value_title(field.enum_type.values_by_number[value])
+    return pick(title.zh, title.en)
 
 
 def _candidates(found: pb.GetSubjectFileResponse) -> RenderableType:

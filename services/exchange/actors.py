@@ -94,6 +94,19 @@ def current() -> ActorFacts:
     return found
 
 
+def current_system() -> ActorFacts:
+    """The actor, who must be a system: a person prepares, sees and sends.
+
+    Raises:
+        ActorMissing: The call carries no assertion.
+        RoleNotPermitted: It is a person.
+    """
+    actor = current()
+    if not actor.assertion.service:
+        raise RoleNotPermitted("Sending in one step is for systems; people prepare and send.")
+    return actor
+
+
 def current_or_none() -> ActorFacts | None:
     """The actor, or None when the call carries no assertion."""
     found = caller.actor_or_none()

@@ -23,7 +23,8 @@ from services.exchange.trust import instant
 _SERVICE: Final = "/liandong.directory.v1.DirectoryService"
 _READS: Final = (
     "ListDepartments", "GetDepartment", "ProposeRoute", "GetRules", "GetCalendar", "GetProcedure",
-    "ListProcedures", "ListOfficers", "WatchEntries",
+    "ListProcedures", "ListOfficers", "ListRegistries",
+    "WatchEntries",
 )  # fmt: skip
 
 REGISTRY_RULES: Final[PermissionTable] = {
@@ -229,6 +230,18 @@ class DirectoryHandlers:
             last = views[size - 1].certificate
             response.next_page_token = page_tokens.encode((last.department, last.number))
         return response
+
+    async def ListRegistries(
+        self, _request: pb.ListRegistriesRequest, _context: Context
+    ) -> pb.ListRegistriesResponse:
+        """Whose keys sign heads, in the order in which the ledger lists them."""
+        directory = self._current()
+        return pb.ListRegistriesResponse(
+            registries=[
+                each for each in directory.registries.values() if not directory.revoked(each.key.key_id)
+            ],
+            common_version=directory.version,
+        )
 
     async def WatchEntries(
         self, request: pb.WatchEntriesRequest, _context: Context

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
+import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -29,17 +31,19 @@ from services.gateway.callers import Issuer
 from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import Uploads
 from services.gateway.evidence.parts import Spool
+from services.gateway.letter_templates.templates import LetterTemplates
 from services.gateway.phrases import Phrases
 from services.gateway.probes import Probe, Probes
 from services.gateway.proxies import Proxies
 from services.gateway.rest.api import Api
 from services.gateway.rest.entrance import Entrance
 from services.gateway.rest.evidence import EvidenceRoutes
-from services.gateway.rest.limits import RateLimit
+from services.gateway.rest.limits import RateLimit, Streams
 from services.gateway.settings import GatewaySettings
 from services.gateway.sheets.sheets import Sheets
 from services.gateway.upstream import Upstream
 from services.gateway.web.directory import Directory
+from services.gateway.web.intake_form import PHOTOGRAPH_LIMIT, Freshness
 from services.gateway.web.kept import Kept
 from services.gateway.web.live import Live
 from services.gateway.web.procedures import Procedures
@@ -90,8 +94,9 @@ class Gateway:
         calls = Calls(upstreams, issuers)
         self.parts: Parts | None = None
         self._running: Running | None = None
-        api = phrases = None
+        api = phrases = webhooks = letter_templates = None
         ways = Ways()
+        streams = Streams(settings.streams_at_once)
         sheets = spool = None
         if settings.database_url:
             prepare(settings)
@@ -101,15 +106,22 @@ class Gateway:
             self.parts = Parts.over(self._database, time, timedelta(days=settings.audit_days))
             ways = _ways(settings, self._database, time, self.parts)
             callers = AccountCallers(self.parts.accounts, self.parts.tokens, settings.public_url)
-            entrance = Entrance(callers, upstreams, issuers, limit)
+            entrance = Entrance(callers, limit)
             uploads = Uploads(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
             targets = _targets(settings)
-            self._running = Running(self._database, time, upstreams, issuers, targets)
-            webhooks = Webhooks(self._database, time, targets, self._running.begin)
+            self._running = Running(self._database, time, calls, targets)
+            webhooks = Webhooks(self._database, time, targets, self._running.begin, self.parts.audit)
             own = {"WebhookService": WebhookHandlers(webhooks)}
-            api = Api(entrance, EvidenceRoutes(entrance, uploads), own=own)
+            api = Api(entrance, calls, streams, EvidenceRoutes(entrance, calls, uploads), own=own)
+            letter_templates = LetterTemplates(self._database, time, self.parts.audit)
             sheets = Sheets(self._database, time)
             spool = Spool(settings.upload_limit, settings.uploads_at_once, settings.upload_folder)
+        words, photographs = Freshness(secrets.token_bytes(32)), None
+        if settings.public_intake in issuers:
+            # the same for every process of this gateway, and after it was started again
+            key = issuers[settings.public_intake].key.private_bytes_raw()
+            words = Freshness(hmac.digest(key, b"liandong intake", "sha256"))
+            photographs = Uploads(PHOTOGRAPH_LIMIT, settings.uploads_at_once, settings.upload_folder)
         probes = Probes([Probe(each, settings.timeout_s) for each in upstreams.values()])
         site = Site(
             statuses=probes,
@@ -121,15 +133,25 @@ class Gateway:
             procedures=Procedures(calls),
             live=Live(calls),
             figures=Kept(time),
+            elsewhere=Kept(time),
             templates=environment(),
             parts=self.parts,
             ways=ways,
             public_url=settings.public_url,
             served=frozenset(upstreams),
-            public_department=settings.public_department,
+            visits=RateLimit(settings.pages_per_second, settings.pages_at_once),
+            streams=streams,
+            public_departments=settings.public_departments,
+            public_answers=Kept(time),
+            public_intake=settings.public_intake,
+            public_intake_code=settings.public_intake_code,
+            public_photographs=photographs,
+            public_words=words,
             phrases=phrases,
+            letter_templates=letter_templates,
             sheets=sheets,
             spool=spool,
+            webhooks=webhooks,
         )
         app = create_app(site, api)
         self._server = _Calm(

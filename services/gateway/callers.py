@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import Message
 
 from services.common.clock import Clock
+from services.common.edge import validate
 from services.exchange.assertions import Claims, Purpose, issue
 
 _LIFETIME: Final = timedelta(minutes=2)
@@ -80,11 +81,14 @@ class Issuer:
             request: What it is called with.
 
         Raises:
+            InvalidField: A rule of the request is broken, where it names a content.
             ActorInvalid: No verifier would take what is known of the caller.
         """
         approved: Any = request
         purpose, digest = Purpose.ACT, None
         if operation in _BOUND and approved.content_digest:
+            # what is wrong with the request is its own fault, not that of who sends it
+            validate(approved)
             purpose, digest = _BOUND[operation], approved.content_digest
         now = self.clock.now().replace(microsecond=0)
         claims = Claims(

@@ -5,12 +5,12 @@ Which RPC is meant is read off the request: every RPC of the contracts has a req
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.message import Message
-from liandong.exchange.v1 import exchange_service_pb2
+from liandong.exchange.v1 import exchange_service_pb2 as exchange
 
 from services.common.errors import PermissionDenied, Unavailable
 from services.gateway.callers import Caller, Issuer
@@ -20,7 +20,7 @@ from services.gateway.upstream import CALL_TIMEOUT_S, Metadata, Upstream
 R = TypeVar("R", bound=Message)
 
 
-_GET_HEAD: Final = "/liandong.exchange.v1.ExchangeService/GetHead"
+_EXCHANGE: Final = "/liandong.exchange.v1.ExchangeService"
 _REMINDERS: Final = frozenset(
     {
         "liaison",
@@ -77,30 +77,46 @@ class Calls:
         """
         route = route or route_of(request)
         in_the_name_of(caller, route, request)
-        found = await self._upstream(caller).call(
+        found = await self._upstream(caller.department).call(
             route.full_method,
             request,
             answer.FromString,
             registry=route.at_registry,
-            metadata=self.metadata(route, request, caller, request_id),
+            metadata=self._metadata(route, request, caller, request_id),
             timeout_s=timeout_s,
         )
         return cast("R", found)
 
-    async def head(self, department: str) -> str:
-        """The newest signed head of the ledger, as a note, asked of the registry in a department's name.
+    async def send(
+        self,
+        caller: Caller,
+        route: Route,
+        requests: AsyncIterator[Message],
+        answer: type[R],
+        *,
+        request_id: str,
+        timeout_s: float,
+    ) -> R:
+        """One call of a stream of requests; the assertion is of none of them in particular.
 
         Raises:
-            LiandongError: What the registry said, or `Unavailable`.
+            LiandongError: What the service said, what the requests' source raised, or `Unavailable`.
         """
-        upstream = self._upstreams.get(department)
-        if upstream is None:
-            raise Unavailable("This gateway does not stand before the department.")
-        found = await upstream.call(
-            _GET_HEAD, exchange_service_pb2.GetHeadRequest(), exchange_service_pb2.GetHeadResponse.FromString,
-            registry=True, metadata=(("liandong-request-id", "public-head"),),
-        )  # fmt: skip
-        return cast("exchange_service_pb2.GetHeadResponse", found).checkpoint
+
+        async def named() -> AsyncIterator[Message]:
+            async for each in requests:
+                in_the_name_of(caller, route, each)
+                yield each
+
+        found = await self._upstream(caller.department).send(
+            route.full_method,
+            named(),
+            answer.FromString,
+            registry=route.at_registry,
+            metadata=self._metadata(route, None, caller, request_id),
+            timeout_s=timeout_s,
+        )
+        return cast("R", found)
 
     async def stream(
         self,
@@ -118,12 +134,13 @@ class Calls:
             LiandongError: What the service said, or `Unavailable`.
         """
         route = route or route_of(request)
-        stream: Any = self._upstream(caller).stream(
+        in_the_name_of(caller, route, request)
+        stream: Any = self._upstream(caller.department).stream(
             route.full_method,
             request,
             answer.FromString,
             registry=route.at_registry,
-            metadata=self.metadata(route, request, caller, request_id),
+            metadata=self._metadata(route, request, caller, request_id),
             timeout_s=timeout_s,
         )
         try:
@@ -132,17 +149,29 @@ class Calls:
         finally:
             await stream.aclose()
 
-    def metadata(self, route: Route, request: Message, caller: Caller, request_id: str) -> Metadata:
-        """What goes beside a call: its id and, to a node, who acts.
+    async def head(self, department: str) -> str:
+        """The newest signed head of the ledger, as a note, asked of the registry in a department's name.
 
         Raises:
-            Unavailable: This gateway is not the department's issuer.
+            LiandongError: What the registry said, or `Unavailable`.
         """
-        found: Metadata = (("liandong-request-id", request_id),)
-        if route.at_registry:
-            # the registry knows departments, not people
-            return found
-        return (*found, ("liandong-actor", self._issuer(caller).assertion(caller, route.operation, request)))
+        found = await self._at_registry(
+            department, "GetHead", exchange.GetHeadRequest(), exchange.GetHeadResponse, "public-head"
+        )
+        return found.checkpoint
+
+    async def inclusion(
+        self, department: str, position: int, request_id: str, timeout_s: float = CALL_TIMEOUT_S
+    ) -> exchange.GetInclusionProofResponse:
+        """That the newest head holds a leaf, asked likewise.
+
+        Raises:
+            LiandongError: What the registry said, or `Unavailable`.
+        """
+        return await self._at_registry(
+            department, "GetInclusionProof", exchange.GetInclusionProofRequest(position=position),
+            exchange.GetInclusionProofResponse, request_id, timeout_s,
+        )  # fmt: skip
 
     def acting(self, caller: Caller, request_id: str) -> tuple[Upstream, Callable[[], Metadata]]:
         """The node of a caller's department, and what is said of the caller anew for each call: for files.
@@ -150,11 +179,45 @@ class Calls:
         Raises:
             Unavailable: This gateway is not the department's issuer.
         """
-        upstream, issuer = self._upstream(caller), self._issuer(caller)
+        upstream, issuer = self._upstream(caller.department), self._issuer(caller)
         return upstream, lambda: (
             ("liandong-request-id", request_id),
             ("liandong-actor", issuer.assertion(caller)),
         )
+
+    @property
+    def departments(self) -> Collection[str]:
+        """In whose nodes this gateway can call."""
+        return self._issuers.keys() & self._upstreams.keys()
+
+    def has_registry(self, department: str) -> bool:
+        """Whether the way to the registry is known, too."""
+        return bool(self._upstream(department).settings.registry)
+
+    async def _at_registry(
+        self,
+        department: str,
+        method: str,
+        request: Message,
+        answer: type[R],
+        request_id: str,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> R:
+        """What nobody is offered over REST: the registry's word on its ledger."""
+        found = await self._upstream(department).call(
+            f"{_EXCHANGE}/{method}", request, answer.FromString, registry=True,
+            metadata=(("liandong-request-id", request_id),), timeout_s=timeout_s,
+        )  # fmt: skip
+        return cast("R", found)
+
+    def _metadata(self, route: Route, request: Message | None, caller: Caller, request_id: str) -> Metadata:
+        """What goes beside a call: its id and, to a node, who acts."""
+        found: Metadata = (("liandong-request-id", request_id),)
+        if route.at_registry:
+            # the registry knows departments, not people
+            return found
+        operation = route.operation if request is not None else ""
+        return (*found, ("liandong-actor", self._issuer(caller).assertion(caller, operation, request)))
 
     def _issuer(self, caller: Caller) -> Issuer:
         found = self._issuers.get(caller.department)
@@ -162,10 +225,10 @@ class Calls:
             raise Unavailable("This gateway has no issuer of assertions for the department.")
         return found
 
-    def _upstream(self, caller: Caller) -> Upstream:
-        found = self._upstreams.get(caller.department)
+    def _upstream(self, department: str) -> Upstream:
+        found = self._upstreams.get(department)
         if found is None:
-            raise Unavailable("This gateway does not stand before the department any more.")
+            raise Unavailable("This gateway does not stand before the department.")
         return found
 
 

@@ -40,6 +40,8 @@ _OF_REASONS: Final = {"EVIDENCE_PENDING": HTTPStatus.CONFLICT}
 """Where the reason says more than the gRPC status: it is for the caller to bring the rest."""
 _OF_FORM: Final = frozenset({"MALFORMED", "LIMIT_EXCEEDED"})
 """Reasons that say that a request has not the form of the contract, as `violations` do."""
+_OF_CONTENT: Final = frozenset({"check_digit", "extension.schema", "extension.json", "extension.body"})
+"""Rules that are none of the contract's form: what has it may break them."""
 
 _REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND", "RESOURCE_EXHAUSTED"})
 
@@ -69,7 +71,8 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
     """
     known = _OF_REASONS.get(error.reason) or STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     chosen = HTTPStatus(status or known)
-    if chosen is HTTPStatus.BAD_REQUEST and not error.violations and error.reason not in _OF_FORM:
+    formless = {each.rule for each in error.violations} - _OF_CONTENT or error.reason in _OF_FORM
+    if chosen is HTTPStatus.BAD_REQUEST and not formless:
         # it has the form that the document says, and is refused for what it says
         chosen = HTTPStatus.UNPROCESSABLE_ENTITY
     content: dict[str, Any] = {
@@ -89,10 +92,15 @@ def answer(error: LiandongError, request_id: str = "", status: int = 0) -> JSONR
     headers = {"X-Request-Id": str(content["request_id"]), **getattr(error, "headers", {})}
     if error.retry_after_ms:
         content["retry_after_ms"] = error.retry_after_ms
-        headers["Retry-After"] = str(max(1, -(-error.retry_after_ms // 1000)))
+        headers["Retry-After"] = seconds(error.retry_after_ms)
     if chosen is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="liandong"'
     return JSONResponse(content, int(chosen), headers, media_type=MEDIA_TYPE)
+
+
+def seconds(milliseconds: int) -> str:
+    """A wait as `Retry-After` says it: whole seconds, none too early."""
+    return str(max(1, -(-milliseconds // 1000)))
 
 
 def note_refusal(request: Request, error: LiandongError, about: str = "") -> None:

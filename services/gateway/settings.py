@@ -132,6 +132,9 @@ class GatewaySettings(Settings):
             only the status is shown.
         calls_per_second: How often one caller may call, on average.
         calls_at_once: How often in one moment.
+        pages_per_second: How often one person may ask for pages and parts of pages, on average.
+        pages_at_once: How often in one moment.
+        streams_at_once: How many streams of changes one person or system may hold open; every open page has one.
         upload_limit: Bytes of a file of evidence that comes in one request.
         uploads_at_once: How many such files at a time; `upload_folder` must hold so many of that size.
         upload_folder: Where they lie until the node has them, on a disk; none: the system's for temporary files.
@@ -142,7 +145,10 @@ class GatewaySettings(Settings):
         oidc: An OpenID provider by which people log in, beside their passwords.
         certificates: Log-ins by certificate, beside passwords.
         audit_days: How long it is kept who logged in, what was refused, what was changed.
-        public_department: Whose publications everybody may read at `/public`; empty: nothing is shown there.
+        public_departments: Whose publications everybody may read at `/public`; none: nothing is shown there.
+        public_intake: Which department takes in complaints that the public writes at `/public/complaints/new`;
+            empty: none are taken in, and the page says to call 12345.
+        public_intake_code: Class of complaints under which they are registered, until somebody sorts them.
         webhook_networks: Inner networks, such as `10.20.0.0/16`, into which events may be posted, also by `http`;
             none: only to the internet.
         webhook_ca_file: Further authorities of the certificates of those who are told of events.
@@ -157,6 +163,9 @@ class GatewaySettings(Settings):
     database_url: str = ""
     calls_per_second: float = Field(default=20.0, gt=0, le=10_000)
     calls_at_once: int = Field(default=100, ge=1, le=100_000)
+    pages_per_second: float = Field(default=20.0, gt=0, le=10_000)
+    pages_at_once: int = Field(default=120, ge=1, le=100_000)
+    streams_at_once: int = Field(default=24, ge=1, le=10_000)
     upload_limit: int = Field(default=4 * 1024**3, ge=1, le=64 * 1024**3)
     uploads_at_once: int = Field(default=4, ge=1, le=1000)
     upload_folder: Path | None = None
@@ -165,7 +174,9 @@ class GatewaySettings(Settings):
     oidc: OidcSettings | None = None
     certificates: CertificateSettings | None = None
     audit_days: int = Field(default=183, ge=1, le=36_600)
-    public_department: str = Field(default="", max_length=120)
+    public_departments: tuple[str, ...] = Field(default=(), max_length=50)
+    public_intake: str = Field(default="", max_length=120)
+    public_intake_code: str = Field(default="", max_length=40)
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     webhook_ca_file: Path | None = None
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
@@ -178,4 +189,12 @@ class GatewaySettings(Settings):
     def _checked(self) -> Self:
         if self.oidc is not None and not (self.public_url and self.database_url):
             raise ValueError("oidc needs public_url and database_url")
+        served = {each.name: each for each in self.departments}
+        unknown = sorted({*self.public_departments, self.public_intake} - {"", *served})
+        if unknown:
+            raise ValueError(f"public_departments, public_intake: not before {', '.join(unknown)}")
+        if self.public_intake:
+            department = served[self.public_intake]
+            if not (self.public_intake_code and department.issuer and department.issuer_key):
+                raise ValueError("public_intake needs public_intake_code, and issuer and issuer_key there")
         return self

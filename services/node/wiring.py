@@ -173,7 +173,7 @@ OFFERED: Final = (
     Offer(directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"], _directory),
     Offer(
         subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"],
-        lambda parts: SubjectHandlers(parts.department, bulletins_naming),
+        lambda parts: SubjectHandlers(parts.department, bulletins_naming, parts.upstream.open_cases),
     ),
     Offer(
         public_service_pb2.DESCRIPTOR.services_by_name["PublicService"],

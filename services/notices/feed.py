@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -129,8 +130,9 @@ class Feed:
         known = await asyncio.to_thread(self._database.read, store.read_until)
         since = (known or now - FIRST) - OVERLAP
         events = await asyncio.to_thread(self._database.read, lambda connection: own(connection, since, now))
-        people = self._directory().people_of(self._department)
-        told = [(each, self._recipients(each, people)) for each in events]
+        directory = self._directory()
+        people = directory.people_of(self._department)
+        told = [(_named(each, directory), self._recipients(each, people)) for each in events]
         # how far alerts were read stays: the registry's own word still comes
         return len(
             await asyncio.to_thread(self._database.write, lambda connection: store.add(connection, told))
@@ -151,7 +153,9 @@ class Feed:
         since = (known or now - FIRST) - OVERLAP
         found = await self._since(since)
         directory = self._directory()
-        events = [event for each in found if (event := event_of(each, directory)) is not None]
+        events = [
+            _named(event, directory) for each in found if (event := event_of(each, directory)) is not None
+        ]
         people = directory.people_of(self._department)
         told = [(each, self._recipients(each, people)) for each in events]
         until = max([known or now - FIRST, *(each.raised_at for each in events)])
@@ -187,6 +191,12 @@ class Feed:
                 break
             asked.page_token = page.next_page_token
         return found[::-1]
+
+
+def _named(event: Event, directory: Directory) -> Event:
+    """An event with what the department is called."""
+    known = directory.department(event.subject)
+    return event if known is None else replace(event, owner_zh=known.title.zh, owner_en=known.title.en)
 
 
 def event_of(alert: pb.Alert, directory: Directory) -> Event | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -46,6 +47,7 @@ class Event:
         due_at: When it is due.
         raised_at: When it came about.
         said: What an office says in its own words; empty where the facts say it.
+        owner_zh, owner_en: What the department is called; empty where that is not known.
     """
 
     key: str
@@ -62,6 +64,8 @@ class Event:
     person: str = ""
     due_at: datetime | None = None
     said: str = ""
+    owner_zh: str = ""
+    owner_en: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ def pause_after(attempts: int) -> timedelta:
     return min(timedelta(minutes=4 ** min(attempts - 1, 10)), LAST_PAUSE)
 
 
+_LEAD: Final = re.compile(r"(\d+) ([dh]) before")
 _WORDS: Final = {
     Kind.REMIND: ("提醒", "Reminder"),
     Kind.WARN_LEADER: ("请分管领导关注", "For the leader in charge"),
@@ -151,14 +156,16 @@ def texts(event: Event) -> tuple[str, str]:
     word_zh, word_en = _WORDS[event.kind]
     due = "" if event.due_at is None else event.due_at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")
     about = event.duty or event.case_id
-    zh = [f"【{word_zh}】{event.title_zh or event.subject}", f"责任部门 {event.subject}"]
-    en = [f"{word_en}: {event.title_en or event.subject}", f"owed by {event.subject}"]
+    owner_zh = event.owner_zh or event.subject
+    owner_en = event.owner_en or event.subject
+    zh = [f"【{word_zh}】{event.title_zh or owner_zh}", f"责任部门 {owner_zh}"]
+    en = [f"{word_en}: {event.title_en or owner_en}", f"owed by {owner_en}"]
     if due:
         zh.append(f"期限 {due}")
         en.append(f"due {due}")
     if event.mark:
-        zh.append(f"节点 {event.mark}")
-        en.append(f"mark {event.mark}")
+        for said, word in zip((zh, en), _mark_words(event.mark), strict=True):
+            said.append(word)
     if event.said:
         # its own words say what, whose and until when
         return f"【{word_zh}】{event.said}（{about}）", f"{word_en}: {event.said} ({about})"
@@ -166,6 +173,19 @@ def texts(event: Event) -> tuple[str, str]:
         zh.append(about)
         en.append(about)
     return "，".join(zh), ", ".join(en)
+
+
+def _mark_words(mark: str) -> tuple[str, str]:
+    """A mark such as `due`, `80%` or `30 d before`, in Chinese and in English; itself where it is none of these."""
+    if mark == "due":
+        return "已届满", "the limit is reached"
+    if mark.endswith("%"):
+        return f"期限已过{mark}", f"{mark} of the limit have passed"
+    lead = _LEAD.fullmatch(mark)
+    if lead is None:
+        return mark, mark
+    zh, en = {"d": ("日", "days"), "h": ("小时", "hours")}[lead[2]]
+    return f"届满前{lead[1]}{zh}", f"{lead[1]} {en} before"
 
 
 def digest_texts(lines: Sequence[tuple[str, str]], language: str, day: str) -> tuple[str, str]:

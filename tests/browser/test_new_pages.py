@@ -20,6 +20,7 @@ from .conftest import HEALTH, MARKET, Look, Place
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CODE = "91110000600037341L"
+ELSEWHERE = "91330109MA2C3D4E5K"
 _PASTE = """async ([data, name]) => {
     const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
     const held = new DataTransfer();
@@ -158,6 +159,34 @@ async def test_the_code_brings_name_and_past_cases(place: Place) -> None:
     assert "1件未办结案件" in await page.inner_text("#known")
     await page.fill("#f-transfer-letter-subjects-0-identifier", "91350100M000100Y44")
     await page.wait_for_selector("#known .notice.bad")
+
+
+async def test_cases_elsewhere_are_said_before_anything_is_made(look: Look, place: Place) -> None:
+    """As soon as the code is there, and again at the check: department and mechanism; one's own open cases by name."""
+    market, health = place.district.parties[MARKET], place.district.parties[HEALTH]
+    for party, title in ((market, "市场监管在办的秘密"), (health, "本部门在办")):
+        discovery = bodies.Discovery(title=title, facts="检查发现。")
+        discovery.subjects.add(
+            kind=bodies.SUBJECT_KIND_UNIT, name="清河顺达物流有限公司", identifier=ELSEWHERE
+        )
+        await party.settled(
+            await party.act(cases.ActDraft(procedure="case-transfer", act="register", discovery=discovery))
+        )
+    page = await place.person("clerk.health")
+    await begin(page)
+    await page.fill("#f-transfer-letter-subjects-0-identifier", ELSEWHERE)
+    told = page.locator("#known .notice.wait", has_text="请先与其沟通")
+    await told.wait_for()
+    assert "清河区市场监督管理局" in await told.inner_text()
+    assert "市场监管在办的秘密" not in await page.inner_text("main")
+    assert "1件未办结案件" in await page.inner_text("#known")
+    path = page.url.removeprefix(place.url)
+    await look("clerk.health", path, "sheet-elsewhere")
+    await page.get_by_role("button", name="核对", exact=True).click()
+    await page.locator(".notice.wait", has_text="请先与其沟通").wait_for()
+    assert await page.get_by_role("link", name="本部门在办").count() == 1
+    assert "市场监管在办的秘密" not in await page.inner_text("main")
+    await look("clerk.health", page.url.removeprefix(place.url), "check-elsewhere")
 
 
 async def test_another_department_asks_for_a_sentence(place: Place) -> None:

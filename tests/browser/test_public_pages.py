@@ -5,6 +5,7 @@ import io
 import json
 import random
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,12 +14,16 @@ import pytest_asyncio
 from liandong.cases.v1 import bodies_pb2 as bodies
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import public_service_pb2 as pb
+from liandong.cases.v1.case_service_pb2_grpc import CaseServiceStub
 from liandong.cases.v1.public_service_pb2_grpc import PublicServiceStub
+from PIL import Image
 from playwright.async_api import Page
 
 from services.cli.demo.scenario import FOLDER, Scenario, read
 from services.cli.demo.stage import Stage
 from services.common.channel import open_channel
+from services.gateway.bootstrap import Gateway
+from services.gateway.settings import DepartmentSettings, GatewaySettings
 from services.procedures import draw
 from services.procedures.draw import Plan
 
@@ -38,8 +43,14 @@ async def play(place: Place, scenario: Scenario) -> Path:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def published(running: Place) -> AsyncIterator[Path]:
-    """An interpretation of a policy and a draw are published; gives the folder with the draw's files."""
+    """An interpretation of a policy, decisions and a draw are published; gives the folder with the draw's files."""
     await play(running, read(FOLDER / "policy-interpretation.yaml"))
+    decisions = read(FOLDER / "double-publicity.yaml")
+    await play(running, decisions)
+    # once more, only shown and corrected
+    gone = {"annul", "withdraw", "end"}
+    steps = [each for each in decisions.steps if getattr(each, "act", "") not in gone and not each.refused]
+    await play(running, decisions.model_copy(update={"steps": steps}))
     whole = read(FOLDER / "random-inspection.yaml")
     main = whole.cases["main"]
     roles = {**main.roles, "inspectors": MARKET}
@@ -78,12 +89,20 @@ async def test_the_page_looks_right(look: Look, published: Path, path: str, name
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("text", "public-text"), ("draw", "public-draw"), ("draw-notice", "public-notice")]
+    ("kind", "name"),
+    [
+        ("text", "public-text"),
+        ("draw", "public-draw"),
+        ("draw-notice", "public-notice"),
+        ("penalty", "public-penalty"),
+        ("permit", "public-permit"),
+        ("withdrawal", "public-withdrawal"),
+    ],
 )
 async def test_what_was_published_looks_right(
     place: Place, look: Look, published: Path, kind: str, name: str
 ) -> None:
-    """A text, a draw, its announcement."""
+    """A text, a draw, its announcement, a penalty, a permit, a withdrawal."""
     assert published
     path = await first_of(await place.person(), kind)
     await look("", path, name)
@@ -104,6 +123,159 @@ async def test_everybody_finds_what_was_published_and_nothing_else(place: Place,
     answer = await page.goto("/public/items/01900000-0000-7000-8000-000000000001")
     assert answer is not None
     assert answer.status == 404
+
+
+async def test_decisions_are_found_by_name_number_code_and_kind(place: Place, published: Path) -> None:
+    """Corrected they say so; a withdrawn one is named by its number alone; nobody reads the name of a natural person."""
+    assert published
+    page = await place.person()
+
+    async def found(query: str) -> list[str]:
+        await page.goto(f"/public?{query}")
+        return await page.locator(".list > li").all_inner_texts()
+
+    for query in ("q=康宁口腔", "q=91330100ma27xl0b1a", "kind=penalty", f"kind=penalty&department={HEALTH}"):
+        (penalty,) = await found(query)
+        assert "清河康宁口腔门诊部" in penalty
+        assert "已更正" in penalty
+    assert not await found(f"kind=penalty&department={MARKET}")
+    both = await found("q=清卫医罚〔2026〕12号")
+    assert len(both) == 2
+    (withdrawn,) = await found("kind=withdrawal")
+    assert "康宁" not in withdrawn
+    permits = await found("q=医师执业证书")
+    assert len(permits) == 2
+    assert all("张某某" in each for each in permits)
+    for kind in ("penalty", "permit", "withdrawal"):
+        await page.goto(await first_of(page, kind))
+        said = await page.inner_text("main")
+        for hidden in ("三丰", "建国", "11010519491231002X"):
+            assert hidden not in said
+    await page.goto(await first_of(page, "penalty"))
+    said = await page.inner_text("main")
+    for part in ("罚款人民币贰仟元", "更正罚款金额", "公示截止日期", "孙某某", "91330100MA27XL0B1A"):
+        assert part in said, part
+
+
+async def test_an_old_address_of_a_decision_leads_to_what_stands(place: Place, published: Path) -> None:
+    """To the correction, and to the notice of a withdrawal; the feed names what stands only."""
+    assert published
+    party = place.district.parties[HEALTH]
+    page = await place.person()
+    async with open_channel(party.address, party.tls) as channel:
+        stub = CaseServiceStub(channel)
+        listed = await stub.ListCases(
+            cases.ListCasesRequest(procedure="double-publicity", page_size=20, include_closed=True),
+            metadata=party.actor("clerk"),
+            timeout=10,
+        )
+        ends = set()
+        for case in listed.cases:
+            timeline = await stub.GetTimeline(
+                cases.GetTimelineRequest(case_id=case.case_id), metadata=party.actor("clerk"), timeout=10
+            )
+            for letter in timeline.letters:
+                if letter.act == "publicise-penalty":
+                    await page.goto(f"/public/items/{letter.letter_id}")
+                    assert letter.letter_id not in page.url
+                    ends.add(await page.locator("main .badge").first.inner_text())
+    assert ends == {"行政处罚公示", "撤回公示"}
+    feed = await (await page.request.get("/public/feed.xml")).text()
+    assert "撤回公示：清卫医罚〔2026〕12号" in feed
+    assert "三丰" not in feed
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def open_house(running: Place) -> AsyncIterator[str]:
+    """The address of another gateway, which takes in what the public complains of."""
+    folder = running.district.folder
+    settings = GatewaySettings(
+        departments=[
+            DepartmentSettings(
+                name=name, address=party.address, folder=folder / name / "gateway",
+                registry=running.district.registry_address, issuer=party.issuer,
+                issuer_key=party.folder / "issuer.key",
+            )
+            for name, party in running.district.parties.items()
+        ],
+        database_url=f"sqlite:///{folder / 'open-house.sqlite'}", listen="127.0.0.1:0",
+        public_departments=(HEALTH,), public_intake=HEALTH, public_intake_code="TS-0504",
+    )  # fmt: skip
+    gateway = Gateway(settings)
+    port = await gateway.start()
+    yield f"http://127.0.0.1:{port}"
+    await gateway.stop()
+
+
+async def wrongly_filled(place: Place, page: Page) -> None:
+    """Send the form with a code that is none."""
+    await page.fill("#facts", "学府路餐饮店油烟直排。")
+    await page.fill("#unit_code", "91330100MA27XL0B1D")
+    await page.wait_for_timeout(2100)
+    await page.click("form button.primary")
+    await page.locator("form [role=alert]").wait_for()
+    # that the answer is a refusal
+    for window in place.windows.values():
+        window.noise.clear()
+
+
+async def test_the_form_for_complaints_looks_right(place: Place, look: Look, open_house: str) -> None:
+    """Empty and with something wrong on it; where it is off, too."""
+    await look("", f"{open_house}/public/complaints/new", "intake")
+    await look("", f"{open_house}/public/complaints/new", "intake-wrong", partial(wrongly_filled, place))
+    await look("", "/public/complaints/new", "intake-closed")
+
+
+async def test_somebody_complains_without_script_and_by_keyboard(
+    place: Place, look: Look, open_house: str, tmp_path: Path
+) -> None:
+    """With a photograph; number and code tell how it stands, and people of the department see who wrote it."""
+    photograph = tmp_path / "现场.png"
+    Image.new("RGB", (60, 40), "red").save(photograph)
+    page = await place.person(width=360, java_script_enabled=False)
+    await page.goto(f"{open_house}/public/complaints/new")
+    await page.focus("#facts")
+    await page.keyboard.type("学府路餐饮店夜间噪声很大，请处理。")
+    for text in ("学府路18号", "学府餐饮店"):
+        await page.keyboard.press("Tab")
+        await page.keyboard.type(text)
+    await page.set_input_files("#photographs", photograph)
+    await page.fill("#contact_name", "王小明")
+    await page.fill("#contact_phone", "138 1234 5678")
+    await page.wait_for_timeout(2100)
+    await page.focus("form button.primary")
+    await page.keyboard.press("Enter")
+    await page.locator("#code").wait_for()
+    number, code = await page.inner_text("#number"), await page.inner_text("#code")
+    said = ""
+    for _ in range(20):
+        await page.goto(f"{open_house}/public/complaints")
+        await page.fill("#number", number)
+        await page.fill("#code", code)
+        await page.press("#code", "Enter")
+        await page.locator("form [role=alert], section[role=status]").first.wait_for()
+        said = await page.inner_text("main")
+        if "已登记" in said:
+            break
+        await page.wait_for_timeout(500)
+    assert "已登记" in said
+    assert "王小明" not in said
+    party = place.district.parties[HEALTH]
+    async with open_channel(party.address, party.tls) as channel:
+        listed = await CaseServiceStub(channel).SearchCases(
+            cases.SearchCasesRequest(query="夜间噪声很大"), metadata=party.actor("clerk"), timeout=10
+        )
+        case_id = listed.cases[0].case_id
+        timeline = await CaseServiceStub(channel).GetTimeline(
+            cases.GetTimelineRequest(case_id=case_id), metadata=party.actor("clerk"), timeout=10
+        )
+    clerk = await place.person("clerk.health")
+    await clerk.goto(f"/letters/{timeline.letters[0].letter_id}")
+    await clerk.get_by_role("link", name="网上投诉人联系方式").click()
+    await clerk.get_by_role("button", name="查看").click()
+    await clerk.locator("main dl").wait_for()
+    assert "138 1234 5678" in await clerk.inner_text("main")
+    await look("clerk.health", f"/cases/{case_id}/writer", "intake-writer")
 
 
 async def test_the_feed_and_the_heads_are_for_programs(place: Place, published: Path) -> None:

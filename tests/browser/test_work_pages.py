@@ -23,7 +23,7 @@ from services.common.channel import remote_errors
 from services.procedures.chain_source import shipped
 
 from .conftest import HEALTH, JUSTICE, MARKET, Look, Place
-from .made import UNIT, registered, transfer_draft, transferred
+from .made import PDF, UNIT, png, registered, transfer_draft, transferred
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 INBOUND = dict(shipped())["inbound.yaml"]
@@ -126,6 +126,50 @@ async def test_documents_look_right(look: Look, made: Made) -> None:
     await look("registry-clerk.justice", f"/documents/{made.inbound}", "document-inbound", open_all)
     await look("leader-in-charge.health", f"/documents/batch?like={made.draft.letter_id}", "batch")
     await look("clerk.market", f"/sign-for/{made.case_id}", "sign-for")
+
+
+async def test_a_scan_is_put_beside_a_step_and_shown(look: Look, place: Place, made: Made) -> None:
+    """The scan of the stamped letter and a picture of an instruction, seen by others in place."""
+    page = await place.person("registry-clerk.justice")
+    path = f"/documents/{made.inbound}"
+    await page.goto(path)
+    files = (
+        ("批示<img src=x>.png", "image/png", png(400, 120), "handwritten", "请法规科阅办"),
+        ("盖章件.pdf", "application/pdf", PDF, "stamped-scan", ""),
+        ("网页.html", "text/html", b"<script>alert(1)</script>", "other", ""),
+    )
+    for name, kind, data, what, note in files:
+        await page.locator("#beside summary", has_text="添加附件").click()
+        await page.set_input_files("#attach-file", {"name": name, "mimeType": kind, "buffer": data})
+        await page.select_option("#attach-kind", what)
+        await page.select_option("#attach-step", index=0)
+        await page.fill("#attach-note", note)
+        await page.locator("#beside button", has_text="添加附件").click()
+        await page.get_by_role("status").wait_for()
+    other = await place.person("principal.justice")
+    await other.goto(path)
+    shown = other.locator("#beside li")
+    assert await shown.count() == len(files)
+    picture = other.locator("#beside img")
+    await picture.scroll_into_view_if_needed()
+    await other.wait_for_function("document.querySelector('#beside img').naturalWidth === 400")
+    assert "请法规科阅办" in await other.inner_text("#beside")
+    assert "手写批示" in await other.inner_text("#beside")
+    pdf = other.locator("#beside iframe")
+    await other.locator("#beside li summary", has_text="预览").click()
+    answer = await other.request.get(await pdf.get_attribute("src") or "")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
+    # nothing that could run is shown in place
+    assert await other.locator("#beside li", has_text="网页").locator("iframe, img").count() == 0
+    await look("registry-clerk.justice", path, "document-beside")
+    # what is no file of ours is said beside the field, and what was typed stays
+    await page.goto(path)
+    await page.locator("#beside summary", has_text="添加附件").click()
+    await page.set_input_files("#attach-file", {"name": "空.png", "mimeType": "image/png", "buffer": b""})
+    await page.fill("#attach-note", "空文件")
+    await page.locator("#beside button", has_text="添加附件").click()
+    assert "请选择文件" in await page.locator("#file-0-wrong").inner_text()
+    assert await page.input_value("#attach-note") == "空文件"
 
 
 async def test_an_act_elsewhere_is_seen_within_two_seconds(place: Place, made: Made) -> None:

@@ -86,6 +86,11 @@ async def visit(district: District, cookie: str, pages: Mapping[str, str], times
                     before = _spent(district)
                 began = time.perf_counter()
                 answer = await browser.get(path)
+                while answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                    # nobody reads that fast: the limit of one person is not what is measured
+                    await asyncio.sleep(int(answer.headers["Retry-After"]))
+                    began = time.perf_counter()
+                    answer = await browser.get(path)
                 if count >= _WARM:
                     took.append((time.perf_counter() - began) * 1000)
                 assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:200]}"

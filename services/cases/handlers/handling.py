@@ -267,7 +267,9 @@ class DocumentHandlers(HandlingCommands):
             document=view,
             steps=views.steps(found.chain),
             tasks=[views.task(kept, each, now) for each in found.tasks],
-            attachments=[views.attachment(row) for row in store.attachments(connection, found.id)],
+            attachments=[
+                views.attachment(row) for row in store.attachments(connection, found.id, kept.case_id)
+            ],
             history=[views.event(row) for row in store.history(connection, found.id)],
         )
 
@@ -387,7 +389,7 @@ class DocumentHandlers(HandlingCommands):
             kept = Steps(session, desk).attach(
                 request.document_id, request.step, request.kind, request.manifest_root, request.note, actor
             )
-            rows = store.attachments(session.connection, kept.document.id)
+            rows = store.attachments(session.connection, kept.document.id, kept.case_id)
             return kept, next(
                 views.attachment(row)
                 for row in rows

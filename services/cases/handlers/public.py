@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any, Final
 
 import sqlalchemy as sa
+from liandong.cases.v1 import case_service_pb2
 from liandong.cases.v1 import public_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import publications, status_codes, tables
+from services.cases import intake, publications, status_codes, tables
+from services.cases.acts import SendActs
 from services.common import page_tokens
-from services.common.errors import NotFound
+from services.common.errors import LiandongError, NotFound
 from services.common.permissions import PermissionTable, Rule
+from services.exchange import actors
 from services.exchange.department import Department
+from services.exchange.session import DepartmentSession
 from services.procedures import case as cases
 from services.procedures.checker import PERSON_ROLES
 
@@ -25,6 +29,12 @@ PUBLIC_RULES: Final[PermissionTable] = {
         f"{_SERVICE}/{method}": Rule(kinds=_CALLERS, same_department=True, actor="required")
         for method in ("ListPublished", "GetPublished", "GetStatusByCode")
     },
+    f"{_SERVICE}/TakeComplaint": Rule(
+        kinds=_CALLERS, same_department=True, actor="required", roles=frozenset({"system"})
+    ),
+    f"{_SERVICE}/GetComplaintContact": Rule(
+        kinds=_CALLERS, same_department=True, actor="required", roles=PERSON_ROLES | {"liaison"}
+    ),
     f"{_SERVICE}/IssueStatusCode": Rule(
         kinds=_CALLERS, same_department=True, actor="required", roles=PERSON_ROLES | {"liaison", "system"}
     ),
@@ -47,11 +57,12 @@ class PublicHandlers:
     ) -> pb.ListPublishedResponse:
         """What was published."""
         size = request.page_size or _PAGE
-        before = page_tokens.decode(request.page_token, ((int,),))
+        token = page_tokens.decode(request.page_token, ((int,),))
+        before = token[0] if token is not None else request.before_position or None
         rows = await self._department.read(
             lambda connection: publications.listed(
                 connection, self._department.name, _KINDS.get(request.kind, ""), request.text.strip(),
-                None if before is None else before[0], size + 1,
+                before, size + 1, self._department.clock.now(),
             )
         )  # fmt: skip
         page = rows[:size]
@@ -63,7 +74,9 @@ class PublicHandlers:
     async def GetPublished(self, request: pb.GetPublishedRequest, _context: Any) -> pb.GetPublishedResponse:
         """One of these."""
         return await self._department.read(
-            lambda connection: publications.one(connection, self._department.name, request.letter_id)
+            lambda connection: publications.one(
+                connection, self._department.name, request.letter_id, self._department.clock.now()
+            )
         )
 
     async def IssueStatusCode(
@@ -88,6 +101,43 @@ class PublicHandlers:
     ) -> pb.GetStatusByCodeResponse:
         """How a case stands."""
         return await self._department.read(lambda connection: self._status(connection, request))
+
+    async def TakeComplaint(
+        self, request: pb.TakeComplaintRequest, _context: Any
+    ) -> pb.TakeComplaintResponse:
+        """Register a complaint and keep who wrote it, in one transaction."""
+        draft = intake.draft_of(request)
+        sending = SendActs.of(
+            [case_service_pb2.SendActRequest(draft=draft, idempotency_key=request.idempotency_key)],
+            actors.current_system(),
+        )
+
+        def work(session: DepartmentSession) -> pb.TakeComplaintResponse:
+            (recorded,) = sending(session)
+            if isinstance(recorded, LiandongError):
+                raise recorded
+            number, code = intake.receive(
+                session.connection, recorded.case_id, request, self._department.clock.now()
+            )
+            return pb.TakeComplaintResponse(case_id=recorded.case_id, number=number, code=code)
+
+        response: pb.TakeComplaintResponse = await self._department.run(work)
+        return response
+
+    async def GetComplaintContact(
+        self, request: pb.GetComplaintContactRequest, _context: Any
+    ) -> pb.GetComplaintContactResponse:
+        """Who wrote a complaint, once it is recorded that somebody reads it."""
+
+        def work(session: DepartmentSession) -> Any:
+            row = intake.contact_of(session.connection, request.case_id)
+            session.audit("GetComplaintContact", request.case_id)
+            return row
+
+        row = await self._department.run(work)
+        response = pb.GetComplaintContactResponse(name=row.name, phone=row.phone, passed_on=row.passed_on)
+        response.received_at.FromMicroseconds(row.received_at_us)
+        return response
 
     def _status(
         self, connection: Connection, request: pb.GetStatusByCodeRequest

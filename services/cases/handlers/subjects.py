@@ -8,7 +8,8 @@ from typing import Any, Final
 from liandong.cases.v1 import subject_service_pb2 as pb
 from sqlalchemy import Connection
 
-from services.cases import imports, queries, subject_file
+from services.cases import elsewhere, imports, queries, subject_file
+from services.cases.elsewhere import Ask, Named
 from services.cases.handlers.audited import AuditedReads
 from services.common import page_tokens
 from services.common.errors import NotFound
@@ -23,11 +24,18 @@ _CASES: Final = 20
 _REGISTERED: Final = 20
 _READERS: Final = PERSON_ROLES | {"auditor", "liaison", "system"}
 
+_DRAFTERS: Final = _READERS - {"auditor", "system"}
+"""People: a system would be told of a list of identifiers, not of what it drafts."""
+
 SUBJECT_RULES: Final[PermissionTable] = {
     f"/liandong.cases.v1.SubjectService/{method}": Rule(
         kinds=frozenset({"gateway", "system"}), same_department=True, actor="required", roles=_READERS
     )
     for method in ("GetSubjectFile", "RevealSubjects")
+} | {
+    "/liandong.cases.v1.SubjectService/FindCasesElsewhere": Rule(
+        kinds=frozenset({"gateway", "system"}), same_department=True, actor="required", roles=_DRAFTERS
+    )
 }
 
 
@@ -37,11 +45,18 @@ class SubjectHandlers(AuditedReads):
     Args:
         department: Whose.
         bulletins: What of its bulletins names somebody.
+        ask: Asks the registry about open cases elsewhere; None where it cannot be asked.
     """
 
-    def __init__(self, department: Department, bulletins: Bulletins = lambda connection, words: []) -> None:
+    def __init__(
+        self,
+        department: Department,
+        bulletins: Bulletins = lambda connection, words: [],
+        ask: Ask | None = None,
+    ) -> None:
         AuditedReads.__init__(self, department)
         self._bulletins = bulletins
+        self._ask = ask
 
     async def GetSubjectFile(
         self, request: pb.GetSubjectFileRequest, _context: Any
@@ -49,6 +64,21 @@ class SubjectHandlers(AuditedReads):
         """The file of one unit or person, or who may be meant; who asked, for whom and what for is noted."""
         asked = f"{request.identifier or request.name} | {request.purpose}"
         return await self._read("GetSubjectFile", lambda found: self._file(found, request), "", asked)
+
+    async def FindCasesElsewhere(
+        self, request: pb.FindCasesElsewhereRequest, _context: Any
+    ) -> pb.FindCasesElsewhereResponse:
+        """Which departments have open cases about those in a draft; who asked, about whom and what for is noted first."""
+        asked = " ".join(each.identifier for each in request.subjects)
+        subjects = await self._read(
+            "FindCasesElsewhere",
+            lambda _: [Named(subject_file.checked(each.identifier), each.name) for each in request.subjects],
+            "",
+            f"{asked} | {request.purpose}",
+        )
+        return pb.FindCasesElsewhereResponse(
+            warnings=await elsewhere.warnings(self._department, subjects, self._ask)
+        )
 
     async def RevealSubjects(
         self, request: pb.RevealSubjectsRequest, _context: Any

@@ -57,7 +57,9 @@ class WritingHandlers:
             lambda shown: (shown.draft.case_id, shown.draft.letter_id),
         )
         view = draft_view(shown)
-        view.warnings.extend(await elsewhere.warnings(self._department, request.draft, self._ask))
+        view.warnings.extend(
+            await elsewhere.warnings(self._department, elsewhere.named(request.draft), self._ask)
+        )
         return pb.PrepareLetterResponse(draft=view)
 
     async def ApproveLetter(
@@ -114,7 +116,7 @@ class WritingHandlers:
 
     async def SendAct(self, request: pb.SendActRequest, context: object) -> pb.SendActResponse:
         """Prepare, sign and record in one step."""
-        actor = _system()
+        actor = actors.current_system()
         (result,) = await self._department.run(SendActs.of([request], actor))
         if isinstance(result, LiandongError):
             raise result
@@ -124,7 +126,7 @@ class WritingHandlers:
         self, requests: AsyncIterator[pb.SendActsRequest], context: object
     ) -> AsyncIterator[pb.SendActsResponse]:
         """The same in bulk; a few requests at once are in the writer's queue, answered in order."""
-        actor = _system()
+        actor = actors.current_system()
         waiting: asyncio.Queue[tuple[int, asyncio.Future[Any]] | None] = asyncio.Queue()
         free = asyncio.Semaphore(_REQUESTS_IN_FLIGHT)
 
@@ -199,18 +201,6 @@ class WritingHandlers:
         if recorded.reason:
             answer.reason = reason_pb2.Reason.Value(f"REASON_{recorded.reason}")
         return answer
-
-
-def _system() -> ActorFacts:
-    """The actor, who must be a system: a person prepares, sees and sends.
-
-    Raises:
-        RoleNotPermitted: It is a person.
-    """
-    actor = actors.current()
-    if not actor.assertion.service:
-        raise RoleNotPermitted("Sending in one step is for systems; people prepare and send.")
-    return actor
 
 
 def _renewed(before: ActorFacts, after: ActorFacts) -> ActorFacts:

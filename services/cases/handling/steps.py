@@ -75,12 +75,13 @@ class Steps:
             NotFound: No such document.
             StepOpen: The task is not open, or is done in another way.
             NotYourStep: It is not theirs to do.
+            InvalidField: The content that is agreed to is not named.
             ContentMismatch: Another content was agreed to, or sealed.
         """
         kept, task, person = self._mine(document_id, task_id, actor)
         step = kept.document.chain.step(task.step)
-        if step.kind in AGREEING and digest != kept.document.digest:
-            raise ContentMismatch("The document has other content.", field="content_digest")
+        if step.kind in AGREEING:
+            _check_content(kept, digest)
         if step.kind is Kind.SIGN:
             self._drafts.approve(kept.letter_id, digest, person.person.role, actor, task.id, note)
             return store.by_id(self._session.connection, kept.document.id)
@@ -239,8 +240,8 @@ class Steps:
         found = actor_for(task, self._documents.standing(actor), kept.procedure, kept.act, self._session.now)
         person = found or Actor(Person(actor.subject, actor.name, actor.role))
         document = handling.confirm(kept.document, task_id, person, denied, self._documents.clock)
-        if not denied and digest != kept.document.digest:
-            raise ContentMismatch("The document has other content.", field="content_digest")
+        if not denied:
+            _check_content(kept, digest)
         step = kept.document.chain.step(task.step)
         if not denied and step.kind is Kind.SIGN and kept.state == store.OPEN:
             self._drafts.approve(kept.letter_id, digest, person.person.role, actor, task.id)
@@ -315,3 +316,10 @@ class Steps:
             department is None or who.section not in [each.id for each in department.sections]
         ):
             raise InvalidField(f"The department has no section {who.section}.", field=field)
+
+
+def _check_content(kept: Kept, digest: bytes) -> None:
+    if not digest:
+        raise InvalidField("Name the content that is agreed to.", field="content_digest")
+    if digest != kept.document.digest:
+        raise ContentMismatch("The document has other content.", field="content_digest")

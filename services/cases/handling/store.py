@@ -15,6 +15,8 @@ from services.cases.handling.seal_image import SealImage
 from services.cases.handling.stored import dumps, loads
 from services.common.clock import from_microseconds, microseconds
 from services.common.errors import NotFound
+from services.exchange import evidence_tables
+from services.exchange.evidence_records import case_reader
 from services.procedures.calendar import NEVER
 from services.procedures.chain import IMPLICIT, Chain, Direction, Kind, Stated
 from services.procedures.chain_source import load_chain
@@ -314,10 +316,30 @@ def count_attachments(connection: Connection, document_id: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def attachments(connection: Connection, document_id: str) -> list[Any]:
-    """What lies beside a document, in the order in which it came."""
-    columns = tables.attachments.c
-    query = sa.select(tables.attachments).where(columns.document_id == document_id)
+def attachments(connection: Connection, document_id: str, case_id: str) -> list[Any]:
+    """What lies beside a document of a case, in the order in which it came, with what its files are called and are."""
+    columns, files, grants = (
+        tables.attachments.c,
+        evidence_tables.manifests.c,
+        evidence_tables.manifest_grants.c,
+    )
+
+    def said(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Of the manifest whose holder let the people of the case read it; of several any."""
+        return (
+            sa.select(sa.func.max(column))
+            .where(
+                files.root == columns.root, grants.root == files.root, grants.holder == files.holder,
+                grants.reader == case_reader(case_id),
+            )
+            .correlate(tables.attachments)
+            .scalar_subquery()
+            .label(column.name)
+        )  # fmt: skip
+
+    query = sa.select(
+        tables.attachments, said(files.file_name), said(files.media_type), said(files.size)
+    ).where(columns.document_id == document_id)
     return list(connection.execute(query.order_by(columns.at_us, columns.root)))
 
 

@@ -252,6 +252,9 @@ def attachment(row: Any) -> pb.AttachmentView:
         note=row.note,
         attached_by=pb.HandlingPerson(subject=row.subject, name=row.name, role=row.role),
         attached_at=timestamp_us(row.at_us),
+        file_name=row.file_name or "",
+        media_type=row.media_type or "",
+        size=row.size or 0,
     )
 
 

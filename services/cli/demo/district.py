@@ -31,6 +31,8 @@ from services.registry.settings import RegistrySettings
 
 REGION_FILE: Final = Path(__file__).with_name("qinghe.yaml")
 _HOST: Final = "127.0.0.1"
+_PUBLISHING: Final = 2
+"""So many departments show at the gateway what they have published."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -340,7 +342,7 @@ async def _start_gateway(plan: Plan, district: District, port: int) -> str:
             "LIANDONG_DEPARTMENTS": json.dumps(departments),
             "LIANDONG_LISTEN": listen,
             "LIANDONG_DATABASE_URL": url,
-            "LIANDONG_PUBLIC_DEPARTMENT": next(iter(district.parties)),
+            "LIANDONG_PUBLIC_DEPARTMENTS": json.dumps(list(district.parties)[:_PUBLISHING]),
         },
         plan.folder / "logs" / "gateway.log",
     )

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
+from buf.validate import validate_pb2
 from fastapi import FastAPI
 from google.protobuf.message import Message
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from services.common.edge import validate
 from services.common.errors import LiandongError, Stale
-from services.gateway.calls import in_the_name_of
+from services.gateway.calls import Calls
 from services.gateway.evidence.names import disposition, harmless
 from services.gateway.rest.entrance import (
     LINES,
@@ -29,11 +30,13 @@ from services.gateway.rest.entrance import (
     lines_of,
     media_type_of,
 )
+from services.gateway.rest.forms import wrong
+from services.gateway.rest.limits import Streams
 from services.gateway.rest.openapi import DOCUMENT
+from services.gateway.rest.paths import Paths
 from services.gateway.rest.routes import PREFIX, Kind, Route, pieces, routes
 from services.gateway.rest.scopes import scope_of
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of, request_of
-from services.gateway.upstream import Metadata
 
 FILE_TIMEOUT_S: Final = 600.0
 LINES_LIMIT: Final = 64 * 1024 * 1024
@@ -43,9 +46,9 @@ PULSE_S: Final = 15.0
 
 
 class Installable(Protocol):
-    """Routes that are added to an app."""
+    """Endpoints that are no RPC."""
 
-    def install(self, app: FastAPI) -> None:
+    def install(self, paths: Paths) -> None:
         """Add them."""
 
 
@@ -54,34 +57,41 @@ class Api:
 
     Args:
         entrance: Who is let in.
+        calls: The services of all departments.
+        streams: How many a caller may hold open.
         further: Routes that are no RPC.
         own: Services of the gateway itself, by name: their RPCs are methods that take request and caller.
     """
 
     def __init__(
-        self, entrance: Entrance, *further: Installable, own: Mapping[str, object] | None = None
+        self,
+        entrance: Entrance,
+        calls: Calls,
+        streams: Streams,
+        *further: Installable,
+        own: Mapping[str, object] | None = None,
     ) -> None:
         self._entrance = entrance
+        self._calls = calls
+        self._streams = streams
         self._further = further
         self._own = own or {}
 
     def install(self, app: FastAPI) -> None:
-        """Add all routes to an app, and the document that describes them."""
+        """Add all paths to an app, and the document that describes them."""
 
         async def described(_request: Request) -> Response:
             return FileResponse(DOCUMENT, media_type=MEDIA_TYPE)
 
-        app.add_route(f"{PREFIX}/openapi.json", described, methods=["GET"])
-        # before the others: `evidence:upload` is no evidence of that name
+        paths = Paths()
+        paths.add(f"{PREFIX}/openapi.json", "GET", described)
         for each in self._further:
-            each.install(app)
+            each.install(paths)
         readable = {each.path: each for each in routes() if each.verb == "GET" and each.kind is Kind.MESSAGE}
         for route in routes():
-            if route.here and route.method.containing_service.name not in self._own:
-                continue
-            app.add_route(
-                route.path, self._endpoint(route, readable), methods=[route.verb], name=route.operation
-            )
+            if not route.here or route.method.containing_service.name in self._own:
+                paths.add(route.path, route.verb, self._endpoint(route, readable))
+        paths.install(app)
 
     def _endpoint(
         self, route: Route, readable: Mapping[str, Route]
@@ -91,12 +101,12 @@ class Api:
         async def served(request: Request, visit: Visit) -> Response:
             query = request.query_params.multi_items()
             if route.method.client_streaming:
-                return await _send(route, request, visit)
+                return await self._send(route, request, visit)
             message = request_of(route, request.path_params, query, await json_body(request))
             _idempotent(route, message, request.headers.get("idempotency-key", ""))
             wanted = request.headers.get("if-match")
             if wanted is not None and resource is not None and not resource.here and route.verb != "GET":
-                await _unchanged(resource, request, visit, wanted)
+                await self._unchanged(resource, request, visit, wanted)
             if route.here:
                 validate(message)
                 own = getattr(self._own[route.method.containing_service.name], route.method.name)
@@ -104,88 +114,69 @@ class Api:
                     route, await own(message, visit.caller), request.headers.get("if-none-match", "")
                 )
             if route.kind is Kind.MESSAGE:
-                found = await _call(route, message, visit)
+                found = await self._call(route, message, visit)
                 return _answer(route, found, request.headers.get("if-none-match", ""))
             if route.kind is Kind.EVENTS:
-                stream = _stream(route, message, visit, None)
-                return StreamingResponse(_events(stream), media_type="text/event-stream")
-            return await _file(route, message, visit)
+                stream = self._stream(route, message, visit, None)
+                return self._streams.answer(visit.caller.key, _events(stream))
+            return await self._file(route, message, visit)
 
         return self._entrance.guard(scope_of(route), served, route.operation)
 
+    async def _call(self, route: Route, message: Message, visit: Visit) -> Message:
+        return await self._calls.call(
+            visit.caller, message, route.response, request_id=visit.request_id, route=route
+        )
 
-def _metadata(route: Route, message: Message, visit: Visit) -> Metadata:
-    return visit.bare if route.at_registry else visit.metadata(route.operation, message)
+    async def _send(self, route: Route, request: Request, visit: Visit) -> Response:
+        """One message as JSON, or many as lines of JSON, which are sent on as they come."""
 
+        async def messages() -> AsyncIterator[Message]:
+            if media_type_of(request) == LINES:
+                async for line in lines_of(request, LINES_LIMIT):
+                    yield request_of(route, {}, (), line)
+            else:
+                yield request_of(route, {}, (), await json_body(request))
 
-async def _call(route: Route, message: Message, visit: Visit) -> Message:
-    in_the_name_of(visit.caller, route, message)
-    return await visit.upstream.call(
-        route.full_method,
-        message,
-        route.response.FromString,
-        registry=route.at_registry,
-        metadata=_metadata(route, message, visit),
-    )
+        found = await self._calls.send(
+            visit.caller, route, messages(), route.response, request_id=visit.request_id,
+            timeout_s=FILE_TIMEOUT_S,
+        )  # fmt: skip
+        return Response(json_of(found), media_type=MEDIA_TYPE)
 
+    def _stream(
+        self, route: Route, message: Message, visit: Visit, timeout_s: float | None
+    ) -> AsyncGenerator[Message]:
+        return self._calls.stream(
+            visit.caller, message, route.response, request_id=visit.request_id, route=route,
+            timeout_s=timeout_s,
+        )  # fmt: skip
 
-async def _send(route: Route, request: Request, visit: Visit) -> Response:
-    """One message as JSON, or many as lines of JSON, which are sent on as they come."""
+    async def _unchanged(self, resource: Route, request: Request, visit: Visit, wanted: str) -> None:
+        """The object that is acted on is the one that the caller saw."""
+        found = await self._call(resource, request_of(resource, request.path_params, (), b""), visit)
+        if wanted != "*" and _etag(json_of(found)) not in _tags(wanted):
+            raise Changed
 
-    async def messages() -> AsyncIterator[Message]:
-        if media_type_of(request) == LINES:
-            async for line in lines_of(request, LINES_LIMIT):
-                yield request_of(route, {}, (), line)
-        else:
-            yield request_of(route, {}, (), await json_body(request))
+    async def _file(self, route: Route, message: Message, visit: Visit) -> Response:
+        field = pieces(route.method.output_type)
+        assert field is not None
+        stream = self._stream(route, message, visit, FILE_TIMEOUT_S)
+        # what is refused is refused before anything is sent
+        first = await anext(stream, None)
 
-    found = await visit.upstream.send(
-        route.full_method,
-        messages(),
-        route.response.FromString,
-        metadata=visit.metadata(route.operation),
-        timeout_s=FILE_TIMEOUT_S,
-    )
-    return Response(json_of(found), media_type=MEDIA_TYPE)
+        async def content() -> AsyncIterator[bytes]:
+            if first is not None:
+                yield getattr(first, field.name)
+            async for each in stream:
+                yield getattr(each, field.name)
 
-
-def _stream(route: Route, message: Message, visit: Visit, timeout_s: float | None) -> AsyncGenerator[Message]:
-    return visit.upstream.stream(
-        route.full_method,
-        message,
-        route.response.FromString,
-        registry=route.at_registry,
-        metadata=_metadata(route, message, visit),
-        timeout_s=timeout_s,
-    )
-
-
-async def _unchanged(resource: Route, request: Request, visit: Visit, wanted: str) -> None:
-    """The object that is acted on is the one that the caller saw."""
-    found = await _call(resource, request_of(resource, request.path_params, (), b""), visit)
-    if wanted != "*" and _etag(json_of(found)) not in _tags(wanted):
-        raise Changed
-
-
-async def _file(route: Route, message: Message, visit: Visit) -> Response:
-    field = pieces(route.method.output_type)
-    assert field is not None
-    stream = _stream(route, message, visit, FILE_TIMEOUT_S)
-    # what is refused is refused before anything is sent
-    first = await anext(stream, None)
-
-    async def content() -> AsyncIterator[bytes]:
-        if first is not None:
-            yield getattr(first, field.name)
-        async for each in stream:
-            yield getattr(each, field.name)
-
-    media_type = getattr(first, "media_type", "") or "application/octet-stream"
-    response = StreamingResponse(content(), media_type=media_type)
-    name = harmless(getattr(first, "file_name", ""), "")
-    if name:
-        response.headers["Content-Disposition"] = disposition(name, inline=False)
-    return response
+        media_type = getattr(first, "media_type", "") or "application/octet-stream"
+        response = StreamingResponse(content(), media_type=media_type)
+        name = harmless(getattr(first, "file_name", ""), "")
+        if name:
+            response.headers["Content-Disposition"] = disposition(name, inline=False)
+        return response
 
 
 class Changed(Stale):
@@ -196,10 +187,15 @@ class Changed(Stale):
 
 def _idempotent(route: Route, message: Message, key: str) -> None:
     """The header stands for the field, where there is one and the body gives none."""
-    if key and "idempotency_key" in route.method.input_type.fields_by_name:
-        current: Any = message
-        if not current.idempotency_key:
-            current.idempotency_key = key
+    field = route.method.input_type.fields_by_name.get("idempotency_key")
+    if not key or field is None:
+        return
+    longest = field.GetOptions().Extensions[validate_pb2.field].string.max_len
+    if longest and len(key) > longest:
+        raise wrong(field.name, f"At most {longest} characters.")
+    current: Any = message
+    if not current.idempotency_key:
+        current.idempotency_key = key
 
 
 def _answer(route: Route, found: Message, known: str) -> Response:

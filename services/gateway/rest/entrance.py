@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import uuid_utils
-from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from services.common.errors import LiandongError, LimitExceeded, Unavailable
-from services.gateway.callers import Caller, Issuer
+from services.common.errors import LiandongError, LimitExceeded
+from services.gateway.callers import Caller
 from services.gateway.rest.limits import RateLimit
 from services.gateway.rest.scopes import check_scope
 from services.gateway.rest.transcoding import MEDIA_TYPE
-from services.gateway.upstream import Metadata, Upstream
 
 BODY_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a JSON body; evidence goes another way."""
@@ -57,33 +55,10 @@ class Visit:
     Attributes:
         caller: Who calls.
         request_id: The caller's own, or ours.
-        upstream: The way to the caller's department.
-        issuer: That of its department; None where the gateway holds no key of it.
     """
 
     caller: Caller
     request_id: str
-    upstream: Upstream
-    issuer: Issuer | None
-
-    def metadata(self, operation: str = "", message: Message | None = None) -> Metadata:
-        """What a call to the node says of who acts.
-
-        Args:
-            operation: Which RPC, as `Service.Method`, where the assertion may carry a digest.
-            message: What it is called with.
-
-        Raises:
-            Unavailable: The gateway has no issuer for the department.
-        """
-        if self.issuer is None:
-            raise Unavailable("This gateway has no issuer of assertions for the department.")
-        return (*self.bare, ("liandong-actor", self.issuer.assertion(self.caller, operation, message)))
-
-    @property
-    def bare(self) -> Metadata:
-        """Metadata without a person: the registry knows departments."""
-        return (("liandong-request-id", self.request_id),)
 
 
 Served = Callable[[Request, Visit], Awaitable[Response]]
@@ -93,22 +68,12 @@ class Entrance:
     """The way in for all callers of a gateway.
 
     Args:
-        callers: Who calls; the caller's department decides where a call goes.
-        upstreams: By department.
-        issuers: By department.
+        callers: Who calls.
         limit: How often one caller may call.
     """
 
-    def __init__(
-        self,
-        callers: Callers,
-        upstreams: Mapping[str, Upstream],
-        issuers: Mapping[str, Issuer],
-        limit: RateLimit,
-    ) -> None:
+    def __init__(self, callers: Callers, limit: RateLimit) -> None:
         self._callers = callers
-        self._upstreams = upstreams
-        self._issuers = issuers
         self._limit = limit
 
     def guard(self, scope: str, served: Served, action: str) -> Callable[[Request], Awaitable[Response]]:
@@ -128,11 +93,7 @@ class Entrance:
             request.state.caller = caller
             self._limit.take(caller.key)
             check_scope(scope, caller)
-            upstream = self._upstreams.get(caller.department)
-            if upstream is None:
-                raise Unavailable("This gateway does not stand before the department any more.")
-            visit = Visit(caller, request_id, upstream, self._issuers.get(caller.department))
-            response = await served(request, visit)
+            response = await served(request, Visit(caller, request_id))
             response.headers["X-Request-Id"] = request_id
             return response
 

@@ -11,15 +11,17 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from fastapi import FastAPI
 from liandong.exchange.v1 import evidence_service_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.exchange.digests import DIGEST_SIZE
+from services.gateway.calls import Calls
 from services.gateway.evidence.bringing import About, Uploads, put_chunk
 from services.gateway.evidence.reading import name_of, open_range, root_of
 from services.gateway.rest.entrance import Entrance, Visit, declared_length, pieces_of
 from services.gateway.rest.forms import wrong
+from services.gateway.rest.paths import Paths
 from services.gateway.rest.routes import PREFIX
 from services.gateway.rest.transcoding import MEDIA_TYPE, json_of
 
@@ -39,42 +41,43 @@ class EvidenceRoutes:
 
     Args:
         entrance: Who is let in.
+        calls: The way to nodes.
         uploads: Takes files that come in one request.
     """
 
-    def __init__(self, entrance: Entrance, uploads: Uploads) -> None:
+    def __init__(self, entrance: Entrance, calls: Calls, uploads: Uploads) -> None:
         self._entrance = entrance
+        self._calls = calls
         self._uploads = uploads
 
-    def install(self, app: FastAPI) -> None:
-        """Add them to an app."""
+    def install(self, paths: Paths) -> None:
+        """Add them."""
         guard = self._entrance.guard
-        app.add_route(FILES, guard(WRITE, self._upload, "Evidence.Upload"), methods=["POST"])
-        app.add_route(CHUNK, guard(WRITE, _put_chunk, "Evidence.PutChunk"), methods=["PUT"])
-        app.add_route(CONTENT, guard(READ, _content, "Evidence.Read"), methods=["GET"])
+        paths.add(FILES, "POST", guard(WRITE, self._upload, "Evidence.Upload"))
+        paths.add(CHUNK, "PUT", guard(WRITE, self._put_chunk, "Evidence.PutChunk"))
+        paths.add(CONTENT, "GET", guard(READ, self._content, "Evidence.Read"))
 
     async def _upload(self, request: Request, visit: Visit) -> Response:
+        upstream, acting = self._calls.acting(visit.caller, visit.request_id)
         manifest = await self._uploads.take(
-            visit.upstream, visit.metadata, pieces_of(request), _about(request), declared_length(request)
+            upstream, acting, pieces_of(request), _about(request), declared_length(request)
         )
         found = pb.GetManifestResponse(manifest=manifest.to_wire())
         place = f"{PREFIX}/evidence/{name_of(manifest.root)}"
         return Response(json_of(found), 201, {"Location": place}, MEDIA_TYPE)
 
+    async def _put_chunk(self, request: Request, visit: Visit) -> Response:
+        root, index = root_of(request.path_params["root"]), request.path_params["index"]
+        if not _INDEX.fullmatch(index):
+            raise wrong("index", "Chunks are counted from 0.")
+        upstream, acting = self._calls.acting(visit.caller, visit.request_id)
+        answer = await put_chunk(upstream, acting, root, int(index), pieces_of(request))
+        return Response(json_of(answer), media_type=MEDIA_TYPE)
 
-async def _put_chunk(request: Request, visit: Visit) -> Response:
-    root, index = root_of(request.path_params["root"]), request.path_params["index"]
-    if not _INDEX.fullmatch(index):
-        raise wrong("index", "Chunks are counted from 0.")
-    answer = await put_chunk(visit.upstream, visit.metadata, root, int(index), pieces_of(request))
-    return Response(json_of(answer), media_type=MEDIA_TYPE)
-
-
-async def _content(request: Request, visit: Visit) -> Response:
-    root = root_of(request.path_params["root"])
-    return await open_range(
-        visit.upstream, visit.metadata, root, request.headers, head=request.method == "HEAD"
-    )
+    async def _content(self, request: Request, visit: Visit) -> Response:
+        root = root_of(request.path_params["root"])
+        upstream, acting = self._calls.acting(visit.caller, visit.request_id)
+        return await open_range(upstream, acting, root, request.headers, head=request.method == "HEAD")
 
 
 def _about(request: Request) -> About:
@@ -113,6 +116,9 @@ def _digest(given: str) -> bytes | None:
     if found is None:
         return None
     try:
-        return base64.b64decode(found[1], validate=True)
+        digest = base64.b64decode(found[1], validate=True)
     except binascii.Error:
         raise wrong("content-digest", "The digest is no Base64.") from None
+    if len(digest) != DIGEST_SIZE:
+        raise wrong("content-digest", f"A SHA-256 has {DIGEST_SIZE} bytes.")
+    return digest

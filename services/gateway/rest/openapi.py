@@ -216,7 +216,7 @@ def _by_hand(operation: Operation) -> dict[str, Any]:
         },
     }
     if operation.body:
-        found["requestBody"] = {"required": True, "content": operation.body}
+        found["requestBody"] = {"required": not operation.may_be_empty, "content": operation.body}
     return found
 
 

@@ -38,6 +38,7 @@ class Operation:
         description: What else is to be said.
         parameters: As OpenAPI has them.
         body: Content by media type; empty for none.
+        may_be_empty: Without a body it means something, too.
         answers: By status, beside the refusals that all have.
         refusals: Statuses of problems beside those that all have.
     """
@@ -51,6 +52,7 @@ class Operation:
     description: str = ""
     parameters: tuple[Mapping[str, Any], ...] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
+    may_be_empty: bool = False
     answers: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[int, ...] = ()
 
@@ -109,9 +111,10 @@ def _evidence(schemas: Schemas) -> tuple[Operation, ...]:
             scope=evidence.WRITE,
             summary="Uploads a file in one request",
             description="The bytes are the body, their kind its Content-Type. The manifest is made on the way, and "
-            "answered when all of it is durable and verified. The same file again is harmless.",
+            "answered when all of it is durable and verified. The same file again is harmless. No body is an empty file.",
             parameters=(*told, digest),
             body={"application/octet-stream": _BYTES, "image/*": _BYTES, "*/*": _BYTES},
+            may_be_empty=True,
             answers={
                 "201": {
                     "description": "All of it is there.",

@@ -140,7 +140,7 @@ class Schemas:
         if field.type in _AS_TEXT:
             return {"type": "string", "pattern": _between(own, *_AS_TEXT[field.type])}
         if field.type == FieldDescriptor.TYPE_BYTES:
-            return _bytes(own)
+            return _bytes(own, or_none=_may_be_empty(rules))
         found = dict(_KINDS[field.type])
         if own is not None:
             found |= _said(own)
@@ -166,6 +166,8 @@ def is_required(field: FieldDescriptor) -> bool:
     rules = _rules(field)
     if rules.required:
         return True
+    if rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+        return False
     kind = rules.WhichOneof("type")
     if kind is None or (field.has_presence and not field.is_repeated):
         return False
@@ -200,13 +202,23 @@ def _ecma(pattern: str) -> str:
     return _WIDE.sub(lambda found: f"\\u{found[1]}", pattern)
 
 
-def _bytes(rules: Any) -> dict[str, Any]:
-    """Rules count bytes, the schema characters of Base64."""
+def _may_be_empty(rules: validate_pb2.FieldRules | None) -> bool:
+    return rules is not None and rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE
+
+
+def _bytes(rules: Any, *, or_none: bool) -> dict[str, Any]:
+    """Rules count bytes, the schema characters of Base64.
+
+    Raises:
+        ValueError: They are said in a way that is not known here.
+    """
     found = {"type": "string", "contentEncoding": "base64", "pattern": _BASE64}
     if rules is None:
         return found
     if rules.len == _DIGEST_SIZE:
-        return found | {"pattern": _BASE64_32}
+        return found | {"pattern": f"^$|{_BASE64_32}" if or_none else _BASE64_32}
+    if or_none:
+        raise ValueError("No pattern is made for bytes that may be absent, but for digests.")
     if rules.len:
         found |= {"minLength": -(-rules.len // 3) * 4, "maxLength": -(-rules.len // 3) * 4}
     if rules.min_len:

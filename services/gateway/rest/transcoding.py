@@ -38,7 +38,7 @@ def request_of(
 
     Raises:
         InvalidField: A parameter or field that is unknown, or whose value has not its form.
-        Malformed: The body is no JSON object.
+        Malformed: The body is no JSON object, or there is none.
     """
     content: dict[str, Any] = {}
     if route.body:
@@ -74,8 +74,10 @@ def json_of(message: Message) -> bytes:
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    if not body:
+        raise Malformed("This method takes a body, a JSON object.")
     try:
-        found = orjson.loads(body or b"{}")
+        found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"The body is no JSON: {error}") from None
     if not isinstance(found, dict):

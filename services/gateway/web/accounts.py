@@ -27,12 +27,19 @@ from services.gateway.web.page import Page, SignedIn
 router = APIRouter(prefix="/admin")
 
 GRANTED: Final = tuple(sorted(ROLES - {ADMINISTRATOR}))
-PAGES: Final = {"accounts": (ADMINISTRATOR,), "tokens": (ADMINISTRATOR,), "logins": (ADMINISTRATOR, AUDITOR)}
+PAGES: Final = {
+    "accounts": (ADMINISTRATOR,),
+    "tokens": (ADMINISTRATOR,),
+    "webhooks": (ADMINISTRATOR,),
+    "logins": (ADMINISTRATOR, AUDITOR),
+}
 """What there is to keep, and who sees it."""
 _ACTIONS: Final = frozenset({
     "log-in", "session.end", "password.change", "account.add", "account.change", "account.reset",
     "account.disable", "account.enable", "authenticator.set", "authenticator.end", "identity.add",
-    "identity.remove", "token.add", "token.revoke",
+    "identity.remove", "token.add", "token.revoke", "webhook.add", "webhook.remove", "webhook.enable",
+    "webhook.disable", "webhook.rotate", "webhook.ping", "webhook.replay", "template.add", "template.change",
+    "template.remove",
 })  # fmt: skip
 _ACR: Final = "urn:liandong:acr:"
 _GIVEN_BYTES: Final = 12
@@ -48,7 +55,7 @@ def pages_for(page: Page) -> tuple[str, ...]:
 @router.get("/accounts")
 async def accounts(page: SignedIn) -> Response:
     """The department's accounts."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     found = await _parts(page).accounts.accounts(page.caller.department)
     return page.render("accounts/accounts.html", accounts=found)
 
@@ -56,14 +63,14 @@ async def accounts(page: SignedIn) -> Response:
 @router.get("/accounts/new")
 async def new_account(page: SignedIn) -> Response:
     """Where an account is added."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     return _form(page, {})
 
 
 @router.post("/accounts")
 async def add_account(page: SignedIn) -> Response:
     """Add one; its first password is shown once."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     password = secrets.token_urlsafe(_GIVEN_BYTES)
     try:
         made = await _parts(page).accounts.create(
@@ -85,7 +92,7 @@ async def add_account(page: SignedIn) -> Response:
 @router.get("/accounts/{account_id}")
 async def account(page: SignedIn, account_id: str) -> Response:
     """One account: who, which roles, what opens it, where it is logged in."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     return await _account(page, account_id, {})
 
 
@@ -165,14 +172,14 @@ async def remove_identity(page: SignedIn, account_id: str) -> Response:
 @router.get("/tokens")
 async def tokens(page: SignedIn) -> Response:
     """What the department's systems call with."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     return await _tokens(page, {})
 
 
 @router.post("/tokens")
 async def add_token(page: SignedIn) -> Response:
     """Make one; it is shown once."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     days = page.text_of("days")
     scopes = [each for each in page.form.getlist("scope") if isinstance(each, str)]
     try:
@@ -191,7 +198,7 @@ async def add_token(page: SignedIn) -> Response:
 @router.post("/tokens/{token_id}/revoke")
 async def revoke_token(page: SignedIn, token_id: str) -> Response:
     """End one at once."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     await _parts(page).tokens.revoke(page.caller.department, token_id, by=page.by)
     return page.go("/admin/tokens", "accounts.token_revoked")
 
@@ -199,7 +206,7 @@ async def revoke_token(page: SignedIn, token_id: str) -> Response:
 @router.get("/logins")
 async def logins(page: SignedIn, before: int = 0, refused: bool = False) -> Response:
     """Who logged in, what was refused, what was changed."""
-    _only(page, *PAGES["logins"])
+    only(page, *PAGES["logins"])
     rows = await _parts(page).audit.read(
         page.caller.department, before=max(0, min(before, 2**62)), refused=refused
     )
@@ -214,7 +221,7 @@ async def logins(page: SignedIn, before: int = 0, refused: bool = False) -> Resp
 
 async def _others(page: Page, account_id: str) -> Account:
     """An account of the department that is not the own one."""
-    _only(page, ADMINISTRATOR)
+    only(page, ADMINISTRATOR)
     found = await _parts(page).accounts.account(page.caller.department, account_id)
     assert page.session is not None
     if found.id == page.session.account.id:
@@ -231,7 +238,12 @@ def _said(page: Page, word: str) -> str:
     return word
 
 
-def _only(page: Page, *roles: str) -> None:
+def only(page: Page, *roles: str) -> None:
+    """Check that somebody has one of these roles.
+
+    Raises:
+        RoleNotPermitted: None of them.
+    """
     if not set(roles) & set(page.caller.roles):
         raise RoleNotPermitted
 

@@ -15,7 +15,8 @@ from liandong.exchange.v1 import envelope_pb2 as envelopes
 
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.evidence.reading import look, root_of
-from services.gateway.web import forms, printed
+from services.gateway.letter_templates.templates import Template
+from services.gateway.web import forms, letter_templates, printed, template_facts
 from services.gateway.web.act_forms import Asking
 from services.gateway.web.case import ID, CaseId, evidence_of
 from services.gateway.web.draft_view import Found, find
@@ -75,6 +76,8 @@ class _Asked:
         approvers: Roles of persons who approve it.
         procedure: What its procedure is called.
         replaces: The draft that is written anew.
+        facts: What the case says for templates.
+        templates: For this act.
     """
 
     asking: Asking
@@ -84,6 +87,8 @@ class _Asked:
     approvers: Sequence[str]
     procedure: str
     replaces: str
+    facts: Mapping[str, str]
+    templates: Sequence[Template]
 
 
 async def _asked(page: Page, case_id: str, act: str, draft: Found | None = None) -> _Asked:
@@ -114,12 +119,15 @@ async def _asked(page: Page, case_id: str, act: str, draft: Found | None = None)
         if each.author == page.caller.department and each.disposition == _ADMITTED
     ]
     extra = [draft.view_of_materials()] if draft is not None else []
-    brought = await _brought(page)
+    brought, templates = await asyncio.gather(
+        _brought(page), letter_templates.offered(page, procedure.name, act)
+    )
     evidence = await evidence_of(page, [*letters, *extra, *brought])
     return _Asked(
         Asking(page, procedure, found, case, evidence, amendable), case,
         case.title if case is not None and case.title else page.say(procedure.title), page.say(found.title),
         found.approved_by, page.say(procedure.title), draft.draft.letter_id if draft is not None else "",
+        template_facts.of_case(page, case, letters, procedure, act), templates,
     )  # fmt: skip
 
 
@@ -149,6 +157,9 @@ async def _prepare(page: Page, asked: _Asked) -> Response:
     key = page.text_of("key")[:80] or uuid_utils.uuid7().hex
     if (changed := forms.changed(typed)) is not None:
         return _show(page, asked, changed, key)
+    if page.text_of(letter_templates.USE):
+        filled, told = await letter_templates.used(page, typed, f"{asked.asking.field.name}.", asked.facts)
+        return _show(page, asked, filled, key, told=told)
     draft, wrong = asked.asking.read(typed)
     if wrong:
         return _show(page, asked, typed, key, wrong, 400)
@@ -173,6 +184,7 @@ def _show(
     key: str,
     wrong: Mapping[str, str] | None = None,
     status: int = 200,
+    told: str = "",
 ) -> Response:
     # the office is addressed once it was called: what is sent to whom, the draft shows
     names = [
@@ -183,5 +195,5 @@ def _show(
     others = list(dict.fromkeys(each for each in names if each != page.department_title))
     return page.render(
         "act.html", status=status, asked=asked, case=asked.case, form=asked.asking.form(typed, wrong), key=key,
-        others=others, brought=page.form.getlist(BROUGHT)[:_MOST_BROUGHT],
+        others=others, told=told, brought=page.form.getlist(BROUGHT)[:_MOST_BROUGHT],
     )  # fmt: skip

@@ -98,7 +98,7 @@ async def audit(
             cells(
                 second(each.at),
                 Cell(each.name or each.subject, f"/admin/audit?subject={each.subject}"),
-                each.role,
+                page.site.templates.filters["role"](each.role, page.language),
                 Cell(each.method.rpartition("/")[2], tone="code"),
                 Cell(each.case_id[:8], f"/cases/{each.case_id}")
                 if each.case_id

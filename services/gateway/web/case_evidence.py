@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
-from fastapi.responses import Response
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse, Response
 
+from services.common.errors import Malformed
 from services.gateway.evidence.names import INLINE, harmless, media_type_of
 from services.gateway.evidence.reading import look, name_of, open_range, root_of
 from services.gateway.web.case import CaseId
 from services.gateway.web.page import SignedIn
+from services.gateway.web.sheet_uploads import brought, pieces_of
 
 router = APIRouter()
 Root = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{43}$")]
+_LONGEST_NAME: Final = 400
+_MOST_DIGITS: Final = 15
 _KINDS: Final = ("image", "audio", "video")
+
+
+@router.post("/evidence")
+async def bring(
+    page: SignedIn, name: Annotated[str, Query(min_length=1, max_length=_LONGEST_NAME)]
+) -> Response:
+    """A file that a form is to name; the body is its bytes, by which its kind is known. Answers `{root}`."""
+    told = page.request.headers.get("content-length", "")
+    if not told.isascii() or not told.isdigit():
+        raise Malformed("Say how large the file is.")
+    manifest = await brought(page, name, int(told[:_MOST_DIGITS]), pieces_of(page.request))
+    return JSONResponse({"root": name_of(manifest.root)}, 201)
 
 
 @router.get("/cases/{case_id}/evidence/{root}")
@@ -30,7 +46,7 @@ async def preview(page: SignedIn, case_id: CaseId, root: Root) -> Response:
         manifest=manifest,
         missing=len(found.missing),
         file_name=harmless(manifest.file_name, name_of(manifest.root)),
-        shown_as=_shown_as(kind),
+        shown_as=shown_as(kind),
         media_type=kind,
         source=f"/cases/{case_id}/evidence/{root}/content",
     )
@@ -44,7 +60,7 @@ async def content(page: SignedIn, case_id: CaseId, root: Root) -> Response:  # n
     return await open_range(upstream, acting, root_of(root), request.headers, head=request.method == "HEAD")
 
 
-def _shown_as(kind: str) -> str:
+def shown_as(kind: str) -> str:
     """The element that shows it; empty for what is only kept."""
     if kind not in INLINE:
         return ""

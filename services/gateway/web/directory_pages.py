@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -12,11 +13,16 @@ from liandong.directory.v1 import common_entry_pb2 as entries
 from liandong.directory.v1 import directory_service_pb2 as pb
 
 from services.common import yaml_text
+from services.common.errors import NotFound
 from services.gateway.web.filters import day, moment
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.tables import Cell, Table, cells, page_url
 
 router = APIRouter(prefix="/admin")
+_UNITS: Final = ("h", "d", "wd", "month", "year")
+_PSEUDO_ROLES: Final = ("author", "amended-author")
+_AREAS: Final = "area"
+_MOST_AREAS: Final = 200
 
 
 def _title(page: Page, title: entries.Title) -> str:
@@ -95,13 +101,14 @@ async def department(page: SignedIn, name: str) -> Response:
 async def authority(page: SignedIn) -> Response:
     """Authority lists, duties, offices, categories and regional limits."""
     found = await page.ask(pb.GetRulesRequest(), pb.GetRulesResponse)
+    areas = await _areas(page, {each.area_code for each in found.authorities if each.area_code})
     authorities = [
         cells(
             Cell(_title(page, each.title), under=each.item_code),
             page.name_of(each.department),
             page.t(f"admin.{entries.AuthorityMode.Name(each.mode)}"),
             Cell(
-                each.area_code,
+                areas.get(each.area_code, each.area_code),
                 under=page.t(f"admin.{entries.AreaSplit.Name(each.split)}") if each.split else "",
             ),
             each.basis,
@@ -123,7 +130,7 @@ async def authority(page: SignedIn) -> Response:
     limits = [
         cells(
             Cell(each.procedure, f"/admin/procedures/{each.procedure}"), each.obligation, each.urgency,
-            each.within, each.clause, Cell(day(each.valid_from), tone="date", under=day(each.valid_until)),
+            _span(page, each.within), each.clause, Cell(day(each.valid_from), tone="date", under=day(each.valid_until)),
         )
         for each in found.limits
     ]  # fmt: skip
@@ -176,6 +183,8 @@ async def procedure(
     named = {
         kind: {key: pair[index] for key, pair in source.get(kind, {}).items()} for kind in ("roles", "states")
     }
+    # roles that every procedure has: whoever wrote the letter, or the letter that is corrected
+    named["roles"] |= {each: page.t(f"admin.role_{each.replace('-', '_')}") for each in _PSEUDO_ROLES}
     acts = [
         cells(
             Cell(it["title"][index], under=key),
@@ -191,7 +200,7 @@ async def procedure(
         cells(
             Cell(it["title"][index], under=key),
             _listed(page, it.get("owed_by", ()), named["roles"]),
-            _limit(it.get("within", "")),
+            _limit(page, it.get("within", "")),
             _listed(
                 page,
                 it.get("discharged_by", ()),
@@ -221,18 +230,40 @@ async def procedure(
     )
 
 
+async def _areas(page: Page, wanted: Iterable[str]) -> dict[str, str]:
+    """What areas are called, by code; those that the code table does not know are left out."""
+
+    async def title(code: str) -> tuple[str, str]:
+        try:
+            found = await page.ask(codes_pb.GetCodeRequest(table=_AREAS, code=code), codes_pb.GetCodeResponse)
+        except NotFound:
+            return code, code
+        return code, _title(page, found.code.row.title)
+
+    return dict(await asyncio.gather(*(title(each) for each in sorted(wanted)[:_MOST_AREAS])))
+
+
 def _listed(page: Page, names: str | Sequence[str], titles: Mapping[str, str]) -> str:
     found = [names] if isinstance(names, str) else names
     return page.t("registers.between").join(titles.get(each, each) for each in found)
 
 
-def _limit(within: Any) -> str:
-    """A limit, or one for each urgency."""
-    return (
-        ", ".join(f"{key} {value}" for key, value in within.items())
-        if isinstance(within, dict)
-        else str(within)
+def _limit(page: Page, within: Any) -> str:
+    """A limit in words, or one for each urgency."""
+    if not isinstance(within, dict):
+        return _span(page, str(within))
+    colon = "：" if page.language == "zh" else ": "
+    return page.t("registers.between").join(
+        f"{page.t(f'sheet.urgency_{key}')}{colon}{_span(page, str(value))}" for key, value in within.items()
     )
+
+
+def _span(page: Page, limit: str) -> str:
+    """A limit such as `3 wd`, `at once` or `requested_limit` in words."""
+    if limit in ("at once", "requested_limit"):
+        return page.t(f"admin.limit_{limit.replace(' ', '_')}")
+    amount, _, unit = limit.partition(" ")
+    return page.t(f"admin.limit_{unit}", count=amount) if unit in _UNITS else limit
 
 
 def _role(page: Page, name: str) -> str:

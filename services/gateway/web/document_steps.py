@@ -11,21 +11,31 @@ from fastapi.responses import Response
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import handling_service_pb2 as handling
+from starlette.datastructures import UploadFile
 
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.web import documents, sign_for
 from services.gateway.web.filters import ZONE
 from services.gateway.web.page import Page, SignedIn, said
 from services.gateway.web.people import staff_of, who_from
+from services.gateway.web.sheet_uploads import WithFiles, brought, in_pieces
 
 router = APIRouter(prefix="/documents/{document_id}")
 _CHANGED: Final = frozenset({"CONTENT_MISMATCH", "STALE", "STEP_OPEN"})
 """Reasons that say: what was shown is not what is there."""
 _NOTE: Final = 2000
 _DIGEST: Final = 32
+_KINDS: Final = {
+    "stamped-scan": handling.ATTACHMENT_KIND_STAMPED_SCAN,
+    "handwritten": handling.ATTACHMENT_KIND_HANDWRITTEN,
+    "other": handling.ATTACHMENT_KIND_OTHER,
+}
+"""What may lie beside a step, as the form calls it."""
 
 
-async def _done(page: Page, document_id: str, task: int, work: Callable[[], Awaitable[str]]) -> Response:
+async def _done(
+    page: Page, document_id: str, task: int, work: Callable[[], Awaitable[str]], place: str = ""
+) -> Response:
     """Do something; the document is shown again, with what went wrong if it did."""
     try:
         text = await work()
@@ -40,7 +50,7 @@ async def _done(page: Page, document_id: str, task: int, work: Callable[[], Awai
             page, document_id, status=409 if changed else 400, changed=changed, failed=page.why(error),
             wrong=_wrong(error, task), typed={**typed, "task": task},
         )  # fmt: skip
-    return page.go(f"/documents/{document_id}", text)
+    return page.go(f"/documents/{document_id}{place}", text)
 
 
 def _wrong(error: LiandongError, task: int) -> Mapping[str, str]:
@@ -179,6 +189,29 @@ async def confirm(page: SignedIn, document_id: str, task: int) -> Response:
         return "document.done_denied" if request.denied else "document.done_confirmed"
 
     return await _done(page, document_id, task, work)
+
+
+@router.post("/attachments")
+async def attach(page: WithFiles, document_id: str) -> Response:
+    """Put a scan or picture beside a step: it is shown to the people of the case, and sent to nobody."""
+
+    async def work() -> str:
+        file = page.form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename or not file.size:
+            raise InvalidField(page.t("document.file_wanted"), field="file")
+        kind = page.text_of("kind")
+        if kind not in _KINDS:
+            raise InvalidField(page.t("document.file_wanted"), field="file")
+        await documents.whole(page, document_id)
+        manifest = await brought(page, file.filename, file.size, in_pieces(file))
+        request = handling.AttachToStepRequest(
+            document_id=document_id, step=page.text_of("step")[:60], kind=_KINDS[kind],
+            manifest_root=manifest.root, note=_note(page),
+        )  # fmt: skip
+        await page.ask(request, handling.AttachToStepResponse)
+        return "document.done_attached"
+
+    return await _done(page, document_id, 0, work, "#beside")
 
 
 @router.post("/{task}/sign-for")

@@ -16,9 +16,11 @@ from liandong.exchange.v1 import reason_pb2
 
 from services.common.errors import NotFound
 from services.common.titles import material_title, role_title
+from services.gateway.evidence.names import harmless, media_type_of
 from services.gateway.evidence.reading import name_of
 from services.gateway.web import masking, worklist
 from services.gateway.web.bodies import Part, body_in, parts
+from services.gateway.web.case_evidence import shown_as
 from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.people import Staff, role_name, roles_name, staff_of
 from services.gateway.web.phrases import phrases_of
@@ -33,6 +35,8 @@ _STATES: Final = {
 }
 _CLAUSES: Final = ("provisions", "basis")
 """Fields that name the clause of law that a letter rests on."""
+_ATTACHMENT_KINDS: Final = (("stamped-scan", 1), ("handwritten", 2), ("other", 3))
+"""As the form calls them, and their numbers."""
 _PSEUDO: Final = frozenset({"drafter", "assigned"})
 AGREEING: Final = frozenset(
     {
@@ -147,6 +151,9 @@ async def show(page: Page, document_id: str, *, status: int = 200, **more: Any) 
         phrases=phrases,
         earlier=_earlier(found),
         root_name=name_of,
+        shown_as=lambda kind: shown_as(media_type_of(kind)),
+        file_name=lambda each: harmless(each.file_name, each.manifest_root.hex()[:12]),
+        attachment_kinds=_ATTACHMENT_KINDS,
         who_title=lambda who: who_title(page, who),
         event_title=lambda what: page.t(f"document.event_{what.replace('-', '_')}"),
         **{**typed, **more},

@@ -21,6 +21,7 @@ from services.gateway.web.page import LoginWanted, NewPasswordWanted, of
 _TEXTS: Final = {
     HTTPStatus.NOT_FOUND: ("problem.not_found", "problem.not_found_text"),
     HTTPStatus.FORBIDDEN: ("problem.forbidden", "problem.forbidden_text"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("problem.too_many", "problem.too_many_text"),
     HTTPStatus.SERVICE_UNAVAILABLE: ("problem.unavailable", "problem.unavailable_text"),
     HTTPStatus.GATEWAY_TIMEOUT: ("problem.unavailable", "problem.unavailable_text"),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("problem.failed", "problem.failed_text"),
@@ -93,12 +94,17 @@ async def _failed(request: Request, error: Exception) -> Response:
 async def _shown(request: Request, status: HTTPStatus, error: LiandongError | None = None) -> Response:
     page = await of(request)
     title, text = _TEXTS.get(status, ("", ""))
-    return page.render(
+    again_ms = error.retry_after_ms if error else 0
+    response = page.render(
         "problem.html",
         status=status,
         heading=page.t(title) if title else status.phrase,
         explanation=page.t(text) if text else "",
-        message=page.why(error) if error else "",
+        # "too much" is said of what somebody sends: of how often, the heading says it
+        message=page.why(error) if error and status != HTTPStatus.TOO_MANY_REQUESTS else "",
         reason=error.reason if error else "",
         request_id=error.request_id if error else "",
     )
+    if again_ms:
+        response.headers["Retry-After"] = problems.seconds(again_ms)
+    return response

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import Response
+from google.protobuf.message import Message
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.cases.v1 import complaint_bodies_pb2
 from liandong.cases.v1 import subject_service_pb2 as subjects_pb
 from liandong.directory.v1 import directory_service_pb2 as directory
 from liandong.exchange.v1 import envelope_pb2 as envelopes
@@ -26,10 +27,7 @@ from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.purposes import PURPOSES, purpose_of
 
 router = APIRouter()
-_PROOF: Final = "/liandong.exchange.v1.ExchangeService/GetInclusionProof"
 _ASK_S: Final = 10.0
-_FIRST_ENTRIES: Final = 64
-"""Among the first entries of a ledger its registry says who it is."""
 
 
 @router.get("/letters/{letter_id}")
@@ -60,15 +58,15 @@ async def document(page: SignedIn, letter_id: LetterId) -> Response:
 async def proof(page: SignedIn, letter_id: LetterId) -> Response:
     """What proves it, checked now."""
     found = await _get(page, letter_id)
-    listed, inclusion, log = await asyncio.gather(
+    listed, inclusion, known = await asyncio.gather(
         page.ask(directory.GetDepartmentRequest(name=found.letter.author), directory.GetDepartmentResponse),
         _inclusion(page, found),
-        _registry_keys(page),
+        page.ask(directory.ListRegistriesRequest(), directory.ListRegistriesResponse),
     )
-    log_id, registry_keys = log
+    log_id = found.letter.position.log_id
     checked = proofs.check(
         found.envelope, found.leaf if found.HasField("leaf") else None, listed.department.keys, inclusion,
-        found.letter.position.log_id or log_id, registry_keys,
+        log_id, [each.key.public_key for each in known.registries if each.log_id == log_id],
     )  # fmt: skip
     return page.render(
         "proof.html", letter=found.letter, proof=checked, steps=list(proofs.Step), asked=inclusion is not None
@@ -99,6 +97,7 @@ async def _shown(
         evidence=await evidence_of(page, [view]),
         body=parts(body, page.language) if body is not None else (),
         known=body is not None,
+        from_public=view.author == page.caller.department and _from_public(body),
         sheets=_sheets(view, page),
         revealed=revealed,
         purposes=PURPOSES,
@@ -122,6 +121,13 @@ def _sheets(view: pb.LetterView, page: Page) -> Sequence[str]:
     return [name for name, offered in asked.items() if offered]
 
 
+def _from_public(body: Message | None) -> bool:
+    """Somebody wrote it on the public site; who, the node keeps beside the letter."""
+    if not isinstance(body, complaint_bodies_pb2.ComplaintRecord):
+        return False
+    return body.channel == complaint_bodies_pb2.COMPLAINT_CHANNEL_PUBLIC_SITE
+
+
 async def _get(page: Page, letter_id: str) -> pb.GetLetterResponse:
     return await page.ask(pb.GetLetterRequest(letter_id=letter_id), pb.GetLetterResponse)
 
@@ -136,25 +142,9 @@ async def _inclusion(page: Page, found: pb.GetLetterResponse) -> exchange.GetInc
     """The registry's proof; None where it is out of reach, or the letter is in no ledger yet."""
     if not found.HasField("leaf"):
         return None
-    upstream, _ = page.site.calls.acting(page.caller, page.request_id)
     try:
-        answer = await upstream.call(
-            _PROOF, exchange.GetInclusionProofRequest(position=found.leaf.position),
-            exchange.GetInclusionProofResponse.FromString, registry=True, timeout_s=_ASK_S,
-        )  # fmt: skip
+        return await page.site.calls.inclusion(
+            page.caller.department, found.leaf.position, page.request_id, _ASK_S
+        )
     except LiandongError:
         return None
-    return cast("exchange.GetInclusionProofResponse", answer)
-
-
-async def _registry_keys(page: Page) -> tuple[str, list[bytes]]:
-    """The ledger's name and the keys that sign its heads, as its first entries list them; none that is not had."""
-    stream = page.stream(directory.WatchEntriesRequest(from_version=1), directory.WatchEntriesResponse)
-    with contextlib.suppress(LiandongError, TimeoutError):
-        async with asyncio.timeout(_ASK_S), contextlib.aclosing(stream):
-            async for each in stream:
-                if each.entry.WhichOneof("entry") == "registry":
-                    return each.entry.registry.log_id, [each.entry.registry.key.public_key]
-                if each.version >= _FIRST_ENTRIES:
-                    break
-    return "", []

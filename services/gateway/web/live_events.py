@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response
 
 from services.common.errors import Unauthenticated
 from services.gateway.web.live import PULSE_S
@@ -16,9 +16,9 @@ router = APIRouter()
 
 
 @router.get("/live")
-async def live(page: SignedIn, oversight: Annotated[bool, Query()] = False) -> StreamingResponse:
+async def live(page: SignedIn, oversight: Annotated[bool, Query()] = False) -> Response:
     """What changed, by kind: `cases`, `work`, `oversight`; ends when the session does."""
-    return StreamingResponse(_events(page, oversight=oversight), media_type="text/event-stream")
+    return page.site.streams.answer(page.caller.key, _events(page, oversight=oversight))
 
 
 async def _events(page: Page, *, oversight: bool) -> AsyncIterator[bytes]:

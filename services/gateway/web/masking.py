@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from liandong.cases.v1 import bodies_pb2
 
+from services.common.masking import words
+
+__all__ = ["masked", "words"]
+
 M = TypeVar("M", bound=Message)
 
 _ENDS: Final = 4
 _PLACE: Final = 6
-_CITIZEN: Final = re.compile(
-    r"(?<![0-9A-Za-z])(\d{4})\d{2}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(\d{3}[\dXx])(?![0-9A-Za-z])"
-)
-_MOBILE: Final = re.compile(r"(?<!\d)(1[3-9]\d)[- ]?\d{4}[- ]?(\d{4})(?!\d)")
-_LANDLINE: Final = re.compile(r"(?<!\d)(0\d{2,3}-?)\d{3,4}(\d{4})(?!\d)")
-
-
-def words(text: str) -> str:
-    """A text in which citizen ids and telephone numbers are masked, wherever they stand."""
-    text = _CITIZEN.sub(r"\1**********\2", text)
-    text = _MOBILE.sub(r"\1****\2", text)
-    return _LANDLINE.sub(r"\1****\2", text)
 
 
 def masked(message: M) -> M:

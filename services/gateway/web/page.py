@@ -41,6 +41,8 @@ M = TypeVar("M", bound=Message)
 
 LANGUAGE_COOKIE: Final = "liandong-language"
 _DONE_COOKIE: Final = "liandong-done"
+_LONGEST_SAID: Final = 300
+"""Characters: a cookie has at most 4 KiB, and one Chinese character takes nine bytes in it."""
 CSRF_FIELD: Final = "csrf"
 FORM_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a form; files go another way."""
@@ -258,13 +260,17 @@ class Page:
             done: The text that is shown there, by name.
             values: Put into it.
         """
+        return self.say_and_go(path, self.t(done, **values) if done else "")
+
+    def say_and_go(self, path: str, said: str) -> Response:
+        """The same with words that were put together already."""
         if self.is_fragment:
             response = Response(status_code=204, headers={"HX-Redirect": path})
         else:
             response = RedirectResponse(path, 303)
-        if done:
+        if said:
             response.set_cookie(
-                _DONE_COOKIE, quote(self.t(done, **values)), max_age=60, httponly=True,
+                _DONE_COOKIE, quote(said[:_LONGEST_SAID]), max_age=60, httponly=True,
                 secure=self.secure, samesite="lax",
             )  # fmt: skip
         return response
@@ -383,6 +389,8 @@ async def of(request: Request, *, counts: bool = True) -> Page:
 
 async def _page(request: Request, *, counts: bool = True) -> Page:
     page = await of(request, counts=counts)
+    if page.session is not None:
+        page.site.visits.take(page.caller.key)
     if request.method not in _SAFE:
         check_origin(request, page.site.public_url)
     if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):

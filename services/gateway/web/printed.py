@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-import uuid_utils
 from liandong.cases.v1 import case_service_pb2 as cases
 from liandong.cases.v1 import document_service_pb2 as documents
 
 from services.common.errors import LiandongError, LimitExceeded
-from services.gateway.evidence.bringing import About
 from services.gateway.web.page import Page
-from services.gateway.web.sheet_uploads import spool_of
+from services.gateway.web.sheet_uploads import brought
 
 _LARGEST: Final = 32 * 1024 * 1024
 
@@ -72,16 +70,11 @@ async def _frozen(page: Page, draft: cases.ActDraft, replaces: str, key: str = "
 
 async def _attach(page: Page, draft: cases.ActDraft, letter_id: str, kinds: Sequence[str]) -> None:
     content, name = await render(page, letter_id)
-    file_id, parts = uuid_utils.uuid7().hex, spool_of(page.site)
-    await parts.begin(len(content))
 
     async def pieces() -> AsyncIterator[bytes]:
         yield content
 
-    await parts.append(file_id, 0, len(content), pieces())
-    upstream, acting = page.site.calls.acting(page.caller, page.request_id)
-    about = About(file_name=name, collected_by=page.caller.name, collected_at=page.now)
-    manifest = await parts.bring(file_id, len(content), upstream, acting, about)
+    manifest = await brought(page, name, len(content), pieces())
     for kind in kinds:
         draft.materials.add(
             kind=kind, manifest_root=manifest.root, digest=manifest.digest, size=manifest.size,

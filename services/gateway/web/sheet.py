@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
@@ -10,7 +11,7 @@ from fastapi.responses import Response
 
 from services.common.errors import InvalidField
 from services.gateway.sheets.model import Changed, Fields, Sheet
-from services.gateway.web import forms, sheet_forms, sheet_parts
+from services.gateway.web import forms, letter_templates, sheet_forms, sheet_parts, template_facts
 from services.gateway.web.page import CSRF_FIELD, Glancing, Page, SignedIn
 from services.gateway.web.sheet_forms import PARTIES, RECEIVER
 from services.gateway.web.sheet_view import (
@@ -57,6 +58,8 @@ async def save(page: SignedIn, sheet_id: str) -> Response:
         return page.render("sheet.html", **await context(page, found, typed=row))
     if do == "check":
         return page.go(f"/new/sheets/{sheet_id}/check")
+    if do == "template":
+        return await _use_template(page, saved)
     if page.is_fragment and not do:
         return await _saved(page, saved, before)
     if not page.is_fragment:
@@ -130,11 +133,14 @@ async def _saved(page: Page, sheet: Sheet, before: Sheet) -> Response:
     identifiers = [
         sheet.one(f"{row}.identifier") for row in sheet_forms.subject_rows(found.plan, sheet.fields)
     ]
-    known = None
+    known, elsewhere = None, list[tuple[str, str]]()
     if any(each not in _identifiers(found.plan, before) for each in identifiers) or len(identifiers) != len(
         _identifiers(found.plan, before)
     ):
-        known = await sheet_parts.known_subjects(page, found.plan, sheet)
+        known, elsewhere = await asyncio.gather(
+            sheet_parts.known_subjects(page, found.plan, sheet),
+            sheet_parts.cases_elsewhere(page, found.plan, sheet),
+        )
     moved = any(sheet.one(each) != before.one(each) for each in _SEARCHED.values())
     titles = {
         code: await sheet_parts.title_of(page, found.plan, code, sheet.one(code))
@@ -143,7 +149,7 @@ async def _saved(page: Page, sheet: Sheet, before: Sheet) -> Response:
     }
     return page.render(
         "sheet_saved.html",
-        **base_context(page, found), codes=parts, known=known, moved=moved, code_titles=titles,
+        **base_context(page, found), codes=parts, known=known, elsewhere=elsewhere, moved=moved, code_titles=titles,
     )  # fmt: skip
 
 
@@ -183,13 +189,26 @@ async def _fill(page: Page, sheet: Sheet) -> None:
         await sheets_of(page).save(page.caller.department, sheet.id, person_of(page), sheet.revision, fields)
 
 
+async def _use_template(page: Page, sheet: Sheet) -> Response:
+    """Fill in what a template says where nothing is typed."""
+    plan = await plan_of(page, sheet)
+    found, told = await letter_templates.used(
+        page, _lists(sheet.fields), plan.prefix, template_facts.of_sheet(page, plan, sheet)
+    )
+    fields = {name: tuple(said) for name, said in found.items()}
+    if fields != dict(sheet.fields):
+        await sheets_of(page).save(page.caller.department, sheet.id, person_of(page), sheet.revision, fields)
+    return page.say_and_go(f"/new/sheets/{sheet.id}#matter", told)
+
+
 def _raw(page: Page) -> dict[str, Sequence[str]]:
     """All that was posted but what is not of the draft; buttons of lists among it."""
     found = forms.typed_in(page.form)
     return {
         name: said
         for name, said in found.items()
-        if name not in (CSRF_FIELD, _REVISION, _DO, _SEEN) and not name.startswith(_KEEP)
+        if name not in (CSRF_FIELD, _REVISION, _DO, _SEEN, letter_templates.CHOSEN)
+        and not name.startswith(_KEEP)
     }
 
 

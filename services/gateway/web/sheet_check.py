@@ -107,6 +107,10 @@ async def hand_on(page: SignedIn, sheet_id: str) -> Response:
 async def _checked(page: Page, sheet: Sheet, refused: LiandongError | None = None) -> Response:
     found = await shown(page, sheet)
     draft = await _draft(page, sheet)
+    current = draft is not None and sheet.prepared == sheet.revision
+    # the letter that was made says what was known when it was made
+    warnings = sheet.warnings if current else await sheet_parts.cases_elsewhere(page, found.plan, sheet)
+    known = [] if current else await sheet_parts.known_subjects(page, found.plan, sheet)
     return page.render(
         "sheet_check.html",
         status=200 if refused is None else 409,
@@ -114,12 +118,13 @@ async def _checked(page: Page, sheet: Sheet, refused: LiandongError | None = Non
         refused="" if refused is None else f"{page.why(refused)} {refused.field}".strip(),
         answers=await _answers(page, found),
         draft=draft,
-        current=draft is not None and sheet.prepared == sheet.revision,
+        current=current,
+        known=[each for each in known if each.open],
         receivers=[page.name_of(each) for each in draft.content.recipients] if draft else [],
         others=[(page.name_of(each.department), each.clause) for each in draft.content.copies]
         if draft
         else [],
-        warnings=[each[0 if page.language == "zh" else 1] for each in sheet.warnings],
+        warnings=[each[0 if page.language == "zh" else 1] for each in warnings],
         findings=_findings(page, draft),
         letter_title=heading(page, found.plan).lower(),
         opened=await _is_open(page, sheet),

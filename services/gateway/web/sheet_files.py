@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from services.common.titles import material_title
 from services.gateway.evidence.reading import open_range
 from services.gateway.sheets.model import Sheet
 from services.gateway.web import sheet_uploads
-from services.gateway.web.page import Page, SignedIn, glancing, own_form
+from services.gateway.web.page import Page, SignedIn
 from services.gateway.web.procedures import say
+from services.gateway.web.sheet_uploads import WithFiles
 from services.gateway.web.sheet_view import base_context, person_of, sheets_of, shown
 
 router = APIRouter(prefix="/new/sheets/{sheet_id}")
-
-
-async def with_files(request: Request) -> AsyncIterator[Page]:
-    """A page whose form has files; it is of one of our pages."""
-    page = await glancing(request)
-    page.form = await sheet_uploads.from_form(request)
-    try:
-        own_form(page)
-        yield page
-    finally:
-        await page.form.close()
-
-
-WithFiles = Annotated[Page, Depends(with_files)]
 
 
 @router.get("/files")

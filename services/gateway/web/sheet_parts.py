@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from liandong.cases.v1 import bodies_pb2 as bodies
@@ -18,10 +19,14 @@ from services.gateway.sheets.model import Sheet
 from services.gateway.web.page import Page
 from services.gateway.web.procedures import say
 from services.gateway.web.sheet_forms import RECEIVER, Plan, kind_of, subject_rows
+from services.gateway.web.texts import text
 
 _MOST_FOUND: Final = 12
 _SHORTEST: Final = 8
 _MOST_CASES: Final = 5
+_MOST_NAME: Final = 200
+_MOST_ASKED: Final = 20
+_TOLD_FOR: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,51 @@ async def _details(page: Page, identifier: str, found: subjects.GetSubjectFileRe
         if each.identifier.upper() == identifier:
             return {name: getattr(each, name) for name in ("address", "telephone", "representative")}
     return {}
+
+
+async def cases_elsewhere(page: Page, plan: Plan, sheet: Sheet) -> list[tuple[str, str]]:
+    """What the drafter should know of open cases of other departments, in both languages, before anything is made.
+
+    Asked once for the subjects as they are: each question stands in audits here and at the registry.
+    """
+    named = dict[str, str]()
+    for row in subject_rows(plan, sheet.fields):
+        identifier = sheet.one(f"{row}.identifier").strip().upper()
+        if kind_of(identifier) != "UNKNOWN":
+            named[identifier] = sheet.one(f"{row}.name").strip()[:_MOST_NAME]
+    wanted = list(named.items())[:_MOST_ASKED]
+    if not wanted:
+        return []
+    request = subjects.FindCasesElsewhereRequest(
+        subjects=[subjects.DraftedSubject(identifier=each, name=name) for each, name in wanted],
+        purpose=page.t("sheet.purpose"),
+    )
+
+    async def ask() -> subjects.FindCasesElsewhereResponse:
+        found = await page.ask(request, subjects.FindCasesElsewhereResponse)
+        if any(each.kind == cases.DRAFT_WARNING_KIND_NOT_ASKED for each in found.warnings):
+            raise _NotAsked(found)
+        return found
+
+    key = (page.caller.department, page.caller.subject, sheet.id, tuple(sorted(wanted)))
+    try:
+        found = await page.site.elsewhere.get(key, _TOLD_FOR, ask)
+    except _NotAsked as unknown:
+        found = unknown.found
+    except LiandongError as error:
+        if error.code != "PERMISSION_DENIED":
+            return [(text("sheet.elsewhere_failed", "zh"), text("sheet.elsewhere_failed", "en"))]
+        # whoever only reads the draft is told nothing
+        return []
+    return [(each.message_zh, each.message_en) for each in found.warnings]
+
+
+class _NotAsked(Exception):
+    """The registry gave no answer, which is not kept."""
+
+    def __init__(self, found: subjects.FindCasesElsewhereResponse) -> None:
+        super().__init__()
+        self.found = found
 
 
 async def proposals(page: Page, plan: Plan, sheet: Sheet) -> list[directory.RouteProposal] | None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import Request
+import uuid_utils
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from services.common.errors import InvalidField, Malformed, NotFound
+from services.exchange.evidence import Manifest
 from services.gateway.callers import Caller
 from services.gateway.evidence.bringing import About
 from services.gateway.evidence.names import harmless
 from services.gateway.evidence.parts import PART, OtherKind, OtherOffset, Spool
 from services.gateway.sheets.model import File, Person, Sheet
 from services.gateway.sheets.sheets import Sheets
-from services.gateway.web.page import FormTooLarge
+from services.gateway.web.page import FormTooLarge, Page, glancing, own_form
 from services.gateway.web.site import Site
 
 FORM_FILES: Final = 64 * 1024 * 1024
@@ -28,6 +30,7 @@ _LONGEST_SAID: Final = 4096
 _LONGEST_KIND: Final = 60
 _MOST_IN_FORM: Final = 20
 _NAMELESS: Final = "file"
+_PIECE: Final = 1024 * 1024
 
 
 def spool_of(site: Site) -> Spool:
@@ -85,7 +88,7 @@ async def take(
     if file.is_there:
         return await come(site, file)
     try:
-        have = await parts.append(file.id, offset, file.size, _pieces(request))
+        have = await parts.append(file.id, offset, file.size, pieces_of(request))
     except OtherOffset as error:
         return JSONResponse({"offset": error.offset, "there": False, "part": PART}, 409)
     if have < file.size:
@@ -107,8 +110,52 @@ async def bring(site: Site, sheets: Sheets, file: File, caller: Caller, request_
     return await sheets.arrived(file, manifest.root, manifest.digest, manifest.size, manifest.media_type)
 
 
-async def from_form(request: Request) -> FormData:
-    """A form with files, within a limit.
+async def with_files(request: Request) -> AsyncIterator[Page]:
+    """A page whose form has files; it is of one of our pages."""
+    page = await glancing(request)
+    page.form = await from_form(request)
+    try:
+        own_form(page)
+        yield page
+    finally:
+        await page.form.close()
+
+
+WithFiles = Annotated[Page, Depends(with_files)]
+
+
+async def brought(page: Page, name: str, size: int, pieces: AsyncIterator[bytes]) -> Manifest:
+    """A file that is of no sheet goes to the node in the person's name; its kind is read off its bytes.
+
+    Raises:
+        LiandongError: It is too large, or the node does not take it.
+    """
+    parts, file_id = spool_of(page.site), uuid_utils.uuid7().hex
+    await parts.begin(size)
+    try:
+        await parts.append(file_id, 0, size, pieces)
+        upstream, acting = page.site.calls.acting(page.caller, page.request_id)
+        about = About(
+            file_name=harmless(name, _NAMELESS), collected_by=page.caller.name, collected_at=page.now
+        )
+        return await parts.bring(file_id, size, upstream, acting, about)
+    finally:
+        await parts.forget(file_id)
+
+
+async def in_pieces(upload: UploadFile) -> AsyncIterator[bytes]:
+    """A file of a form, as it is read."""
+    while piece := await upload.read(_PIECE):
+        yield piece
+
+
+async def from_form(request: Request, limit: int = FORM_FILES, most: int = _MOST_IN_FORM) -> FormData:
+    """A form with files, within limits.
+
+    Args:
+        request: With the form.
+        limit: Bytes of all of it.
+        most: Files.
 
     Raises:
         FormTooLarge: It has more bytes than are taken without script.
@@ -121,14 +168,14 @@ async def from_form(request: Request) -> FormData:
         size = 0
         async for piece in request.stream():
             size += len(piece)
-            if size > FORM_FILES:
-                raise FormTooLarge("Without script, files of one form have at most 64 MiB together.")
+            if size > limit:
+                raise FormTooLarge(
+                    f"Without script, files of one form have at most {limit >> 20} MiB together."
+                )
             yield piece
 
     try:
-        parser = MultiPartParser(
-            request.headers, bounded(), max_files=_MOST_IN_FORM, max_fields=_MOST_IN_FORM
-        )
+        parser = MultiPartParser(request.headers, bounded(), max_files=most, max_fields=_MOST_IN_FORM)
         return await parser.parse()
     except MultiPartException as error:
         raise Malformed(error.message) from None
@@ -159,12 +206,7 @@ async def add_from_form(
             sheet.id, person, kind=kind or kind_in(str(form.get("kind", ""))),
             name=harmless(each.filename, _NAMELESS), size=size, by_phone=by_phone,
         )  # fmt: skip
-
-        async def pieces(upload=each) -> AsyncIterator[bytes]:  # type: ignore[no-untyped-def] # noqa: ANN001
-            while piece := await upload.read(1024 * 1024):
-                yield piece
-
-        await parts.append(file.id, 0, size, pieces())
+        await parts.append(file.id, 0, size, in_pieces(each))
         await bring(site, sheets, file, caller, request_id)
         count += 1
     return count
@@ -182,7 +224,7 @@ def kind_in(said: str) -> str:
     return said
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
+async def pieces_of(request: Request) -> AsyncIterator[bytes]:
     """A body as it comes; when the sender is gone, what came is what there is."""
     try:
         async for piece in request.stream():

@@ -14,7 +14,7 @@ from services.common.errors import NotFound
 from services.common.titles import material_title
 from services.gateway.sheets.model import Difference, File, Person, Sheet
 from services.gateway.sheets.sheets import Sheets
-from services.gateway.web import forms, sheet_forms, sheet_parts
+from services.gateway.web import forms, letter_templates, sheet_forms, sheet_parts
 from services.gateway.web.form_fields import Field
 from services.gateway.web.page import Page
 from services.gateway.web.procedures import OFFICE, say, shortcuts
@@ -215,8 +215,10 @@ async def context(
     sheet, plan = found.sheet, found.plan
     typed = sheet_forms.shown(plan, sheet.fields if typed is None else typed)
     faults = wrong or {}
-    subjects, *searched = await asyncio.gather(
+    subjects, elsewhere, templates, *searched = await asyncio.gather(
         sheet_parts.known_subjects(page, plan, sheet),
+        sheet_parts.cases_elsewhere(page, plan, sheet),
+        letter_templates.offered(page, plan.procedure.name, plan.act.name),
         *(
             sheet_parts.search(page, plan, each, sheet.one(each.replace("code", "query")))
             for each in _SEARCHED
@@ -234,6 +236,8 @@ async def context(
         "typed": typed,
         "wrong": faults,
         "known": subjects,
+        "elsewhere": elsewhere,
+        "templates": templates,
         "found_codes": dict(zip(_SEARCHED, searched[:2], strict=True)),
         "code_titles": dict(zip(_SEARCHED, searched[2:], strict=True)),
         "differences": differences,

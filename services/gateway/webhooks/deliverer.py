@@ -20,7 +20,7 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.gateway.webhooks import store
-from services.gateway.webhooks.model import KEPT, Delivery, State, headers_of, pause_after
+from services.gateway.webhooks.model import KEPT, Delivery, Off, State, headers_of, pause_after
 from services.gateway.webhooks.store import Post
 from services.gateway.webhooks.targets import NotPosted, Targets
 
@@ -102,7 +102,7 @@ class Deliverer:
         now = self._clock.now()
         status, error = 0, ""
         try:
-            headers = headers_of(post.secret, post.delivery.event, post.body, now)
+            headers = headers_of(post.secrets, post.delivery.event, post.body, now)
             status = await self._targets.post(post.url, headers, post.body)
         except NotPosted as failed:
             error = str(failed)
@@ -116,7 +116,7 @@ class Deliverer:
         def work(connection: Connection) -> None:
             store.settle(connection, delivery)
             if status == _GONE:
-                store.switch(connection, delivery.webhook, "The target says that it is gone.")
+                store.switch(connection, delivery.webhook, Off.GONE)
 
         await self._write(work)
         _log.info(

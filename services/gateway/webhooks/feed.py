@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any, Final, TypeVar
 
@@ -27,12 +27,13 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import LiandongError
 from services.gateway.accounts.model import TOKEN_ACR
-from services.gateway.callers import Caller, Issuer
-from services.gateway.upstream import Metadata, Upstream
+from services.gateway.callers import Caller
+from services.gateway.calls import Calls
 from services.gateway.webhooks import store
 from services.gateway.webhooks.model import Event, event
 from services.gateway.webhooks.store import Read
 
+M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 LOOK_S: Final = 30.0
@@ -42,9 +43,6 @@ _GATHER_S: Final = 0.2
 _PAGE: Final = 100
 _PAGES: Final = 50
 _OVERLAP: Final = 200
-_CASES: Final = "/liandong.cases.v1.CaseService"
-_SHARING: Final = "/liandong.sharing.v1.SharingService"
-_OVERSIGHT: Final = "/liandong.oversight.v1.OversightService"
 
 _log = structlog.get_logger(__name__)
 
@@ -54,18 +52,14 @@ class Feed:
 
     Args:
         department: Which.
-        upstream: The way to its node and to the registry.
-        issuer: Says that it is this gateway that reads.
+        calls: The way to its node and to the registry.
         database: The gateway's own.
         clock: The time.
     """
 
-    def __init__(
-        self, department: str, upstream: Upstream, issuer: Issuer, database: Database, clock: Clock
-    ) -> None:
+    def __init__(self, department: str, calls: Calls, database: Database, clock: Clock) -> None:
         self._department = department
-        self._upstream = upstream
-        self._issuer = issuer
+        self._calls = calls
         self._database = database
         self._clock = clock
         self._began = clock.now()
@@ -79,16 +73,8 @@ class Feed:
     async def run(self) -> None:
         """Read until cancelled."""
         watches = [
-            asyncio.create_task(
-                self._watch(f"{_CASES}/WatchCases", cases.WatchCasesRequest(), cases.WatchCasesResponse)
-            ),
-            asyncio.create_task(
-                self._watch(
-                    f"{_SHARING}/WatchBulletins",
-                    sharing.WatchBulletinsRequest(),
-                    sharing.WatchBulletinsResponse,
-                )
-            ),
+            asyncio.create_task(self._watch(cases.WatchCasesRequest(), cases.WatchCasesResponse)),
+            asyncio.create_task(self._watch(sharing.WatchBulletinsRequest(), sharing.WatchBulletinsResponse)),
         ]
         try:
             while True:
@@ -125,7 +111,7 @@ class Feed:
             return
         read = await self._letters(read)
         read = await self._bulletins(read)
-        if self._upstream.settings.registry:
+        if self._calls.has_registry(self._department):
             try:
                 await self._alerts(read)
             except LiandongError as error:
@@ -134,20 +120,12 @@ class Feed:
 
     async def _begin(self) -> None:
         self._began = self._clock.now()
-        node = await self._call(
-            f"{_CASES}/GetNodeState", cases.GetNodeStateRequest(), cases.GetNodeStateResponse
-        )
-        newest = await self._call(
-            f"{_SHARING}/ListBulletins",
-            sharing.ListBulletinsRequest(page_size=1),
-            sharing.ListBulletinsResponse,
-        )
+        node = await self._call(cases.GetNodeStateRequest(), cases.GetNodeStateResponse)
+        newest = await self._call(sharing.ListBulletinsRequest(page_size=1), sharing.ListBulletinsResponse)
         alerts = 0
-        if self._upstream.settings.registry:
+        if self._calls.has_registry(self._department):
             asked = oversight.ListAlertsRequest(addressee=self._department, page_size=1)
-            found = await self._call(
-                f"{_OVERSIGHT}/ListAlerts", asked, oversight.ListAlertsResponse, registry=True
-            )
+            found = await self._call(asked, oversight.ListAlertsResponse)
             alerts = max((each.id for each in found.alerts), default=0)
         letters = max(0, node.cursor.at, node.cursor.position)
         position = max((each.position for each in newest.bulletins), default=0)
@@ -156,7 +134,7 @@ class Feed:
     async def _letters(self, read: Read) -> Read:
         while True:
             asked = cases.ListLettersRequest(after_position=read.letters, page_size=_PAGE)
-            found = await self._call(f"{_CASES}/ListLetters", asked, cases.ListLettersResponse)
+            found = await self._call(asked, cases.ListLettersResponse)
             if not found.letters:
                 return read
             read = Read(found.next_position, read.bulletins, read.alerts)
@@ -166,7 +144,7 @@ class Feed:
         found: list[Any] = []
         asked = sharing.ListBulletinsRequest(page_size=_PAGE)
         for _ in range(_PAGES):
-            answer = await self._call(f"{_SHARING}/ListBulletins", asked, sharing.ListBulletinsResponse)
+            answer = await self._call(asked, sharing.ListBulletinsResponse)
             fresh = [each for each in answer.bulletins if each.position > read.bulletins]
             found += fresh
             placed = any(0 < each.position <= read.bulletins for each in answer.bulletins)
@@ -185,9 +163,7 @@ class Feed:
         found: list[Any] = []
         asked = oversight.ListAlertsRequest(addressee=self._department, page_size=_PAGE)
         for _ in range(_PAGES):
-            answer = await self._call(
-                f"{_OVERSIGHT}/ListAlerts", asked, oversight.ListAlertsResponse, registry=True
-            )
+            answer = await self._call(asked, oversight.ListAlertsResponse)
             found += [each for each in answer.alerts if each.id > max(0, read.alerts - _OVERLAP)]
             if len(found) < len(answer.alerts) or not answer.next_page_token:
                 break
@@ -201,16 +177,15 @@ class Feed:
             [self._alert(each) for each in fresh[::-1]], Read(read.letters, read.bulletins, newest)
         )
 
-    async def _watch(self, method: str, request: Message, kind: type[Message]) -> None:
+    async def _watch(self, request: Message, kind: type[Message]) -> None:
         """Listen; whatever comes says that there is something to be read."""
         while True:
             try:
-                stream: AsyncGenerator[Message] = self._upstream.stream(
-                    method, request, kind.FromString, metadata=self._metadata()
-                )
-                async for each in stream:
-                    await self._late(each)
-                    self._told.set()
+                stream = self._calls.stream(self._caller, request, kind, request_id=self._request_id)
+                async with contextlib.aclosing(stream):
+                    async for each in stream:
+                        await self._late(each)
+                        self._told.set()
             except LiandongError as error:
                 _log.info("webhook.watch", department=self._department, reason=error.reason)
             await asyncio.sleep(_AGAIN_S)
@@ -264,16 +239,13 @@ class Feed:
 
         await asyncio.to_thread(self._database.write, work)
 
-    async def _call(
-        self, method: str, request: Message, kind: type[Message], *, registry: bool = False
-    ) -> Any:
-        metadata = () if registry else self._metadata()
-        return await self._upstream.call(
-            method, request, kind.FromString, registry=registry, metadata=metadata
-        )
+    async def _call(self, request: Message, kind: type[M]) -> M:
+        return await self._calls.call(self._caller, request, kind, request_id=self._request_id)
 
-    def _metadata(self) -> Metadata:
-        return (("liandong-actor", self._issuer.assertion(self._caller)),)
+    @property
+    def _request_id(self) -> str:
+        """In the node's audit."""
+        return f"webhooks-{self._department}"[:64]
 
     async def _database_read(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._database.read, work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -36,6 +36,8 @@ MOST_WAITING: Final = 10_000
 MOST_WEBHOOKS: Final = 50
 """Of one department."""
 ATTEMPTS: Final = 12
+OVERLAP: Final = timedelta(days=1)
+"""How long posts are signed under the secret of before, too, once there is a new one."""
 _PAUSES: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
 """Seconds after each failure; together a little over two days."""
 _SECRET_BYTES: Final = 32
@@ -49,6 +51,14 @@ class State(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
     FAILED = "failed"
+
+
+class Off(StrEnum):
+    """Why a webhook is switched off."""
+
+    BY_HAND = "by-hand"
+    GONE = "gone"
+    BEHIND = "behind"
 
 
 class TargetForbidden(LiandongError):
@@ -70,7 +80,8 @@ class Webhook:
         types: Of which types it is told.
         created_by: Who made it.
         created_at: When.
-        disabled: Why it is switched off; empty: it is not.
+        disabled: Why it is switched off; None: it is not.
+        old_secret_until: Until when posts are signed under the secret of before, too.
     """
 
     id: str
@@ -80,7 +91,8 @@ class Webhook:
     types: tuple[str, ...]
     created_by: str
     created_at: datetime
-    disabled: str = ""
+    disabled: Off | None = None
+    old_secret_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,14 +160,14 @@ def event(
     return Event(id=event_id, type=kind, subject=subject, at=at, body=orjson.dumps(content))
 
 
-def headers_of(secret: str, event_id: str, body: bytes, now: datetime) -> dict[str, str]:
-    """The headers of a post: id, time and signature of Standard Webhooks."""
+def headers_of(secrets: Sequence[str], event_id: str, body: bytes, now: datetime) -> dict[str, str]:
+    """The headers of a post: id, time and, under each secret, a signature of Standard Webhooks."""
     timestamp = str(int(now.timestamp()))
     return {
         "Content-Type": f"{MEDIA_TYPE}; charset=utf-8",
         "webhook-id": event_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": signature(secret, event_id, timestamp, body),
+        "webhook-signature": " ".join(signature(each, event_id, timestamp, body) for each in secrets),
     }
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Final
 
 from services.common.background import keep_up
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import Unavailable
-from services.gateway.callers import Issuer
-from services.gateway.upstream import Upstream
+from services.gateway.calls import Calls
 from services.gateway.webhooks import store
 from services.gateway.webhooks.deliverer import Deliverer
 from services.gateway.webhooks.feed import Feed
@@ -27,8 +25,7 @@ class Running:
     Args:
         database: The gateway's own.
         clock: The time.
-        upstreams: By department.
-        issuers: By department.
+        calls: The services of all departments.
         targets: The way out.
     """
 
@@ -36,14 +33,11 @@ class Running:
         self,
         database: Database,
         clock: Clock,
-        upstreams: Mapping[str, Upstream],
-        issuers: Mapping[str, Issuer],
+        calls: Calls,
         targets: Targets,
     ) -> None:
         self._database = database
-        self._feeds = {
-            name: Feed(name, upstreams[name], issuer, database, clock) for name, issuer in issuers.items()
-        }
+        self._feeds = {name: Feed(name, calls, database, clock) for name in calls.departments}
         self._deliverer = Deliverer(database, clock, targets)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from services.common.bulk import Bulk
 from services.common.clock import from_microseconds, microseconds
 from services.gateway.webhooks import tables
-from services.gateway.webhooks.model import MOST_WAITING, Delivery, Event, State, Webhook
+from services.gateway.webhooks.model import MOST_WAITING, Delivery, Event, Off, State, Webhook
 
 _HOOKS: Final = tables.webhooks.c
 _EVENTS: Final = tables.events.c
@@ -37,7 +37,7 @@ class Post:
 
     delivery: Delivery
     url: str
-    secret: str
+    secrets: tuple[str, ...]
     body: bytes
 
 
@@ -46,8 +46,8 @@ def add(connection: Connection, webhook: Webhook, secret: str) -> None:
     connection.execute(
         tables.webhooks.insert().values(
             id=webhook.id, department=webhook.department, title=webhook.title, url=webhook.url,
-            types=" ".join(webhook.types), secret=secret, created_by=webhook.created_by,
-            created_at_us=microseconds(webhook.created_at), disabled=webhook.disabled,
+            types=" ".join(webhook.types), secret=secret, old_secret="", old_secret_until_us=None,
+            created_by=webhook.created_by, created_at_us=microseconds(webhook.created_at), disabled="",
         )
     )  # fmt: skip
 
@@ -83,9 +83,20 @@ def remove(connection: Connection, department: str, webhook_id: str) -> bool:
     return bool(found.rowcount)
 
 
-def switch(connection: Connection, webhook_id: str, disabled: str) -> None:
+def switch(connection: Connection, webhook_id: str, disabled: Off | None) -> None:
     """Switch one off with a reason, or on with none."""
-    connection.execute(sa.update(tables.webhooks).where(_HOOKS.id == webhook_id).values(disabled=disabled))
+    connection.execute(
+        sa.update(tables.webhooks).where(_HOOKS.id == webhook_id).values(disabled=disabled or "")
+    )
+
+
+def rotate(connection: Connection, webhook_id: str, secret: str, until: datetime) -> None:
+    """Give one a new secret; the one that it has signs, too, until a time."""
+    connection.execute(
+        sa.update(tables.webhooks)
+        .where(_HOOKS.id == webhook_id)
+        .values(old_secret=_HOOKS.secret, secret=secret, old_secret_until_us=microseconds(until))
+    )
 
 
 def read_until(connection: Connection, department: str) -> Read | None:
@@ -152,7 +163,7 @@ def ask(connection: Connection, webhook: Webhook, wanted: Sequence[tuple[str, st
         )
     ).scalar_one()
     if waiting + len(wanted) > MOST_WAITING:
-        switch(connection, webhook.id, f"More than {MOST_WAITING} deliveries waited.")
+        switch(connection, webhook.id, Off.BEHIND)
         return 0
     at = microseconds(now)
     rows = [
@@ -195,7 +206,14 @@ def due_webhooks(connection: Connection, now: datetime) -> list[str]:
 def due(connection: Connection, webhook_id: str, now: datetime, limit: int) -> list[Post]:
     """What is to be posted now to a webhook, longest due first."""
     query = (
-        sa.select(tables.deliveries, _HOOKS.url, _HOOKS.secret, _EVENTS.body)
+        sa.select(
+            tables.deliveries,
+            _HOOKS.url,
+            _HOOKS.secret,
+            _HOOKS.old_secret,
+            _HOOKS.old_secret_until_us,
+            _EVENTS.body,
+        )
         .select_from(tables.deliveries)
         .join(tables.webhooks, _HOOKS.id == _DELIVERIES.webhook)
         .join(
@@ -210,7 +228,16 @@ def due(connection: Connection, webhook_id: str, now: datetime, limit: int) -> l
         .order_by(_DELIVERIES.next_at_us, _DELIVERIES.created_at_us, _DELIVERIES.event)
         .limit(limit)
     )
-    return [Post(_delivery(row), row.url, row.secret, bytes(row.body)) for row in connection.execute(query)]
+    return [
+        Post(_delivery(row), row.url, _secrets(row, now), bytes(row.body))
+        for row in connection.execute(query)
+    ]
+
+
+def _secrets(row: Any, now: datetime) -> tuple[str, ...]:
+    if row.old_secret and microseconds(now) < row.old_secret_until_us:
+        return row.secret, row.old_secret
+    return (row.secret,)
 
 
 def claim(connection: Connection, delivery: Delivery, until: datetime) -> bool:
@@ -264,7 +291,9 @@ def _is(delivery: Delivery) -> tuple[sa.ColumnElement[bool], ...]:
 def _webhook(row: Any) -> Webhook:
     return Webhook(
         id=row.id, department=row.department, title=row.title, url=row.url, types=tuple(row.types.split()),
-        created_by=row.created_by, created_at=from_microseconds(row.created_at_us), disabled=row.disabled,
+        created_by=row.created_by, created_at=from_microseconds(row.created_at_us),
+        disabled=Off(row.disabled) if row.disabled else None,
+        old_secret_until=None if row.old_secret_until_us is None else from_microseconds(row.old_secret_until_us),
     )  # fmt: skip
 
 

@@ -15,9 +15,13 @@ webhooks = sa.Table(
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("types", sa.Text, nullable=False, comment="separated by spaces"),
     sa.Column("secret", sa.Text, nullable=False, comment="in clear, since it signs"),
+    sa.Column(
+        "old_secret", sa.Text, nullable=False, comment="signs, too, until old_secret_until_us; empty: none"
+    ),
+    sa.Column("old_secret_until_us", sa.BigInteger),
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("created_at_us", sa.BigInteger, nullable=False),
-    sa.Column("disabled", sa.Text, nullable=False, comment="why; empty: it is not"),
+    sa.Column("disabled", sa.Text, nullable=False, comment="by-hand, gone, behind; empty: it is not"),
     sa.Index("webhooks_department", "department", "created_at_us"),
 )
 

@@ -12,6 +12,7 @@ from liandong.gateway.v1 import webhook_service_pb2 as pb
 
 from services.common.errors import RoleNotPermitted
 from services.gateway.accounts.model import ADMINISTRATOR
+from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.webhooks.model import Delivery, State, Webhook
 from services.gateway.webhooks.webhooks import Webhooks
@@ -41,7 +42,7 @@ class WebhookHandlers:
         _check(caller)
         scopes: Collection[str] = caller.scopes
         made, secret = await self._webhooks.create(
-            caller.department, by=caller.subject, title=request.title, url=request.url,
+            caller.department, by=By(caller.who), title=request.title, url=request.url,
             types=list(request.types), scopes=scopes, secret=request.secret,
         )  # fmt: skip
         return pb.CreateWebhookResponse(webhook=_webhook(made), secret=secret)
@@ -61,19 +62,33 @@ class WebhookHandlers:
     async def DeleteWebhook(self, request: pb.DeleteWebhookRequest, caller: Caller) -> Message:
         """End one."""
         _check(caller)
-        await self._webhooks.remove(caller.department, request.webhook_id, by=caller.subject)
+        await self._webhooks.remove(caller.department, request.webhook_id, by=By(caller.who))
         return pb.DeleteWebhookResponse()
+
+    async def DisableWebhook(self, request: pb.DisableWebhookRequest, caller: Caller) -> Message:
+        """Switch one off."""
+        _check(caller)
+        found = await self._webhooks.disable(caller.department, request.webhook_id, by=By(caller.who))
+        return pb.DisableWebhookResponse(webhook=_webhook(found))
+
+    async def RotateWebhookSecret(self, request: pb.RotateWebhookSecretRequest, caller: Caller) -> Message:
+        """Give one a new secret."""
+        _check(caller)
+        found, secret = await self._webhooks.rotate(
+            caller.department, request.webhook_id, by=By(caller.who), secret=request.secret
+        )
+        return pb.RotateWebhookSecretResponse(webhook=_webhook(found), secret=secret)
 
     async def EnableWebhook(self, request: pb.EnableWebhookRequest, caller: Caller) -> Message:
         """Switch one on."""
         _check(caller)
-        found = await self._webhooks.enable(caller.department, request.webhook_id)
+        found = await self._webhooks.enable(caller.department, request.webhook_id, by=By(caller.who))
         return pb.EnableWebhookResponse(webhook=_webhook(found))
 
     async def PingWebhook(self, request: pb.PingWebhookRequest, caller: Caller) -> Message:
         """Send something."""
         _check(caller)
-        event_id = await self._webhooks.ping(caller.department, request.webhook_id)
+        event_id = await self._webhooks.ping(caller.department, request.webhook_id, by=By(caller.who))
         return pb.PingWebhookResponse(event_id=event_id)
 
     async def ReplayWebhook(self, request: pb.ReplayWebhookRequest, caller: Caller) -> Message:
@@ -81,7 +96,7 @@ class WebhookHandlers:
         _check(caller)
         since = request.since.ToDatetime(UTC) if request.HasField("since") else None
         count = await self._webhooks.replay(
-            caller.department, request.webhook_id, event_id=request.event_id, since=since
+            caller.department, request.webhook_id, by=By(caller.who), event_id=request.event_id, since=since
         )
         return pb.ReplayWebhookResponse(count=count)
 
@@ -108,7 +123,8 @@ def _check(caller: Caller) -> None:
 def _webhook(found: Webhook) -> pb.Webhook:
     return pb.Webhook(
         webhook_id=found.id, title=found.title, url=found.url, types=found.types, created_by=found.created_by,
-        created_at=_moment(found.created_at), disabled=found.disabled,
+        created_at=_moment(found.created_at), disabled=found.disabled or "",
+        old_secret_until=_moment(found.old_secret_until),
     )  # fmt: skip
 
 

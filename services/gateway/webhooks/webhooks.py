@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -16,15 +17,18 @@ from services.common import page_tokens
 from services.common.clock import Clock, microseconds
 from services.common.db import Database
 from services.common.errors import LimitExceeded, NotFound
+from services.gateway.audit import Audit, By
 from services.gateway.rest.scopes import ScopeMissing
 from services.gateway.webhooks import store
 from services.gateway.webhooks.model import (
     MOST_WAITING,
     MOST_WEBHOOKS,
+    OVERLAP,
     PING,
     TYPES,
     Delivery,
     Event,
+    Off,
     Webhook,
     check_secret,
     check_types,
@@ -50,19 +54,23 @@ class Webhooks:
         clock: The time.
         targets: Where posts may go.
         begin: See `Begin`.
+        audit: Where is noted who made and changed them.
     """
 
-    def __init__(self, database: Database, clock: Clock, targets: Targets, begin: Begin) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, targets: Targets, begin: Begin, audit: Audit
+    ) -> None:
         self._database = database
         self._clock = clock
         self._targets = targets
         self._begin = begin
+        self._audit = audit
 
     async def create(
         self,
         department: str,
         *,
-        by: str,
+        by: By,
         title: str,
         url: str,
         types: Sequence[str],
@@ -99,16 +107,17 @@ class Webhooks:
         chosen = secret or new_secret(secrets.token_bytes(_SECRET_BYTES))
         made = Webhook(
             id=uuid_utils.uuid7().hex, department=department, title=title, url=url,
-            types=tuple(dict.fromkeys(types)), created_by=by, created_at=self._clock.now(),
+            types=tuple(dict.fromkeys(types)), created_by=by.who, created_at=self._clock.now(),
         )  # fmt: skip
 
         def work(connection: Connection) -> None:
             if len(store.of_department(connection, department)) >= MOST_WEBHOOKS:
                 raise LimitExceeded(f"A department has at most {MOST_WEBHOOKS} webhooks.")
             store.add(connection, made, chosen)
+            self._note(connection, "add", department, by, made.id)
 
         await self._write(work)
-        _log.info("webhook.created", webhook=made.id, department=department, by=by)
+        _log.info("webhook.created", webhook=made.id, department=department, by=by.who)
         return made, chosen
 
     async def of_department(self, department: str) -> list[Webhook]:
@@ -123,31 +132,74 @@ class Webhooks:
         """
         return await self._read(lambda connection: _of(connection, department, webhook_id))
 
-    async def remove(self, department: str, webhook_id: str, *, by: str) -> None:
+    async def remove(self, department: str, webhook_id: str, *, by: By) -> None:
         """Remove one; what waited for it is not sent any more.
 
         Raises:
             NotFound: The department has none of that id.
         """
-        if not await self._write(lambda connection: store.remove(connection, department, webhook_id)):
-            raise NotFound(field="webhook")
-        _log.info("webhook.removed", webhook=webhook_id, department=department, by=by)
 
-    async def enable(self, department: str, webhook_id: str) -> Webhook:
+        def work(connection: Connection) -> None:
+            if not store.remove(connection, department, webhook_id):
+                raise NotFound(field="webhook")
+            self._note(connection, "remove", department, by, webhook_id)
+
+        await self._write(work)
+        _log.info("webhook.removed", webhook=webhook_id, department=department, by=by.who)
+
+    async def enable(self, department: str, webhook_id: str, *, by: By) -> Webhook:
         """Switch one on again; what waited goes on, what was missed can be replayed.
 
         Raises:
             NotFound: The department has none of that id.
         """
+        return await self._switch(department, webhook_id, None, by)
+
+    async def disable(self, department: str, webhook_id: str, *, by: By) -> Webhook:
+        """Switch one off; what waits stays, what comes meanwhile can be replayed.
+
+        Raises:
+            NotFound: The department has none of that id.
+        """
+        return await self._switch(department, webhook_id, Off.BY_HAND, by)
+
+    async def rotate(
+        self, department: str, webhook_id: str, *, by: By, secret: str = ""
+    ) -> tuple[Webhook, str]:
+        """Give one a new secret; returns it and the secret, which is not shown again.
+
+        For `OVERLAP` posts are signed under the one of before, too; that of an earlier change ends at once.
+
+        Raises:
+            NotFound: The department has none of that id.
+            InvalidField: The secret is not of its form.
+        """
+        if secret:
+            check_secret(secret)
+        chosen = secret or new_secret(secrets.token_bytes(_SECRET_BYTES))
+        until = self._clock.now() + OVERLAP
 
         def work(connection: Connection) -> Webhook:
-            _of(connection, department, webhook_id)
-            store.switch(connection, webhook_id, "")
-            return _of(connection, department, webhook_id)
+            found = _of(connection, department, webhook_id)
+            store.rotate(connection, webhook_id, chosen, until)
+            self._note(connection, "rotate", department, by, webhook_id)
+            return replace(found, old_secret_until=until)
+
+        return await self._write(work), chosen
+
+    async def _switch(self, department: str, webhook_id: str, off: Off | None, by: By) -> Webhook:
+        def work(connection: Connection) -> Webhook:
+            found = _of(connection, department, webhook_id)
+            store.switch(connection, webhook_id, off)
+            self._note(connection, "disable" if off else "enable", department, by, webhook_id)
+            return replace(found, disabled=off)
 
         return await self._write(work)
 
-    async def ping(self, department: str, webhook_id: str) -> str:
+    def _note(self, connection: Connection, action: str, department: str, by: By, about: str) -> None:
+        self._audit.note(connection, by.event(f"webhook.{action}", department, about))
+
+    async def ping(self, department: str, webhook_id: str, *, by: By) -> str:
         """Have something sent to see whether it arrives; the event's id.
 
         Raises:
@@ -160,12 +212,19 @@ class Webhooks:
             webhook = _of(connection, department, webhook_id)
             store.note(connection, department, [made], now)
             store.ask(connection, webhook, [(made.id, made.type)], now)
+            self._note(connection, "ping", department, by, webhook_id)
 
         await self._write(work)
         return made.id
 
     async def replay(
-        self, department: str, webhook_id: str, *, event_id: str = "", since: datetime | None = None
+        self,
+        department: str,
+        webhook_id: str,
+        *,
+        by: By,
+        event_id: str = "",
+        since: datetime | None = None,
     ) -> int:
         """Have one event delivered again, or all from a time on; how many. They keep their ids.
 
@@ -182,6 +241,8 @@ class Webhooks:
                 if kind is None or kind not in {*webhook.types, PING}:
                     raise NotFound("No such event is kept for the webhook.", field="eventId")
                 wanted = [(event_id, kind)]
+            about = f"{webhook_id} {since.isoformat() if since is not None else event_id}"
+            self._note(connection, "replay", department, by, about)
             return store.ask(connection, webhook, wanted, self._clock.now())
 
         return await self._write(work)

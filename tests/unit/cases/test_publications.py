@@ -1,10 +1,19 @@
 """What is shown to everybody: own, admitted, not taken down; and cases by number and code."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from google.protobuf.message import Message
-from liandong.cases.v1 import bodies_pb2, openness_bodies_pb2, sampling_bodies_pb2, supervision_bodies_pb2
+from liandong.cases.v1 import (
+    bodies_pb2,
+    openness_bodies_pb2,
+    publicity_bodies_pb2,
+    sampling_bodies_pb2,
+    supervision_bodies_pb2,
+)
 from liandong.cases.v1 import public_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2
 
@@ -27,6 +36,7 @@ class Shelf:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._letters = 0
+        self.now = MOMENT
 
     def put(
         self,
@@ -65,13 +75,32 @@ class Shelf:
     def listed(self, kind: str = "", text: str = "", before: int | None = None, limit: int = 9) -> list[str]:
         """Ids of what is shown."""
         rows = self.database.read(
-            lambda connection: publications.listed(connection, HEALTH, kind, text, before, limit)
+            lambda connection: publications.listed(connection, HEALTH, kind, text, before, limit, self.now)
         )
         return [row.letter_id for row in rows]
 
+    def term(
+        self, until: datetime, *, case: int = 1, rule: str = "shown-general", state: str = "OPEN"
+    ) -> None:
+        """How long a penalty is shown: an obligation of its case, written over the one before."""
+
+        def work(connection: sa.Connection) -> None:
+            table = tables.obligations
+            connection.execute(table.delete().where(table.c.case_id == f"case-{case}", table.c.rule == rule))
+            connection.execute(
+                table.insert().values(
+                    case_id=f"case-{case}", rule=rule, ordinal=1, owed_by=HEALTH, due_at_us=microseconds(until),
+                    state=state, facts=b"",
+                )
+            )  # fmt: skip
+
+        self.database.write(work)
+
     def one(self, letter_id: str) -> pb.GetPublishedResponse:
         """One of them."""
-        return self.database.read(lambda connection: publications.one(connection, HEALTH, letter_id))
+        return self.database.read(
+            lambda connection: publications.one(connection, HEALTH, letter_id, self.now)
+        )
 
 
 @pytest.fixture
@@ -157,6 +186,94 @@ def test_a_draw_shows_what_is_needed_to_repeat_it_and_no_conflicts(shelf: Shelf)
     whole = shelf.one(drawn)
     assert list(whole.draw.pairs[0].officers) == ["A", "B"]
     assert "张三".encode() not in whole.SerializeToString()
+
+
+def penalty(**more: str) -> publicity_bodies_pb2.PublicisedPenalty:
+    known: dict[str, Any] = {
+        "party": "清河某某餐饮有限公司", "party_code": "91350211M000100Y46", "number": "清卫罚〔2026〕7号",
+        "violation": "未取得卫生许可证擅自营业", "facts": "经查……", "basis": "《公共场所卫生管理条例》第十四条",
+        "penalty_kind": "罚款", "content": "罚款五千元",
+    }  # fmt: skip
+    return publicity_bodies_pb2.PublicisedPenalty(
+        party_kind=bodies_pb2.SUBJECT_KIND_UNIT, penalty_fen=500_000, **{**known, **more}
+    )
+
+
+def test_a_penalty_is_shown_for_its_term(shelf: Shelf) -> None:
+    """Until the obligation is due, filed early or not; not before it is admitted, not once the record was repaired."""
+    first = shelf.put(penalty())
+    assert shelf.listed() == []
+    until = MOMENT + timedelta(days=365)
+    shelf.term(until)
+    assert shelf.listed() == [first]
+    shown = shelf.one(first)
+    assert shown.published.shown_until.ToDatetime(MOMENT.tzinfo) == until
+    assert shown.penalty.penalty_fen == 500_000
+    shelf.term(until, state="LAPSED")
+    assert shelf.listed() == [first]
+    shelf.now = until
+    assert shelf.listed() == []
+    with pytest.raises(NotPublished):
+        shelf.one(first)
+    shelf.now = MOMENT
+    shelf.term(until, state="ON_TIME")
+    assert shelf.listed() == []
+
+
+def test_a_decision_is_found_by_party_number_and_code(shelf: Shelf) -> None:
+    """By parts of name and number, by the whole code in any case; by kind; no pattern is one."""
+    first = shelf.put(penalty())
+    shelf.term(MOMENT + timedelta(days=9))
+    permit = shelf.put(
+        publicity_bodies_pb2.PublicisedPermit(
+            party_kind=bodies_pb2.SUBJECT_KIND_CITIZEN, party="张某某", document_name="准予行政许可决定书",
+            number="清卫许〔2026〕3号", permit_class="普通", certificate_name="医师执业证书", content="执业注册",
+        ),
+        case=2,
+    )  # fmt: skip
+    assert shelf.listed() == [permit, first]
+    assert shelf.listed(publications.PENALTY) == [first]
+    assert shelf.listed(publications.PERMIT) == [permit]
+    for text, found in (
+        ("餐饮", [first]), ("〔2026〕", [permit, first]), ("91350211m000100y46", [first]), ("9135", []),
+        ("医师执业", [permit]), ("张某", [permit]), ("_某", []),
+    ):  # fmt: skip
+        assert shelf.listed(text=text) == found, text
+    ended = publicity_bodies_pb2.PublicityEnding(grounds="许可期满")
+    shelf.put(ended, case=2, state="REFUSED")
+    assert permit in shelf.listed()
+    shelf.put(ended, case=2)
+    assert shelf.listed() == [first]
+
+
+def test_the_newest_letter_of_a_decision_stands(shelf: Shelf) -> None:
+    """Corrected it says so, the old address leads to it, and only once the correction is admitted."""
+    first = shelf.put(penalty())
+    shelf.term(MOMENT + timedelta(days=9))
+    shelf.put(penalty(content="罚款三千元"), state="RECORDED")
+    assert not shelf.one(first).published.corrected
+    second = shelf.put(penalty(content="罚款四千元", change_note="更正罚款金额"))
+    assert shelf.listed() == [second]
+    led = shelf.one(first)
+    assert (led.published.letter_id, led.published.corrected) == (second, True)
+    assert led.penalty.content == "罚款四千元"
+
+
+def test_a_withdrawn_decision_leaves_its_notice(shelf: Shelf) -> None:
+    """Number and reasons, nothing of whom it concerned; found by the number; the old address leads to it."""
+    first = shelf.put(penalty())
+    shelf.term(MOMENT + timedelta(days=9), state="ON_TIME")
+    notice = shelf.put(publicity_bodies_pb2.PublicityWithdrawal(grounds="行政复议决定撤销"))
+    assert shelf.listed() == [notice]
+    assert shelf.listed(text="7号") == [notice]
+    assert shelf.listed(text="餐饮") == []
+    whole = shelf.one(first)
+    assert (whole.published.letter_id, whole.published.number, whole.text) == (
+        notice,
+        "清卫罚〔2026〕7号",
+        "行政复议决定撤销",
+    )
+    assert "餐饮".encode() not in whole.SerializeToString()
 
 
 def test_a_code_opens_its_case_and_nothing_else(shelf: Shelf) -> None:

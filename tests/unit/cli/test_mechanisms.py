@@ -70,7 +70,7 @@ def test_a_scenario_fits_its_procedures(scenario: Scenario) -> None:
         (("messages list --kind", "messages lost --kind"), r"run: there is no such command: messages lost"),
         (("messages list --kind", "messages list --sort"), r"run: .*--sort"),
         (("warn-leader --json", "warn-leader --json now"), r"run: there is no place for now"),
-        (("节点 due，{case}", "节点 due，{nothing}"), r"once: nothing before it is called nothing"),
+        (("已届满，{case}", "已届满，{nothing}"), r"once: nothing before it is called nothing"),
     ],
 )
 def test_a_scenario_that_contradicts_itself_is_refused(

@@ -130,6 +130,38 @@ async def test_a_route_is_proposed_with_its_reason(node: DirectoryHandlers) -> N
         await node.ProposeRoute(impossible, CONTEXT)
 
 
+async def test_registries_are_listed_wherever_their_keys_stand() -> None:
+    """Also a key that came long after the ledger's first entries; one that was revoked is no longer told."""
+    directory = Directory.empty("qinghe")
+    named = [
+        entries.RegistryIdentity(
+            name="registry.qinghe", log_id="qinghe/ledger",
+            key=entries.PublicKey(
+                key_id=f"registry.qinghe/sign/{each}", role=entries.KEY_ROLE_SIGN, public_key=bytes([each]) * 32
+            ),
+        )
+        for each in (1, 2, 3)
+    ]  # fmt: skip
+    other = [
+        entries.CommonEntry(calendar=entries.CalendarYear(region="qinghe", year=2000 + each))
+        for each in range(100)
+    ]
+    published = [
+        entries.CommonEntry(registry=named[0]), *other[:70],
+        entries.CommonEntry(registry=named[1]), *other[70:],
+        entries.CommonEntry(registry=named[2]),
+        entries.CommonEntry(
+            revocation=entries.Revocation(department="registry.qinghe", key_ids=[named[1].key.key_id])
+        ),
+    ]  # fmt: skip
+    for number, entry in enumerate(published):
+        directory = directory.apply(entry, version=number + 1, position=number, admitted_at=NOW)
+    handlers = DirectoryHandlers(lambda: directory, watch, ManualClock(NOW))
+    found = await handlers.ListRegistries(pb.ListRegistriesRequest(), CONTEXT)
+    assert list(found.registries) == [named[0], named[2]]
+    assert found.common_version == len(published)
+
+
 async def test_entries_are_watched_from_a_version_on(node: DirectoryHandlers) -> None:
     """Each with number and position."""
     request = pb.WatchEntriesRequest(from_version=len(PUBLISHED))

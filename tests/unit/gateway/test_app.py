@@ -59,8 +59,8 @@ async def site() -> AsyncIterator[Visited]:
     app = create_app(
         Site(
             statuses=stated, clock=clock, language="zh", accounts=None, calls=calls,
-            directory=Directory(calls, clock), live=Live(calls), figures=Kept(clock), templates=environment(),
-            procedures=Procedures(calls),
+            directory=Directory(calls, clock), live=Live(calls), figures=Kept(clock), elsewhere=Kept(clock),
+            templates=environment(), procedures=Procedures(calls),
         )
     )  # fmt: skip
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

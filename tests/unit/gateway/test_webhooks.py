@@ -15,6 +15,7 @@ from services.common.clock import ManualClock
 from services.common.db import Database
 from services.common.errors import InvalidField, NotFound
 from services.gateway import schema
+from services.gateway.audit import Audit, By
 from services.gateway.rest.scopes import SCOPES, ScopeMissing
 from services.gateway.webhooks import model, store
 from services.gateway.webhooks.model import (
@@ -35,6 +36,7 @@ from services.gateway.webhooks.webhooks import Webhooks
 from tests.builders.ledger import MONDAY
 
 NAME = "health.qinghe"
+BY = By("zhao", "192.0.2.7")
 INSIDE = (
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
     "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "::ffff:127.0.0.1",
@@ -116,12 +118,14 @@ async def begun(_department: str) -> None:
 
 @pytest.fixture
 def webhooks(database: Database) -> Webhooks:
-    return Webhooks(database, ManualClock(MONDAY), Targets(resolver=resolved), begun)
+    return Webhooks(
+        database, ManualClock(MONDAY), Targets(resolver=resolved), begun, Audit(database, ManualClock(MONDAY))
+    )
 
 
 async def made(webhooks: Webhooks, *types: str) -> Webhook:
     found, _ = await webhooks.create(
-        NAME, by="zhao", title="OA", url="https://oa.example/hook", types=types or tuple(TYPES), scopes=SCOPES
+        NAME, by=BY, title="OA", url="https://oa.example/hook", types=types or tuple(TYPES), scopes=SCOPES
     )
     return found
 
@@ -147,7 +151,7 @@ async def test_who_may_not_read_is_not_told(webhooks: Webhooks) -> None:
     with pytest.raises(ScopeMissing, match="oversight:read"):
         await webhooks.create(
             NAME,
-            by="",
+            by=BY,
             title="OA",
             url="https://oa.example/",
             types=["liandong.alert"],
@@ -155,7 +159,7 @@ async def test_who_may_not_read_is_not_told(webhooks: Webhooks) -> None:
         )
     with pytest.raises(TargetForbidden):
         await webhooks.create(
-            NAME, by="", title="OA", url="https://inside.example/", types=["liandong.alert"], scopes=SCOPES
+            NAME, by=BY, title="OA", url="https://inside.example/", types=["liandong.alert"], scopes=SCOPES
         )
 
 
@@ -179,15 +183,61 @@ async def test_a_delivery_is_replayed(webhooks: Webhooks, database: Database) ->
         done = replace(post.delivery, state=State.SENT, next_at=None, ended_at=MONDAY, attempts=1, status=200)
         database.write(partial(store.settle, delivery=done))
     assert database.read(lambda each: store.due_webhooks(each, MONDAY)) == []
-    assert await webhooks.replay(NAME, hook.id, event_id="a") == 1
-    assert await webhooks.replay(NAME, hook.id, since=MONDAY) == 2
-    assert await webhooks.replay(NAME, hook.id, since=MONDAY + timedelta(seconds=1)) == 0
+    assert await webhooks.replay(NAME, hook.id, by=BY, event_id="a") == 1
+    assert await webhooks.replay(NAME, hook.id, by=BY, since=MONDAY) == 2
+    assert await webhooks.replay(NAME, hook.id, by=BY, since=MONDAY + timedelta(seconds=1)) == 0
     for missing in ("c", "x"):
         with pytest.raises(NotFound):
-            await webhooks.replay(NAME, hook.id, event_id=missing)
+            await webhooks.replay(NAME, hook.id, by=BY, event_id=missing)
     with pytest.raises(NotFound):
-        await webhooks.replay("water.qinghe", hook.id, event_id="a")
+        await webhooks.replay("water.qinghe", hook.id, by=BY, event_id="a")
     assert len(database.read(lambda each: store.due(each, hook.id, MONDAY, 10))) == 2
+
+
+async def test_an_old_secret_signs_for_a_day_more(webhooks: Webhooks, database: Database) -> None:
+    """So that a receiver has time to change; what is told in between bears both signatures."""
+    hook, first = await webhooks.create(
+        NAME, by=BY, title="OA", url="https://oa.example/hook", types=tuple(TYPES), scopes=SCOPES
+    )
+    await webhooks.note(NAME, events("a"))
+    found, second = await webhooks.rotate(NAME, hook.id, by=BY)
+    assert found.old_secret_until == MONDAY + model.OVERLAP
+    (post,) = database.read(lambda each: store.due(each, hook.id, MONDAY, 10))
+    assert post.secrets == (second, first)
+    signed = model.headers_of(post.secrets, "a", b"{}", MONDAY)["webhook-signature"].split(" ")
+    stamp = str(int(MONDAY.timestamp()))
+    assert signed == [signature(each, "a", stamp, b"{}") for each in (second, first)]
+    (post,) = database.read(lambda each: store.due(each, hook.id, MONDAY + model.OVERLAP, 10))
+    assert post.secrets == (second,)
+    with pytest.raises(InvalidField):
+        await webhooks.rotate(NAME, hook.id, by=BY, secret="whsec_short")
+    with pytest.raises(NotFound):
+        await webhooks.rotate("water.qinghe", hook.id, by=BY)
+
+
+async def test_one_is_switched_off_by_hand(webhooks: Webhooks, database: Database) -> None:
+    """What waited stays, what comes meanwhile is kept; each change stands in the audit with who did it."""
+    hook = await made(webhooks)
+    await webhooks.note(NAME, events("a"))
+    assert (await webhooks.disable(NAME, hook.id, by=BY)).disabled is model.Off.BY_HAND
+    await webhooks.note(NAME, events("b"))
+    assert database.read(lambda each: store.due_webhooks(each, MONDAY)) == []
+    await webhooks.enable(NAME, hook.id, by=BY)
+    assert [
+        each.delivery.event for each in database.read(lambda each: store.due(each, hook.id, MONDAY, 10))
+    ] == ["a"]
+    assert await webhooks.replay(NAME, hook.id, by=BY, since=MONDAY) == 2
+    await webhooks.ping(NAME, hook.id, by=BY)
+    await webhooks.remove(NAME, hook.id, by=BY)
+    for call in (webhooks.disable, webhooks.enable, webhooks.remove, webhooks.ping):
+        with pytest.raises(NotFound):
+            await call(NAME, hook.id, by=BY)
+    noted = await Audit(database, ManualClock(MONDAY)).read(NAME)
+    assert [each.event.action for each in noted[::-1]] == [
+        f"webhook.{each}" for each in ("add", "disable", "enable", "replay", "ping", "remove")
+    ]
+    assert {(each.event.who, each.event.origin) for each in noted} == {("zhao", "192.0.2.7")}
+    assert all(each.event.about.startswith(hook.id) for each in noted)
 
 
 async def test_who_is_too_far_behind_is_switched_off(
@@ -203,7 +253,7 @@ async def test_who_is_too_far_behind_is_switched_off(
     await webhooks.note(NAME, events("e"))
     assert database.read(lambda each: store.due_webhooks(each, MONDAY)) == []
     assert database.read(store.departments) == set()
-    assert not (await webhooks.enable(NAME, hook.id)).disabled
+    assert not (await webhooks.enable(NAME, hook.id, by=BY)).disabled
     assert database.read(lambda each: store.due_webhooks(each, MONDAY)) == [hook.id]
 
 
@@ -220,7 +270,7 @@ async def test_deliveries_come_in_pages_and_go_after_a_month(webhooks: Webhooks,
     assert seen == list("edcba")
     database.write(lambda each: store.forget(each, MONDAY + timedelta(seconds=1)))
     assert (await webhooks.deliveries(NAME, hook.id))[0] == []
-    await webhooks.remove(NAME, hook.id, by="zhao")
+    await webhooks.remove(NAME, hook.id, by=BY)
     with pytest.raises(NotFound):
         await webhooks.get(NAME, hook.id)
 

@@ -183,7 +183,7 @@ async def test_an_officer_hears_that_the_certificate_ends(
     assert own.text_zh == contact.text_zh
     assert (
         own.text_zh
-        == "【执法证件即将到期】孙强 LD-7，责任部门 market.qinghe，期限 2026-05-01 00:00，节点 60 d before"
+        == "【执法证件即将到期】孙强 LD-7，责任部门 market.qinghe，期限 2026-05-01 00:00，届满前60日"
     )
 
 

@@ -1,5 +1,6 @@
 """When people are told, whom, and in which words."""
 
+from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
@@ -95,8 +96,16 @@ def test_pauses_grow_to_a_limit() -> None:
 def test_words_in_both_languages() -> None:
     """What, who, until when, which mark; in a digest line by line."""
     zh, en = texts(EVENT)
-    assert zh == f"【提醒】答复期限，责任部门 market.qinghe，期限 2026-03-06 00:00，节点 50%，{EVENT.case_id}"
-    assert en == f"Reminder: Reply, owed by market.qinghe, due 2026-03-06 00:00, mark 50%, {EVENT.case_id}"
+    assert (
+        zh == f"【提醒】答复期限，责任部门 market.qinghe，期限 2026-03-06 00:00，期限已过50%，{EVENT.case_id}"
+    )
+    told = "owed by market.qinghe, due 2026-03-06 00:00, 50% of the limit have passed"
+    assert en == f"Reminder: Reply, {told}, {EVENT.case_id}"
+    named = replace(EVENT, owner_zh="清河区市场监督管理局", owner_en="Market Regulation", mark="due")
+    assert "责任部门 清河区市场监督管理局，期限 2026-03-06 00:00，已届满" in texts(named)[0]
+    assert "owed by Market Regulation, due 2026-03-06 00:00, the limit is reached" in texts(named)[1]
+    assert "，届满前4小时，" in texts(replace(EVENT, mark="4 h before"))[0]
+    assert ", 30 days before, " in texts(replace(EVENT, mark="30 d before"))[1]
     subject, text = digest_texts([(zh, en)] * 103, "zh", "2026-03-04")
     assert subject == "联动 2026-03-04 待办提醒：103 项"
     assert text.splitlines()[0] == f"1. {zh}"

@@ -53,12 +53,14 @@ class Port:
         server: Server,
         handlers: CaseHandlers,
         handling: HandlingHandlers,
+        subjects: SubjectHandlers,
         identities: Identities,
         store: FolderStore,
         renderer: Renderer,
     ) -> None:
         self.handlers = handlers
         self.handling_handlers = handling
+        self.subject_handlers = subjects
         self.store = store
         self.renderer = renderer
         self.node = market
@@ -135,9 +137,8 @@ async def open_port(
             handling,
             handling_service_pb2.DESCRIPTOR.services_by_name["HandlingService"],
         )
-        server.add(
-            SubjectHandlers(department), subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"]
-        )
+        subjects = SubjectHandlers(department)
+        server.add(subjects, subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"])
         server.add(
             PublicHandlers(department), public_service_pb2.DESCRIPTOR.services_by_name["PublicService"]
         )
@@ -145,5 +146,5 @@ async def open_port(
             ImportHandlers(department), import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
         )
         await server.start()
-        yield Port(market, server, handlers, handling, identities, store, renderer)
+        yield Port(market, server, handlers, handling, subjects, identities, store, renderer)
         await server.stop(0.5)

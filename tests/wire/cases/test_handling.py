@@ -83,6 +83,9 @@ async def test_nobody_does_what_is_anothers(office: Office) -> None:
             "CompleteStep",
             pb.CompleteStepRequest(document_id=draft.letter_id, task=2, content_digest=bytes(32)),
         )
+    unnamed = pb.CompleteStepRequest(document_id=draft.letter_id, task=2)
+    with pytest.raises(InvalidField, match="Name the content"):
+        await office.call("duty-officer:zhou", "CompleteStep", unnamed)
     with pytest.raises(RoleNotPermitted):
         await office.call("auditor", "TakeStep", task)
     with pytest.raises(NotFound):
@@ -151,6 +154,41 @@ async def test_approving_as_before_is_signing(office: Office) -> None:
     await office.through(draft.letter_id, TO_SIGN)
     assert list((await approve()).missing_approvals) == []
     assert (await office.get(draft.letter_id)).document.step == "seal"
+
+
+async def test_both_ways_to_approve_are_one(office: Office) -> None:
+    """By letter and role, or by task: the same approval, the same step done, the same refusal when it is done."""
+    await office.state()
+    seen = []
+    for by_task in (True, False):
+        draft = await office.draft()
+
+        async def approve(draft: cases_pb.DraftView = draft, by_task: bool = by_task) -> None:
+            found = await office.get(draft.letter_id)
+            metadata = office.token("leader-in-charge", draft.content_digest, Purpose.APPROVE)
+            if by_task:
+                (task,) = [each.task for each in found.tasks if each.kind == pb.STEP_KIND_SIGN]
+                complete = pb.CompleteStepRequest(
+                    document_id=draft.letter_id, task=task, content_digest=draft.content_digest
+                )
+                await office._call(office.handling.CompleteStep(complete, metadata=metadata, timeout=10))
+            else:
+                asked = cases_pb.ApproveLetterRequest(
+                    letter_id=draft.letter_id, content_digest=draft.content_digest, role="leader-in-charge"
+                )
+                await office._call(office.cases.ApproveLetter(asked, metadata=metadata, timeout=10))
+
+        await office.through(draft.letter_id, TO_SIGN)
+        await approve()
+        with pytest.raises(StepOpen):
+            await approve()
+        listed = await office.call("clerk", "ListDrafts", cases_pb.ListDraftsRequest(), office.cases)
+        (shown,) = [each for each in listed.drafts if each.letter_id == draft.letter_id]
+        found = await office.get(draft.letter_id)
+        approvals = [(each.role, each.subject, each.name) for each in shown.approvals]
+        seen.append((approvals, list(shown.missing_approvals), found.document.step, steps_done(found)))
+    assert seen[0] == seen[1]
+    assert len(seen[0][0]) == 1
 
 
 async def test_without_a_chain_all_is_as_before(office: Office) -> None:

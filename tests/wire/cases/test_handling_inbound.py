@@ -135,6 +135,9 @@ async def test_a_scan_lies_beside_a_step(office: Office) -> None:
     await office.call("clerk", "AttachToStep", request)
     (attached,) = (await office.get(document.document_id)).attachments
     assert (attached.manifest_root, attached.attached_by.subject) == (manifest.root, "clerk-1")
+    assert (attached.file_name, attached.media_type, attached.size) == (
+        manifest.file_name, manifest.media_type, len(b"handwritten"),
+    )  # fmt: skip
     reader = evidence_records.case_reader(document.case_id)
     assert database.read(lambda each: evidence_records.granted_readers(each, manifest.root)) == [reader]
 

@@ -11,6 +11,7 @@ from liandong.cases.v1 import subject_service_pb2 as pb
 from liandong.cases.v1.subject_service_pb2_grpc import SubjectServiceStub
 from stdnum.cn import uscc
 
+from services.cases.bodies import IdentifierInvalid
 from services.cases.permissions import SUBJECT_RULES
 from services.common.channel import remote_errors
 from services.common.errors import (
@@ -125,6 +126,65 @@ async def test_a_draft_warns_of_open_cases_elsewhere(port: Port) -> None:
     )  # fmt: skip
     assert "案件移送" in warning.message_zh
     assert not view.findings
+
+
+async def test_who_drafts_is_told_before_anything_is_prepared(port: Port) -> None:
+    """To people who draft, by identifiers that are such; department and mechanism, no more; each question is audited."""
+    asked: list[bytes] = []
+
+    async def ask(tokens: Sequence[bytes]) -> list[tuple[int, str, str]]:
+        asked.extend(tokens)
+        return [(0, HEALTH, "case-transfer")]
+
+    department = port.node.department
+    department.subject_keys = SubjectKeys({1: KEY})
+    department.link.connected = True
+    port.subject_handlers._ask = ask
+    request = pb.FindCasesElsewhereRequest(
+        subjects=[pb.DraftedSubject(identifier=FOODS.lower(), name="青禾食品厂")], purpose="新建案件"
+    )
+    async with port.channel() as channel:
+        stub = SubjectServiceStub(channel)
+        found = await stub.FindCasesElsewhere(request, metadata=port.as_("clerk"), timeout=10)
+        (warning,) = found.warnings
+        assert asked == [token(KEY, FOODS)]
+        assert (warning.kind, warning.department, warning.procedure, warning.subject) == (
+            cases_pb.DRAFT_WARNING_KIND_CASE_ELSEWHERE, HEALTH, "case-transfer", "青禾食品厂",
+        )  # fmt: skip
+        nobody = pb.FindCasesElsewhereRequest(
+            subjects=[pb.DraftedSubject(identifier="91330109MA2B1Q7L01")], purpose="新建案件"
+        )
+        refusals: list[tuple[type[LiandongError], pb.FindCasesElsewhereRequest, str]] = [
+            (ActorMissing, request, ""),
+            (RoleNotPermitted, request, "system"),
+            (RoleNotPermitted, request, "auditor"),
+            (InvalidField, pb.FindCasesElsewhereRequest(subjects=request.subjects), "clerk"),
+            (InvalidField, pb.FindCasesElsewhereRequest(purpose="新建案件"), "clerk"),
+            (IdentifierInvalid, nobody, "clerk"),
+        ]
+        for kind, wanted, role in refusals:
+            with pytest.raises(kind), remote_errors():
+                await stub.FindCasesElsewhere(wanted, metadata=port.as_(role) if role else (), timeout=10)
+        assert len(asked) == 1
+        department.link.connected = False
+        offline = await stub.FindCasesElsewhere(request, metadata=port.as_("clerk"), timeout=10)
+        assert [each.kind for each in offline.warnings] == [cases_pb.DRAFT_WARNING_KIND_NOT_ASKED]
+    async with port.channel(HEALTH) as channel:
+        with pytest.raises(ForeignDepartment), remote_errors():
+            await SubjectServiceStub(channel).FindCasesElsewhere(
+                request, metadata=port.as_("clerk"), timeout=10
+            )
+    audit = exchange_tables.audit.c
+    rows = port.node.database.read(
+        lambda connection: connection.execute(
+            exchange_tables.audit.select().where(audit.method == "FindCasesElsewhere").order_by(audit.id)
+        ).all()
+    )
+    assert [(row.object_id, row.result) for row in rows] == [
+        (f"{FOODS.lower()} | 新建案件", "ok"),
+        ("91330109MA2B1Q7L01 | 新建案件", "IDENTIFIER_INVALID"),
+        (f"{FOODS.lower()} | 新建案件", "ok"),
+    ]
 
 
 async def test_a_draft_says_where_it_could_not_be_asked(port: Port) -> None:

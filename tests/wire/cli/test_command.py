@@ -98,6 +98,8 @@ def test_a_code_follows_a_case(world: World, case: str) -> None:
     first = world.run.json("case", "status-code", case)
     assert len(first["code"]) == 12
     assert world.run.json("case", "status-code", case)["number"] != first["number"]
+    # nobody wrote this one on the public site
+    assert "NOT_FOUND" in world.run("case", "writer", case, code=1)
 
 
 def test_a_system_acts_in_one_step(world: World, case: str) -> None:

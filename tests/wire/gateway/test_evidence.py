@@ -291,3 +291,32 @@ async def test_who_sends_nothing_more_is_not_waited_for(
 
         answer = await client.post("/api/v1/evidence:upload", content=silent())
         assert (answer.status_code, answer.json()["reason"]) == (408, "SLOW_READER")
+
+
+async def test_a_page_brings_a_file_by_its_bytes(front: Front) -> None:
+    """In the person's name, of the kind that it is; not from elsewhere, not too large, not of a length nobody says."""
+    async with await front.person("clerk") as clerk:
+        picture = b"\x89PNG\r\n\x1a\n" + content(1000)
+        answer = await clerk.post("/evidence", params={"name": "../图片<b>.html"}, content=picture)
+        assert answer.status_code == 201, answer.text
+        found = await clerk.get(f"/api/v1/evidence/{answer.json()['root']}/content")
+        assert (found.content, found.headers["content-type"]) == (picture, "image/png")
+        assert ".." not in found.headers["content-disposition"]
+        assert (await clerk.post("/evidence", content=picture)).status_code == 400
+        large = await clerk.post("/evidence", params={"name": "a"}, content=content(20 * MIB + 1))
+        assert (large.status_code, large.json()["reason"]) == (413, "LIMIT_EXCEEDED")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield picture
+
+        untold = await clerk.post("/evidence", params={"name": "a"}, content=pieces())
+        assert (untold.status_code, untold.json()["reason"]) == (400, "MALFORMED")
+        forged = await clerk.post(
+            "/evidence", params={"name": "a"}, content=picture, headers={"x-csrf-token": "no"}
+        )
+        assert forged.status_code == 403
+    async with httpx.AsyncClient(base_url=front.base) as nobody:
+        assert (await nobody.post("/evidence", params={"name": "a"}, content=picture)).status_code in {
+            303,
+            401,
+        }

@@ -16,9 +16,10 @@ from starlette.requests import Request
 from services.common.errors import Unauthenticated
 from services.gateway import problems
 from services.gateway.callers import Caller, Issuer
+from services.gateway.calls import Calls
 from services.gateway.rest.api import LINES_LIMIT, Api
 from services.gateway.rest.entrance import BODY_LIMIT, LINES, Entrance
-from services.gateway.rest.limits import RateLimit
+from services.gateway.rest.limits import RateLimit, Streams
 from services.gateway.rest.scopes import SCOPES
 from services.gateway.settings import DepartmentSettings
 from services.gateway.upstream import Upstream
@@ -26,6 +27,7 @@ from tests.wire.cases.conftest import Port, port
 
 __all__ = ["port"]
 
+SOME = "0190b6f2-0000-7000-8000-000000000000"
 DISCOVERY = {"title": "无证行医", "facts": "检查发现。"}
 
 
@@ -81,7 +83,8 @@ async def web(port: Port) -> AsyncIterator[Web]:
     )  # fmt: skip
     app = FastAPI(openapi_url=None)
     problems.install(app)
-    Api(Entrance(Tokens(caller), {name: upstream}, {name: issuer}, RateLimit(5, 60))).install(app)
+    calls = Calls({name: upstream}, {name: issuer})
+    Api(Entrance(Tokens(caller), RateLimit(5, 60)), calls, Streams(2)).install(app)
     config = uvicorn.Config(app, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     # it listens already: who comes before it serves waits
@@ -163,6 +166,8 @@ async def test_an_approval_carries_the_digest_that_was_shown(web: Web) -> None:
         ("GET", "/api/v1/cases?state=a&state=b", None, 400, "INVALID_FIELD", "state"),
         ("POST", "/api/v1/drafts", b"[]", 400, "MALFORMED", ""),
         ("POST", "/api/v1/drafts", b"{", 400, "MALFORMED", ""),
+        ("PUT", "/api/v1/preferences", None, 400, "MALFORMED", ""),
+        ("POST", "/api/v1/subjects:import", None, 400, "MALFORMED", ""),
         ("POST", "/api/v1/drafts", b'{"draft": {"parties": [{}, {"role": 3}]}}', 400, "INVALID_FIELD",
          "draft.parties[1].role"),
         ("POST", "/api/v1/drafts", b'{"draft": {"colour": 1}}', 400, "INVALID_FIELD", "draft.colour"),
@@ -182,6 +187,14 @@ async def test_an_approval_carries_the_digest_that_was_shown(web: Web) -> None:
          "subjects[0].key"),
         ("GET", "/api/v1/cases/0190b6f2-0000-7000-8000-000000000000", None, 404, "NOT_FOUND", "case_id"),
         ("DELETE", "/api/v1/drafts/0190b6f2-0000-7000-8000-000000000000", b"{}", 400, "MALFORMED", ""),
+        ("POST", f"/api/v1/drafts/{SOME}:approve", b'{"contentDigest": "c2hvcnQ=", "role": "clerk"}', 400,
+         "INVALID_FIELD", "content_digest"),
+        ("POST", f"/api/v1/drafts/{SOME}:send", b'{"contentDigest": "c2hvcnQ="}', 400, "INVALID_FIELD",
+         "content_digest"),
+        ("POST", f"/api/v1/documents/{SOME}/tasks/1:complete", b'{"contentDigest": "c2hvcnQ="}', 400,
+         "INVALID_FIELD", "content_digest"),
+        ("POST", f"/api/v1/documents/{SOME}/tasks/1:confirmCall", b'{"contentDigest": "c2hvcnQ="}', 400,
+         "INVALID_FIELD", "content_digest"),
     ],
 )  # fmt: skip
 async def test_bad_input_is_a_problem_that_names_the_field(
@@ -214,6 +227,39 @@ async def test_who_is_unknown_or_not_permitted_is_told_so(web: Web) -> None:
         draft = {"procedure": "case-transfer", "act": "register", "discovery": DISCOVERY}
         answer = await client.post("/api/v1/letters", json={"draft": draft})
         assert (answer.status_code, answer.json()["reason"]) == (403, "ROLE_NOT_PERMITTED")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("OPTIONS", "/api/v1/drafts", "GET, HEAD, POST"),
+        ("DELETE", f"/api/v1/drafts/{SOME}:approve", "POST"),
+        ("GET", f"/api/v1/documents/{SOME}:voidNumber", "POST"),
+        ("PATCH", f"/api/v1/drafts/{SOME}", "DELETE"),
+        ("POST", "/api/v1/openapi.json", "GET, HEAD"),
+    ],
+)
+async def test_a_path_says_all_the_verbs_that_it_knows(
+    web: Web, method: str, path: str, allowed: str
+) -> None:
+    """And an act upon something is never taken for the thing."""
+    async with web.as_("clerk") as client:
+        answer = await client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (await client.head("/api/v1/cases")).status_code == 200
+
+
+async def test_a_header_that_is_too_long_is_refused_though_the_body_says_it_too(web: Web) -> None:
+    """What is given twice has its form twice."""
+    draft = {"procedure": "case-transfer", "act": "register", "discovery": DISCOVERY}
+    async with web.as_("system") as client:
+        answer = await client.post(
+            "/api/v1/letters",
+            json={"draft": draft, "idempotencyKey": "short"},
+            headers={"Idempotency-Key": "k" * 81},
+        )
+    assert (answer.status_code, answer.json()["field"]) == (400, "idempotency_key")
 
 
 async def test_what_did_not_change_is_not_sent_again(web: Web) -> None:
@@ -268,6 +314,24 @@ async def test_changes_come_as_events(web: Web) -> None:
             if line.startswith("data: "):
                 assert json.loads(line[6:])["case"]["caseId"] == case_id
                 break
+
+
+async def test_one_caller_holds_few_streams(web: Web) -> None:
+    """One more is refused with a time to wait, others are served; one that is closed makes room."""
+    path = "/api/v1/cases:watch"
+    async with web.as_("clerk") as client, web.as_("section-head") as other, asyncio.timeout(20):
+        async with client.stream("GET", path), client.stream("GET", path):
+            refused = await client.get(path)
+            assert (refused.status_code, refused.json()["reason"]) == (429, "LIMIT_EXCEEDED")
+            assert int(refused.headers["retry-after"]) >= 1
+            async with other.stream("GET", path) as answer:
+                assert answer.status_code == 200
+        for _ in range(100):
+            async with client.stream("GET", path) as first, client.stream("GET", path) as second:
+                if (first.status_code, second.status_code) == (200, 200):
+                    return
+            await asyncio.sleep(0.05)
+    raise AssertionError("What was closed still counts.")
 
 
 async def test_files_come_as_files(web: Web) -> None:

@@ -157,14 +157,16 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApproveLetter(self, request, context):
-        """Approves a draft; the assertion carries its content digest.
+        """Approves a draft in a role; the assertion carries its content digest. For who has the letter: whatever chain it is on,
+        its step of signing is done by this. Who has a task from a list of work does the same by
+        `HandlingService.CompleteStep`, where the task says letter and role.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReturnLetter(self, request, context):
-        """Returns a draft to its drafter with a reason.
+        """Returns a draft to its drafter with a reason; `HandlingService.ReturnDocument` returns it to any earlier step.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,9 +40,12 @@ class CaseServiceStub:
     approvals and sending must carry. Opens a new case if `case_id` is empty.
     """
     ApproveLetter: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ApproveLetterRequest, _case_service_pb2.ApproveLetterResponse]
-    """Approves a draft; the assertion carries its content digest."""
+    """Approves a draft in a role; the assertion carries its content digest. For who has the letter: whatever chain it is on,
+    its step of signing is done by this. Who has a task from a list of work does the same by
+    `HandlingService.CompleteStep`, where the task says letter and role.
+    """
     ReturnLetter: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ReturnLetterRequest, _case_service_pb2.ReturnLetterResponse]
-    """Returns a draft to its drafter with a reason."""
+    """Returns a draft to its drafter with a reason; `HandlingService.ReturnDocument` returns it to any earlier step."""
     DiscardDraft: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.DiscardDraftRequest, _case_service_pb2.DiscardDraftResponse]
     """Discards a draft that was not sent."""
     ListDrafts: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListDraftsRequest, _case_service_pb2.ListDraftsResponse]
@@ -98,9 +101,12 @@ class CaseServiceAsyncStub(CaseServiceStub):
     approvals and sending must carry. Opens a new case if `case_id` is empty.
     """
     ApproveLetter: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ApproveLetterRequest, _case_service_pb2.ApproveLetterResponse]  # type: ignore[assignment]
-    """Approves a draft; the assertion carries its content digest."""
+    """Approves a draft in a role; the assertion carries its content digest. For who has the letter: whatever chain it is on,
+    its step of signing is done by this. Who has a task from a list of work does the same by
+    `HandlingService.CompleteStep`, where the task says letter and role.
+    """
     ReturnLetter: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ReturnLetterRequest, _case_service_pb2.ReturnLetterResponse]  # type: ignore[assignment]
-    """Returns a draft to its drafter with a reason."""
+    """Returns a draft to its drafter with a reason; `HandlingService.ReturnDocument` returns it to any earlier step."""
     DiscardDraft: _aio.UnaryUnaryMultiCallable[_case_service_pb2.DiscardDraftRequest, _case_service_pb2.DiscardDraftResponse]  # type: ignore[assignment]
     """Discards a draft that was not sent."""
     ListDrafts: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListDraftsRequest, _case_service_pb2.ListDraftsResponse]  # type: ignore[assignment]
@@ -165,7 +171,10 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _case_service_pb2.ApproveLetterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.ApproveLetterResponse, _abc.Awaitable[_case_service_pb2.ApproveLetterResponse]]:
-        """Approves a draft; the assertion carries its content digest."""
+        """Approves a draft in a role; the assertion carries its content digest. For who has the letter: whatever chain it is on,
+        its step of signing is done by this. Who has a task from a list of work does the same by
+        `HandlingService.CompleteStep`, where the task says letter and role.
+        """
 
     @_abc_1.abstractmethod
     def ReturnLetter(
@@ -173,7 +182,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _case_service_pb2.ReturnLetterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.ReturnLetterResponse, _abc.Awaitable[_case_service_pb2.ReturnLetterResponse]]:
-        """Returns a draft to its drafter with a reason."""
+        """Returns a draft to its drafter with a reason; `HandlingService.ReturnDocument` returns it to any earlier step."""
 
     @_abc_1.abstractmethod
     def DiscardDraft(

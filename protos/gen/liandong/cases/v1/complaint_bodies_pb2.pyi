@@ -40,6 +40,8 @@ class _ComplaintChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Comp
     """A superior's assignment (上级交办)."""
     COMPLAINT_CHANNEL_MEDIA: _ComplaintChannel.ValueType  # 6
     """Media or network."""
+    COMPLAINT_CHANNEL_PUBLIC_SITE: _ComplaintChannel.ValueType  # 7
+    """Written by the public itself, on the public site (公众网上提交)."""
 
 class ComplaintChannel(_ComplaintChannel, metaclass=_ComplaintChannelEnumTypeWrapper):
     """The bodies of complaints, and of what one department finds and another has to see to.
@@ -61,6 +63,8 @@ COMPLAINT_CHANNEL_SUPERIOR: ComplaintChannel.ValueType  # 5
 """A superior's assignment (上级交办)."""
 COMPLAINT_CHANNEL_MEDIA: ComplaintChannel.ValueType  # 6
 """Media or network."""
+COMPLAINT_CHANNEL_PUBLIC_SITE: ComplaintChannel.ValueType  # 7
+"""Written by the public itself, on the public site (公众网上提交)."""
 Global___ComplaintChannel: _TypeAlias = ComplaintChannel  # noqa: Y015
 
 class _HandlingMode:

@@ -989,6 +989,9 @@ class AttachmentView(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     ATTACHED_BY_FIELD_NUMBER: _builtins.int
     ATTACHED_AT_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """The step."""
     kind: Global___AttachmentKind.ValueType
@@ -997,6 +1000,12 @@ class AttachmentView(_message.Message):
     """Root of the evidence's manifest."""
     note: _builtins.str
     """What it says."""
+    file_name: _builtins.str
+    """What the file is called, as its manifest says."""
+    media_type: _builtins.str
+    """What kind of file it is, as its manifest says."""
+    size: _builtins.int
+    """Bytes of the file."""
     @_builtins.property
     def attached_by(self) -> Global___HandlingPerson:
         """Who put it there."""
@@ -1014,10 +1023,13 @@ class AttachmentView(_message.Message):
         note: _builtins.str = ...,
         attached_by: Global___HandlingPerson | None = ...,
         attached_at: _timestamp_pb2.Timestamp | None = ...,
+        file_name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attached_at", b"attached_at", "attached_by", b"attached_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attached_at", b"attached_at", "attached_by", b"attached_by", "kind", b"kind", "manifest_root", b"manifest_root", "note", b"note", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attached_at", b"attached_at", "attached_by", b"attached_by", "file_name", b"file_name", "kind", b"kind", "manifest_root", b"manifest_root", "media_type", b"media_type", "note", b"note", "size", b"size", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1564,7 +1576,7 @@ class CompleteStepRequest(_message.Message):
     task: _builtins.int
     """Its task."""
     content_digest: _builtins.bytes
-    """The content that is agreed to; must be the document's, wherever a step agrees to one."""
+    """The content that is agreed to; must be the document's, wherever a step agrees to one; else empty."""
     note: _builtins.str
     """Opinion or instruction."""
     electronic_seal: _builtins.bool
@@ -1932,7 +1944,7 @@ class ConfirmCallRequest(_message.Message):
     task: _builtins.int
     """The task."""
     content_digest: _builtins.bytes
-    """The content that was agreed to; must be the document's."""
+    """The content that was agreed to; must be the document's; empty to deny."""
     denied: _builtins.str
     """It was not so, and why; empty to confirm."""
     def __init__(

@@ -266,7 +266,8 @@ class HandlingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteStep(self, request, context):
-        """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter.
+        """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter, as
+        `CaseService.ApproveLetter` gives it without a task.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

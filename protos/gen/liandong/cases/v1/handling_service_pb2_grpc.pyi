@@ -56,7 +56,9 @@ class HandlingServiceStub:
     TakeStep: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.TakeStepRequest, _handling_service_pb2.TakeStepResponse]
     """Takes a task up, so that nobody else does it."""
     CompleteStep: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.CompleteStepRequest, _handling_service_pb2.CompleteStepResponse]
-    """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter."""
+    """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter, as
+    `CaseService.ApproveLetter` gives it without a task.
+    """
     ReturnDocument: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.ReturnDocumentRequest, _handling_service_pb2.ReturnDocumentResponse]
     """Returns a document to an earlier step, with a reason."""
     AddSigner: _grpc.UnaryUnaryMultiCallable[_handling_service_pb2.AddSignerRequest, _handling_service_pb2.AddSignerResponse]
@@ -133,7 +135,9 @@ class HandlingServiceAsyncStub(HandlingServiceStub):
     TakeStep: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.TakeStepRequest, _handling_service_pb2.TakeStepResponse]  # type: ignore[assignment]
     """Takes a task up, so that nobody else does it."""
     CompleteStep: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.CompleteStepRequest, _handling_service_pb2.CompleteStepResponse]  # type: ignore[assignment]
-    """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter."""
+    """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter, as
+    `CaseService.ApproveLetter` gives it without a task.
+    """
     ReturnDocument: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.ReturnDocumentRequest, _handling_service_pb2.ReturnDocumentResponse]  # type: ignore[assignment]
     """Returns a document to an earlier step, with a reason."""
     AddSigner: _aio.UnaryUnaryMultiCallable[_handling_service_pb2.AddSignerRequest, _handling_service_pb2.AddSignerResponse]  # type: ignore[assignment]
@@ -267,7 +271,9 @@ class HandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _handling_service_pb2.CompleteStepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_handling_service_pb2.CompleteStepResponse, _abc.Awaitable[_handling_service_pb2.CompleteStepResponse]]:
-        """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter."""
+        """Does a task. To sign, the assertion approves the content digest: that is the approval of the letter, as
+        `CaseService.ApproveLetter` gives it without a task.
+        """
 
     @_abc_1.abstractmethod
     def ReturnDocument(

@@ -25,9 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from liandong.cases.v1 import publicity_bodies_pb2 as liandong_dot_cases_dot_v1_dot_publicity__bodies__pb2
+from liandong.exchange.v1 import envelope_pb2 as liandong_dot_exchange_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&liandong/cases/v1/public_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n\x14ListPublishedRequest\x12\x38\n\x04kind\x18\x01 \x01(\x0e\x32 .liandong.cases.v1.PublishedKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\x04text\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tpage_size\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"a\n\x15ListPublishedResponse\x12/\n\tpublished\x18\x01 \x03(\x0b\x32\x1c.liandong.cases.v1.Published\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc4\x01\n\tPublished\x12\x11\n\tletter_id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .liandong.cases.v1.PublishedKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\t\x12\x30\n\x0cpublished_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x06 \x01(\x04\x12\x11\n\tcorrected\x18\x07 \x01(\x08\"2\n\x13GetPublishedRequest\x12\x1b\n\tletter_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\"\xa7\x01\n\x14GetPublishedResponse\x12/\n\tpublished\x18\x01 \x01(\x0b\x32\x1c.liandong.cases.v1.Published\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12.\n\x04\x64raw\x18\x05 \x01(\x0b\x32 .liandong.cases.v1.PublishedDraw\"\xe6\x01\n\rPublishedDraw\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x12\n\ncommitment\x18\x02 \x01(\x0c\x12\x0e\n\x06margin\x18\x03 \x01(\r\x12,\n\x08\x64raws_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07objects\x18\x05 \x01(\t\x12\x10\n\x08officers\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\t\x12\x11\n\ttree_size\x18\x08 \x01(\x04\x12/\n\x05pairs\x18\t \x03(\x0b\x32 .liandong.cases.v1.PublishedPair\"1\n\rPublishedPair\x12\x0e\n\x06object\x18\x01 \x01(\t\x12\x10\n\x08officers\x18\x02 \x03(\t\"3\n\x16IssueStatusCodeRequest\x12\x19\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\"7\n\x17IssueStatusCodeResponse\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"L\n\x16GetStatusByCodeRequest\x12\x19\n\x06number\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x17\n\x04\x63ode\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\xd8\x01\n\x17GetStatusByCodeResponse\x12\x14\n\x0cprocedure_zh\x18\x01 \x01(\t\x12\x14\n\x0cprocedure_en\x18\x02 \x01(\t\x12\x10\n\x08state_zh\x18\x03 \x01(\t\x12\x10\n\x08state_en\x18\x04 \x01(\t\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63losed\x18\x07 \x01(\x08*\x9c\x01\n\rPublishedKind\x12\x1e\n\x1aPUBLISHED_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13PUBLISHED_KIND_TEXT\x10\x01\x12\x19\n\x15PUBLISHED_KIND_RESULT\x10\x02\x12\x1e\n\x1aPUBLISHED_KIND_DRAW_NOTICE\x10\x03\x12\x17\n\x13PUBLISHED_KIND_DRAW\x10\x04\x32\xc0\x04\n\rPublicService\x12}\n\rListPublished\x12\'.liandong.cases.v1.ListPublishedRequest\x1a(.liandong.cases.v1.ListPublishedResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/published\x12\x86\x01\n\x0cGetPublished\x12&.liandong.cases.v1.GetPublishedRequest\x1a\'.liandong.cases.v1.GetPublishedResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/published/{letter_id}\x12\x98\x01\n\x0fIssueStatusCode\x12).liandong.cases.v1.IssueStatusCodeRequest\x1a*.liandong.cases.v1.IssueStatusCodeResponse\".\x82\xd3\xe4\x93\x02(\"#/api/v1/cases/{case_id}/status-code:\x01*\x12\x8b\x01\n\x0fGetStatusByCode\x12).liandong.cases.v1.GetStatusByCodeRequest\x1a*.liandong.cases.v1.GetStatusByCodeResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/status-by-code:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&liandong/cases/v1/public_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(liandong/cases/v1/publicity_bodies.proto\x1a#liandong/exchange/v1/envelope.proto\"\xcb\x01\n\x14ListPublishedRequest\x12\x38\n\x04kind\x18\x01 \x01(\x0e\x32 .liandong.cases.v1.PublishedKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\x04text\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tpage_size\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12(\n\x0f\x62\x65\x66ore_position\x18\x05 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\"a\n\x15ListPublishedResponse\x12/\n\tpublished\x18\x01 \x03(\x0b\x32\x1c.liandong.cases.v1.Published\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x02\n\tPublished\x12\x11\n\tletter_id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .liandong.cases.v1.PublishedKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\t\x12\x30\n\x0cpublished_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x06 \x01(\x04\x12\x11\n\tcorrected\x18\x07 \x01(\x08\x12\r\n\x05party\x18\x08 \x01(\t\x12\x12\n\nparty_code\x18\t \x01(\t\x12/\n\x0bshown_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"2\n\x13GetPublishedRequest\x12\x1b\n\tletter_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\"\x93\x02\n\x14GetPublishedResponse\x12/\n\tpublished\x18\x01 \x01(\x0b\x32\x1c.liandong.cases.v1.Published\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12.\n\x04\x64raw\x18\x05 \x01(\x0b\x32 .liandong.cases.v1.PublishedDraw\x12\x35\n\x07penalty\x18\x06 \x01(\x0b\x32$.liandong.cases.v1.PublicisedPenalty\x12\x33\n\x06permit\x18\x07 \x01(\x0b\x32#.liandong.cases.v1.PublicisedPermit\"\xe6\x01\n\rPublishedDraw\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x12\n\ncommitment\x18\x02 \x01(\x0c\x12\x0e\n\x06margin\x18\x03 \x01(\r\x12,\n\x08\x64raws_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07objects\x18\x05 \x01(\t\x12\x10\n\x08officers\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\t\x12\x11\n\ttree_size\x18\x08 \x01(\x04\x12/\n\x05pairs\x18\t \x03(\x0b\x32 .liandong.cases.v1.PublishedPair\"1\n\rPublishedPair\x12\x0e\n\x06object\x18\x01 \x01(\t\x12\x10\n\x08officers\x18\x02 \x03(\t\"3\n\x16IssueStatusCodeRequest\x12\x19\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\"7\n\x17IssueStatusCodeResponse\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"L\n\x16GetStatusByCodeRequest\x12\x19\n\x06number\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x17\n\x04\x63ode\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\xd8\x01\n\x17GetStatusByCodeResponse\x12\x14\n\x0cprocedure_zh\x18\x01 \x01(\t\x12\x14\n\x0cprocedure_en\x18\x02 \x01(\t\x12\x10\n\x08state_zh\x18\x03 \x01(\t\x12\x10\n\x08state_en\x18\x04 \x01(\t\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63losed\x18\x07 \x01(\x08\"\x81\x03\n\x14TakeComplaintRequest\x12\x19\n\x05\x66\x61\x63ts\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\x12\x17\n\x05place\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12\x1b\n\tunit_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\tunit_code\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x12\x12\x1d\n\x0c\x63ontact_name\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12?\n\rcontact_phone\x18\x06 \x01(\tB(\xbaH%r#\x18\x14\x32\x1f^(\\+?[0-9][0-9 -]{5,18}[0-9])?$\x12\x1b\n\x13may_pass_contact_on\x18\x07 \x01(\x08\x12=\n\x0bphotographs\x18\x08 \x03(\x0b\x32\x1e.liandong.exchange.v1.MaterialB\x08\xbaH\x05\x92\x01\x02\x10\x05\x12\x1c\n\titem_code\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\"\n\x0fidempotency_key\x18\n \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18P\"F\n\x15TakeComplaintResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"7\n\x1aGetComplaintContactRequest\x12\x19\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\"~\n\x1bGetComplaintContactResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05phone\x18\x02 \x01(\t\x12/\n\x0breceived_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpassed_on\x18\x04 \x01(\x08*\xf2\x01\n\rPublishedKind\x12\x1e\n\x1aPUBLISHED_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13PUBLISHED_KIND_TEXT\x10\x01\x12\x19\n\x15PUBLISHED_KIND_RESULT\x10\x02\x12\x1e\n\x1aPUBLISHED_KIND_DRAW_NOTICE\x10\x03\x12\x17\n\x13PUBLISHED_KIND_DRAW\x10\x04\x12\x1a\n\x16PUBLISHED_KIND_PENALTY\x10\x05\x12\x19\n\x15PUBLISHED_KIND_PERMIT\x10\x06\x12\x1d\n\x19PUBLISHED_KIND_WITHDRAWAL\x10\x07\x32\xee\x06\n\rPublicService\x12}\n\rListPublished\x12\'.liandong.cases.v1.ListPublishedRequest\x1a(.liandong.cases.v1.ListPublishedResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/published\x12\x86\x01\n\x0cGetPublished\x12&.liandong.cases.v1.GetPublishedRequest\x1a\'.liandong.cases.v1.GetPublishedResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/published/{letter_id}\x12\x98\x01\n\x0fIssueStatusCode\x12).liandong.cases.v1.IssueStatusCodeRequest\x1a*.liandong.cases.v1.IssueStatusCodeResponse\".\x82\xd3\xe4\x93\x02(\"#/api/v1/cases/{case_id}/status-code:\x01*\x12\x8b\x01\n\x0fGetStatusByCode\x12).liandong.cases.v1.GetStatusByCodeRequest\x1a*.liandong.cases.v1.GetStatusByCodeResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/status-by-code:\x01*\x12\x81\x01\n\rTakeComplaint\x12\'.liandong.cases.v1.TakeComplaintRequest\x1a(.liandong.cases.v1.TakeComplaintResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/complaints:\x01*\x12\xa7\x01\n\x13GetComplaintContact\x12-.liandong.cases.v1.GetComplaintContactRequest\x1a..liandong.cases.v1.GetComplaintContactResponse\"1\x82\xd3\xe4\x93\x02+\x12)/api/v1/cases/{case_id}/complaint-contactb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPUBLISHEDREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004*\002\030d'
   _globals['_LISTPUBLISHEDREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTPUBLISHEDREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTPUBLISHEDREQUEST'].fields_by_name['before_position']._loaded_options = None
+  _globals['_LISTPUBLISHEDREQUEST'].fields_by_name['before_position']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177'
   _globals['_GETPUBLISHEDREQUEST'].fields_by_name['letter_id']._loaded_options = None
   _globals['_GETPUBLISHEDREQUEST'].fields_by_name['letter_id']._serialized_options = b'\272H\005r\003\230\001$'
   _globals['_ISSUESTATUSCODEREQUEST'].fields_by_name['case_id']._loaded_options = None
@@ -50,6 +54,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSBYCODEREQUEST'].fields_by_name['number']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_GETSTATUSBYCODEREQUEST'].fields_by_name['code']._loaded_options = None
   _globals['_GETSTATUSBYCODEREQUEST'].fields_by_name['code']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['facts']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['facts']._serialized_options = b'\272H\007r\005\020\001\030\240\037'
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['place']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['place']._serialized_options = b'\272H\005r\003\030\254\002'
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['unit_name']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['unit_name']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['unit_code']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['unit_code']._serialized_options = b'\272H\004r\002\030\022'
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['contact_name']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['contact_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['contact_phone']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['contact_phone']._serialized_options = b'\272H%r#\030\0242\037^(\\+?[0-9][0-9 -]{5,18}[0-9])?$'
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['photographs']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['photographs']._serialized_options = b'\272H\005\222\001\002\020\005'
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['item_code']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['item_code']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
+  _globals['_TAKECOMPLAINTREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\006r\004\020\001\030P'
+  _globals['_GETCOMPLAINTCONTACTREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_GETCOMPLAINTCONTACTREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\005r\003\230\001$'
   _globals['_PUBLICSERVICE'].methods_by_name['ListPublished']._loaded_options = None
   _globals['_PUBLICSERVICE'].methods_by_name['ListPublished']._serialized_options = b'\202\323\344\223\002\023\022\021/api/v1/published'
   _globals['_PUBLICSERVICE'].methods_by_name['GetPublished']._loaded_options = None
@@ -58,30 +82,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLICSERVICE'].methods_by_name['IssueStatusCode']._serialized_options = b'\202\323\344\223\002(\"#/api/v1/cases/{case_id}/status-code:\001*'
   _globals['_PUBLICSERVICE'].methods_by_name['GetStatusByCode']._loaded_options = None
   _globals['_PUBLICSERVICE'].methods_by_name['GetStatusByCode']._serialized_options = b'\202\323\344\223\002\033\"\026/api/v1/status-by-code:\001*'
-  _globals['_PUBLISHEDKIND']._serialized_start=1529
-  _globals['_PUBLISHEDKIND']._serialized_end=1685
-  _globals['_LISTPUBLISHEDREQUEST']._serialized_start=154
-  _globals['_LISTPUBLISHEDREQUEST']._serialized_end=315
-  _globals['_LISTPUBLISHEDRESPONSE']._serialized_start=317
-  _globals['_LISTPUBLISHEDRESPONSE']._serialized_end=414
-  _globals['_PUBLISHED']._serialized_start=417
-  _globals['_PUBLISHED']._serialized_end=613
-  _globals['_GETPUBLISHEDREQUEST']._serialized_start=615
-  _globals['_GETPUBLISHEDREQUEST']._serialized_end=665
-  _globals['_GETPUBLISHEDRESPONSE']._serialized_start=668
-  _globals['_GETPUBLISHEDRESPONSE']._serialized_end=835
-  _globals['_PUBLISHEDDRAW']._serialized_start=838
-  _globals['_PUBLISHEDDRAW']._serialized_end=1068
-  _globals['_PUBLISHEDPAIR']._serialized_start=1070
-  _globals['_PUBLISHEDPAIR']._serialized_end=1119
-  _globals['_ISSUESTATUSCODEREQUEST']._serialized_start=1121
-  _globals['_ISSUESTATUSCODEREQUEST']._serialized_end=1172
-  _globals['_ISSUESTATUSCODERESPONSE']._serialized_start=1174
-  _globals['_ISSUESTATUSCODERESPONSE']._serialized_end=1229
-  _globals['_GETSTATUSBYCODEREQUEST']._serialized_start=1231
-  _globals['_GETSTATUSBYCODEREQUEST']._serialized_end=1307
-  _globals['_GETSTATUSBYCODERESPONSE']._serialized_start=1310
-  _globals['_GETSTATUSBYCODERESPONSE']._serialized_end=1526
-  _globals['_PUBLICSERVICE']._serialized_start=1688
-  _globals['_PUBLICSERVICE']._serialized_end=2264
+  _globals['_PUBLICSERVICE'].methods_by_name['TakeComplaint']._loaded_options = None
+  _globals['_PUBLICSERVICE'].methods_by_name['TakeComplaint']._serialized_options = b'\202\323\344\223\002\027\"\022/api/v1/complaints:\001*'
+  _globals['_PUBLICSERVICE'].methods_by_name['GetComplaintContact']._loaded_options = None
+  _globals['_PUBLICSERVICE'].methods_by_name['GetComplaintContact']._serialized_options = b'\202\323\344\223\002+\022)/api/v1/cases/{case_id}/complaint-contact'
+  _globals['_PUBLISHEDKIND']._serialized_start=2487
+  _globals['_PUBLISHEDKIND']._serialized_end=2729
+  _globals['_LISTPUBLISHEDREQUEST']._serialized_start=233
+  _globals['_LISTPUBLISHEDREQUEST']._serialized_end=436
+  _globals['_LISTPUBLISHEDRESPONSE']._serialized_start=438
+  _globals['_LISTPUBLISHEDRESPONSE']._serialized_end=535
+  _globals['_PUBLISHED']._serialized_start=538
+  _globals['_PUBLISHED']._serialized_end=818
+  _globals['_GETPUBLISHEDREQUEST']._serialized_start=820
+  _globals['_GETPUBLISHEDREQUEST']._serialized_end=870
+  _globals['_GETPUBLISHEDRESPONSE']._serialized_start=873
+  _globals['_GETPUBLISHEDRESPONSE']._serialized_end=1148
+  _globals['_PUBLISHEDDRAW']._serialized_start=1151
+  _globals['_PUBLISHEDDRAW']._serialized_end=1381
+  _globals['_PUBLISHEDPAIR']._serialized_start=1383
+  _globals['_PUBLISHEDPAIR']._serialized_end=1432
+  _globals['_ISSUESTATUSCODEREQUEST']._serialized_start=1434
+  _globals['_ISSUESTATUSCODEREQUEST']._serialized_end=1485
+  _globals['_ISSUESTATUSCODERESPONSE']._serialized_start=1487
+  _globals['_ISSUESTATUSCODERESPONSE']._serialized_end=1542
+  _globals['_GETSTATUSBYCODEREQUEST']._serialized_start=1544
+  _globals['_GETSTATUSBYCODEREQUEST']._serialized_end=1620
+  _globals['_GETSTATUSBYCODERESPONSE']._serialized_start=1623
+  _globals['_GETSTATUSBYCODERESPONSE']._serialized_end=1839
+  _globals['_TAKECOMPLAINTREQUEST']._serialized_start=1842
+  _globals['_TAKECOMPLAINTREQUEST']._serialized_end=2227
+  _globals['_TAKECOMPLAINTRESPONSE']._serialized_start=2229
+  _globals['_TAKECOMPLAINTRESPONSE']._serialized_end=2299
+  _globals['_GETCOMPLAINTCONTACTREQUEST']._serialized_start=2301
+  _globals['_GETCOMPLAINTCONTACTREQUEST']._serialized_end=2356
+  _globals['_GETCOMPLAINTCONTACTRESPONSE']._serialized_start=2358
+  _globals['_GETCOMPLAINTCONTACTRESPONSE']._serialized_end=2484
+  _globals['_PUBLICSERVICE']._serialized_start=2732
+  _globals['_PUBLICSERVICE']._serialized_end=3610
 # @@protoc_insertion_point(module_scope)

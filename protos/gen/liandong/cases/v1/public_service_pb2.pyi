@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from liandong.cases.v1 import publicity_bodies_pb2 as _publicity_bodies_pb2
+from liandong.exchange.v1 import envelope_pb2 as _envelope_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -36,6 +38,12 @@ class _PublishedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Publish
     """The announcement of a draw."""
     PUBLISHED_KIND_DRAW: _PublishedKind.ValueType  # 4
     """What was drawn."""
+    PUBLISHED_KIND_PENALTY: _PublishedKind.ValueType  # 5
+    """A penalty (行政处罚公示)."""
+    PUBLISHED_KIND_PERMIT: _PublishedKind.ValueType  # 6
+    """A permit (行政许可公示)."""
+    PUBLISHED_KIND_WITHDRAWAL: _PublishedKind.ValueType  # 7
+    """That a penalty or permit was withdrawn, and why."""
 
 class PublishedKind(_PublishedKind, metaclass=_PublishedKindEnumTypeWrapper):
     """What kind of thing was published."""
@@ -50,6 +58,12 @@ PUBLISHED_KIND_DRAW_NOTICE: PublishedKind.ValueType  # 3
 """The announcement of a draw."""
 PUBLISHED_KIND_DRAW: PublishedKind.ValueType  # 4
 """What was drawn."""
+PUBLISHED_KIND_PENALTY: PublishedKind.ValueType  # 5
+"""A penalty (行政处罚公示)."""
+PUBLISHED_KIND_PERMIT: PublishedKind.ValueType  # 6
+"""A permit (行政许可公示)."""
+PUBLISHED_KIND_WITHDRAWAL: PublishedKind.ValueType  # 7
+"""That a penalty or permit was withdrawn, and why."""
 Global___PublishedKind: _TypeAlias = PublishedKind  # noqa: Y015
 
 @_typing.final
@@ -62,14 +76,17 @@ class ListPublishedRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BEFORE_POSITION_FIELD_NUMBER: _builtins.int
     kind: Global___PublishedKind.ValueType
     """Only of this kind."""
     text: _builtins.str
-    """Only with these characters in title or number."""
+    """Only with these characters in title, number or name of the party, or with this credit code."""
     page_size: _builtins.int
     """At most so many; 0 means 20."""
     page_token: _builtins.str
     """From the previous answer."""
+    before_position: _builtins.int
+    """Only what stands before this place in the ledger, for who asks several departments at once; 0: anywhere."""
     def __init__(
         self,
         *,
@@ -77,10 +94,11 @@ class ListPublishedRequest(_message.Message):
         text: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        before_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_position", b"before_position", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -127,6 +145,9 @@ class Published(_message.Message):
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     CORRECTED_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    PARTY_CODE_FIELD_NUMBER: _builtins.int
+    SHOWN_UNTIL_FIELD_NUMBER: _builtins.int
     letter_id: _builtins.str
     """The letter that says so."""
     kind: Global___PublishedKind.ValueType
@@ -138,10 +159,18 @@ class Published(_message.Message):
     position: _builtins.int
     """Where the letter stands in the ledger."""
     corrected: _builtins.bool
-    """It was corrected afterwards."""
+    """It was corrected afterwards; of a decision it stands as corrected."""
+    party: _builtins.str
+    """Of a decision: whom it concerns, natural persons masked."""
+    party_code: _builtins.str
+    """Of a decision: the unified social credit code of a unit."""
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
         """When it was published, as the letter says."""
+
+    @_builtins.property
+    def shown_until(self) -> _timestamp_pb2.Timestamp:
+        """Of a penalty: until when it is shown."""
 
     def __init__(
         self,
@@ -153,10 +182,13 @@ class Published(_message.Message):
         published_at: _timestamp_pb2.Timestamp | None = ...,
         position: _builtins.int = ...,
         corrected: _builtins.bool = ...,
+        party: _builtins.str = ...,
+        party_code: _builtins.str = ...,
+        shown_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["published_at", b"published_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["published_at", b"published_at", "shown_until", b"shown_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrected", b"corrected", "kind", b"kind", "letter_id", b"letter_id", "number", b"number", "position", b"position", "published_at", b"published_at", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrected", b"corrected", "kind", b"kind", "letter_id", b"letter_id", "number", b"number", "party", b"party", "party_code", b"party_code", "position", b"position", "published_at", b"published_at", "shown_until", b"shown_until", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,7 +202,7 @@ class GetPublishedRequest(_message.Message):
 
     LETTER_ID_FIELD_NUMBER: _builtins.int
     letter_id: _builtins.str
-    """The letter."""
+    """The letter; of a decision that was corrected or withdrawn since, what stands now is answered."""
     def __init__(
         self,
         *,
@@ -195,6 +227,8 @@ class GetPublishedResponse(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     DRAW_FIELD_NUMBER: _builtins.int
+    PENALTY_FIELD_NUMBER: _builtins.int
+    PERMIT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text; empty of a draw."""
     channel: _builtins.str
@@ -209,6 +243,14 @@ class GetPublishedResponse(_message.Message):
     def draw(self) -> Global___PublishedDraw:
         """Of a draw and its announcement."""
 
+    @_builtins.property
+    def penalty(self) -> _publicity_bodies_pb2.PublicisedPenalty:
+        """Of a penalty."""
+
+    @_builtins.property
+    def permit(self) -> _publicity_bodies_pb2.PublicisedPermit:
+        """Of a permit."""
+
     def __init__(
         self,
         *,
@@ -217,10 +259,12 @@ class GetPublishedResponse(_message.Message):
         channel: _builtins.str = ...,
         address: _builtins.str = ...,
         draw: Global___PublishedDraw | None = ...,
+        penalty: _publicity_bodies_pb2.PublicisedPenalty | None = ...,
+        permit: _publicity_bodies_pb2.PublicisedPermit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["draw", b"draw", "published", b"published"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draw", b"draw", "penalty", b"penalty", "permit", b"permit", "published", b"published"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "channel", b"channel", "draw", b"draw", "published", b"published", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "channel", b"channel", "draw", b"draw", "penalty", b"penalty", "permit", b"permit", "published", b"published", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -435,3 +479,151 @@ class GetStatusByCodeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusByCodeResponse: _TypeAlias = GetStatusByCodeResponse  # noqa: Y015
+
+@_typing.final
+class TakeComplaintRequest(_message.Message):
+    """A complaint as somebody wrote it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    UNIT_NAME_FIELD_NUMBER: _builtins.int
+    UNIT_CODE_FIELD_NUMBER: _builtins.int
+    CONTACT_NAME_FIELD_NUMBER: _builtins.int
+    CONTACT_PHONE_FIELD_NUMBER: _builtins.int
+    MAY_PASS_CONTACT_ON_FIELD_NUMBER: _builtins.int
+    PHOTOGRAPHS_FIELD_NUMBER: _builtins.int
+    ITEM_CODE_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    facts: _builtins.str
+    """What is complained of."""
+    place: _builtins.str
+    """Where."""
+    unit_name: _builtins.str
+    """Name of the unit that is complained of."""
+    unit_code: _builtins.str
+    """Its unified social credit code; checked."""
+    contact_name: _builtins.str
+    """Who complains."""
+    contact_phone: _builtins.str
+    """Telephone."""
+    may_pass_contact_on: _builtins.bool
+    """Name and telephone may be told to the department that handles it; else they stay at this node."""
+    item_code: _builtins.str
+    """Class under which it is registered."""
+    idempotency_key: _builtins.str
+    """Repeating a request with the same key is the same complaint."""
+    @_builtins.property
+    def photographs(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Material]:
+        """Photographs, complete at this node."""
+
+    def __init__(
+        self,
+        *,
+        facts: _builtins.str = ...,
+        place: _builtins.str = ...,
+        unit_name: _builtins.str = ...,
+        unit_code: _builtins.str = ...,
+        contact_name: _builtins.str = ...,
+        contact_phone: _builtins.str = ...,
+        may_pass_contact_on: _builtins.bool = ...,
+        photographs: _abc.Iterable[_envelope_pb2.Material] | None = ...,
+        item_code: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_name", b"contact_name", "contact_phone", b"contact_phone", "facts", b"facts", "idempotency_key", b"idempotency_key", "item_code", b"item_code", "may_pass_contact_on", b"may_pass_contact_on", "photographs", b"photographs", "place", b"place", "unit_code", b"unit_code", "unit_name", b"unit_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeComplaintRequest: _TypeAlias = TakeComplaintRequest  # noqa: Y015
+
+@_typing.final
+class TakeComplaintResponse(_message.Message):
+    """It is registered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    number: _builtins.str
+    """The number."""
+    code: _builtins.str
+    """The code; shown this once. A repeated request gets another, and both are good."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "code", b"code", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeComplaintResponse: _TypeAlias = TakeComplaintResponse  # noqa: Y015
+
+@_typing.final
+class GetComplaintContactRequest(_message.Message):
+    """Asks who wrote a complaint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetComplaintContactRequest: _TypeAlias = GetComplaintContactRequest  # noqa: Y015
+
+@_typing.final
+class GetComplaintContactResponse(_message.Message):
+    """Who wrote it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    PASSED_ON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name; empty where none was given."""
+    phone: _builtins.str
+    """The telephone; empty where none was given."""
+    passed_on: _builtins.bool
+    """Both stand in the letter, too: they may be told to the department that handles it."""
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was received."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        phone: _builtins.str = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        passed_on: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "passed_on", b"passed_on", "phone", b"phone", "received_at", b"received_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetComplaintContactResponse: _TypeAlias = GetComplaintContactResponse  # noqa: Y015

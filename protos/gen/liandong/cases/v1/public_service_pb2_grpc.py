@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class PublicServiceStub:
-    """What a department shows to everybody: texts that its own acts say were published, draws, and how a case stands for who holds
-    its number and code. Nothing else of a case is shown, and no person is named.
+    """What a department shows to everybody: texts that its own acts say were published, decisions, draws, and how a case stands for
+    who holds its number and code. Nothing else of a case is shown, and no person is named. And what everybody brings: complaints.
     """
 
     def __init__(self, channel):
@@ -56,11 +56,21 @@ class PublicServiceStub:
                 request_serializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetStatusByCodeRequest.SerializeToString,
                 response_deserializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetStatusByCodeResponse.FromString,
                 _registered_method=True)
+        self.TakeComplaint = channel.unary_unary(
+                '/liandong.cases.v1.PublicService/TakeComplaint',
+                request_serializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.TakeComplaintRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.TakeComplaintResponse.FromString,
+                _registered_method=True)
+        self.GetComplaintContact = channel.unary_unary(
+                '/liandong.cases.v1.PublicService/GetComplaintContact',
+                request_serializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetComplaintContactRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetComplaintContactResponse.FromString,
+                _registered_method=True)
 
 
 class PublicServiceServicer:
-    """What a department shows to everybody: texts that its own acts say were published, draws, and how a case stands for who holds
-    its number and code. Nothing else of a case is shown, and no person is named.
+    """What a department shows to everybody: texts that its own acts say were published, decisions, draws, and how a case stands for
+    who holds its number and code. Nothing else of a case is shown, and no person is named. And what everybody brings: complaints.
     """
 
     def ListPublished(self, request, context):
@@ -92,6 +102,21 @@ class PublicServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeComplaint(self, request, context):
+        """Registers a complaint that somebody wrote on the public site, and gives number and code for it. Who complains, and the
+        telephone, are kept at this node alone, unless they may be passed on. Repeated under the same key it is the same complaint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetComplaintContact(self, request, context):
+        """Who wrote a complaint on the public site, and how they are reached; reading is audited.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PublicServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +140,16 @@ def add_PublicServiceServicer_to_server(servicer, server):
                     request_deserializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetStatusByCodeRequest.FromString,
                     response_serializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetStatusByCodeResponse.SerializeToString,
             ),
+            'TakeComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeComplaint,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.TakeComplaintRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.TakeComplaintResponse.SerializeToString,
+            ),
+            'GetComplaintContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetComplaintContact,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetComplaintContactRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_public__service__pb2.GetComplaintContactResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'liandong.cases.v1.PublicService', rpc_method_handlers)
@@ -124,8 +159,8 @@ def add_PublicServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PublicService:
-    """What a department shows to everybody: texts that its own acts say were published, draws, and how a case stands for who holds
-    its number and code. Nothing else of a case is shown, and no person is named.
+    """What a department shows to everybody: texts that its own acts say were published, decisions, draws, and how a case stands for
+    who holds its number and code. Nothing else of a case is shown, and no person is named. And what everybody brings: complaints.
     """
 
     @staticmethod
@@ -226,6 +261,60 @@ class PublicService:
             '/liandong.cases.v1.PublicService/GetStatusByCode',
             liandong_dot_cases_dot_v1_dot_public__service__pb2.GetStatusByCodeRequest.SerializeToString,
             liandong_dot_cases_dot_v1_dot_public__service__pb2.GetStatusByCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.PublicService/TakeComplaint',
+            liandong_dot_cases_dot_v1_dot_public__service__pb2.TakeComplaintRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_public__service__pb2.TakeComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetComplaintContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.PublicService/GetComplaintContact',
+            liandong_dot_cases_dot_v1_dot_public__service__pb2.GetComplaintContactRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_public__service__pb2.GetComplaintContactResponse.FromString,
             options,
             channel_credentials,
             insecure,

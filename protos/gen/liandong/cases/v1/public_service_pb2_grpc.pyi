@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PublicServiceStub:
-    """What a department shows to everybody: texts that its own acts say were published, draws, and how a case stands for who holds
-    its number and code. Nothing else of a case is shown, and no person is named.
+    """What a department shows to everybody: texts that its own acts say were published, decisions, draws, and how a case stands for
+    who holds its number and code. Nothing else of a case is shown, and no person is named. And what everybody brings: complaints.
     """
 
     @_typing.overload
@@ -45,11 +45,17 @@ class PublicServiceStub:
     """
     GetStatusByCode: _grpc.UnaryUnaryMultiCallable[_public_service_pb2.GetStatusByCodeRequest, _public_service_pb2.GetStatusByCodeResponse]
     """How a case stands. A wrong number is answered like a wrong code."""
+    TakeComplaint: _grpc.UnaryUnaryMultiCallable[_public_service_pb2.TakeComplaintRequest, _public_service_pb2.TakeComplaintResponse]
+    """Registers a complaint that somebody wrote on the public site, and gives number and code for it. Who complains, and the
+    telephone, are kept at this node alone, unless they may be passed on. Repeated under the same key it is the same complaint.
+    """
+    GetComplaintContact: _grpc.UnaryUnaryMultiCallable[_public_service_pb2.GetComplaintContactRequest, _public_service_pb2.GetComplaintContactResponse]
+    """Who wrote a complaint on the public site, and how they are reached; reading is audited."""
 
 @_typing.type_check_only
 class PublicServiceAsyncStub(PublicServiceStub):
-    """What a department shows to everybody: texts that its own acts say were published, draws, and how a case stands for who holds
-    its number and code. Nothing else of a case is shown, and no person is named.
+    """What a department shows to everybody: texts that its own acts say were published, decisions, draws, and how a case stands for
+    who holds its number and code. Nothing else of a case is shown, and no person is named. And what everybody brings: complaints.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -63,10 +69,16 @@ class PublicServiceAsyncStub(PublicServiceStub):
     """
     GetStatusByCode: _aio.UnaryUnaryMultiCallable[_public_service_pb2.GetStatusByCodeRequest, _public_service_pb2.GetStatusByCodeResponse]  # type: ignore[assignment]
     """How a case stands. A wrong number is answered like a wrong code."""
+    TakeComplaint: _aio.UnaryUnaryMultiCallable[_public_service_pb2.TakeComplaintRequest, _public_service_pb2.TakeComplaintResponse]  # type: ignore[assignment]
+    """Registers a complaint that somebody wrote on the public site, and gives number and code for it. Who complains, and the
+    telephone, are kept at this node alone, unless they may be passed on. Repeated under the same key it is the same complaint.
+    """
+    GetComplaintContact: _aio.UnaryUnaryMultiCallable[_public_service_pb2.GetComplaintContactRequest, _public_service_pb2.GetComplaintContactResponse]  # type: ignore[assignment]
+    """Who wrote a complaint on the public site, and how they are reached; reading is audited."""
 
 class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What a department shows to everybody: texts that its own acts say were published, draws, and how a case stands for who holds
-    its number and code. Nothing else of a case is shown, and no person is named.
+    """What a department shows to everybody: texts that its own acts say were published, decisions, draws, and how a case stands for
+    who holds its number and code. Nothing else of a case is shown, and no person is named. And what everybody brings: complaints.
     """
 
     @_abc_1.abstractmethod
@@ -102,5 +114,23 @@ class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_public_service_pb2.GetStatusByCodeResponse, _abc.Awaitable[_public_service_pb2.GetStatusByCodeResponse]]:
         """How a case stands. A wrong number is answered like a wrong code."""
+
+    @_abc_1.abstractmethod
+    def TakeComplaint(
+        self,
+        request: _public_service_pb2.TakeComplaintRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_public_service_pb2.TakeComplaintResponse, _abc.Awaitable[_public_service_pb2.TakeComplaintResponse]]:
+        """Registers a complaint that somebody wrote on the public site, and gives number and code for it. Who complains, and the
+        telephone, are kept at this node alone, unless they may be passed on. Repeated under the same key it is the same complaint.
+        """
+
+    @_abc_1.abstractmethod
+    def GetComplaintContact(
+        self,
+        request: _public_service_pb2.GetComplaintContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_public_service_pb2.GetComplaintContactResponse, _abc.Awaitable[_public_service_pb2.GetComplaintContactResponse]]:
+        """Who wrote a complaint on the public site, and how they are reached; reading is audited."""
 
 def add_PublicServiceServicer_to_server(servicer: PublicServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

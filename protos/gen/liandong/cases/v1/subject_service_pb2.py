@@ -29,7 +29,7 @@ from liandong.cases.v1 import bodies_pb2 as liandong_dot_cases_dot_v1_dot_bodies
 from liandong.cases.v1 import case_service_pb2 as liandong_dot_cases_dot_v1_dot_case__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'liandong/cases/v1/subject_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eliandong/cases/v1/bodies.proto\x1a$liandong/cases/v1/case_service.proto\"\xa3\x01\n\x15GetSubjectFileRequest\x12\x1b\n\nidentifier\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x12\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\x07purpose\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x02\x18\xc8\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x32\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xe0\x03\n\x16GetSubjectFileResponse\x12\x37\n\ncandidates\x18\x01 \x03(\x0b\x32#.liandong.cases.v1.SubjectCandidate\x12\x34\n\x07subject\x18\x02 \x01(\x0b\x32#.liandong.cases.v1.SubjectCandidate\x12-\n\x05names\x18\x03 \x03(\x0b\x32\x1e.liandong.cases.v1.SubjectName\x12-\n\x05\x63\x61ses\x18\x04 \x03(\x0b\x32\x1e.liandong.cases.v1.SubjectCase\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\x12\x34\n\tpenalties\x18\x06 \x03(\x0b\x32!.liandong.cases.v1.SubjectPenalty\x12\x35\n\tbulletins\x18\x07 \x03(\x0b\x32\".liandong.cases.v1.SubjectBulletin\x12\x39\n\x0brecurrences\x18\x08 \x03(\x0b\x32$.liandong.cases.v1.SubjectRecurrence\x12\x38\n\nregistered\x18\t \x03(\x0b\x32$.liandong.cases.v1.RegisteredSubject\"\xdd\x01\n\x11RegisteredSubject\x12\x16\n\x03key\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x33\n\x07subject\x18\x02 \x01(\x0b\x32\x1a.liandong.cases.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\rindustry_code\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1a\n\tarea_code\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12%\n\x0bspecialties\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18(\x12\x18\n\x06remark\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"k\n\x15RevealSubjectsRequest\x12\x19\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x1a\n\tletter_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18$\x12\x1b\n\x07purpose\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x02\x18\xc8\x01\"F\n\x16RevealSubjectsResponse\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.liandong.cases.v1.Subject\"q\n\x10SubjectCandidate\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.liandong.cases.v1.SubjectKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12\r\n\x05\x63\x61ses\x18\x04 \x01(\r\"\x85\x01\n\x0bSubjectName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x66irst_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61ses\x18\x04 \x01(\r\"\xf1\x01\n\x0bSubjectCase\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.liandong.cases.v1.CaseSummary\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x62y_name_only\x18\x03 \x01(\x08\x12\x12\n\nitem_codes\x18\x04 \x03(\t\x12\x36\n\x0bobligations\x18\x05 \x03(\x0b\x32!.liandong.cases.v1.ObligationView\x12.\n\x07letters\x18\x06 \x03(\x0b\x32\x1d.liandong.cases.v1.LetterView\x12\x14\n\x0cletter_count\x18\x07 \x01(\r\"\xb5\x01\n\x0eSubjectPenalty\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tletter_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x63ision_number\x18\x04 \x01(\t\x12\x10\n\x08\x66ine_fen\x18\x05 \x01(\x03\x12.\n\ndecided_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x62y_name_only\x18\x07 \x01(\x08\"\x95\x01\n\x0fSubjectBulletin\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12-\n\tformed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twithdrawn\x18\x06 \x01(\x08\"u\n\x11SubjectRecurrence\x12\x11\n\tprocedure\x18\x01 \x01(\t\x12\x11\n\titem_code\x18\x02 \x01(\t\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\r\x12+\n\x07last_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb2\x02\n\x0eSubjectService\x12\x83\x01\n\x0eGetSubjectFile\x12(.liandong.cases.v1.GetSubjectFileRequest\x1a).liandong.cases.v1.GetSubjectFileResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/subject-file\x12\x99\x01\n\x0eRevealSubjects\x12(.liandong.cases.v1.RevealSubjectsRequest\x1a).liandong.cases.v1.RevealSubjectsResponse\"2\x82\xd3\xe4\x93\x02,\"\'/api/v1/cases/{case_id}/subjects:reveal:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'liandong/cases/v1/subject_service.proto\x12\x11liandong.cases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eliandong/cases/v1/bodies.proto\x1a$liandong/cases/v1/case_service.proto\"\xa3\x01\n\x15GetSubjectFileRequest\x12\x1b\n\nidentifier\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x12\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\x07purpose\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x02\x18\xc8\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x32\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xe0\x03\n\x16GetSubjectFileResponse\x12\x37\n\ncandidates\x18\x01 \x03(\x0b\x32#.liandong.cases.v1.SubjectCandidate\x12\x34\n\x07subject\x18\x02 \x01(\x0b\x32#.liandong.cases.v1.SubjectCandidate\x12-\n\x05names\x18\x03 \x03(\x0b\x32\x1e.liandong.cases.v1.SubjectName\x12-\n\x05\x63\x61ses\x18\x04 \x03(\x0b\x32\x1e.liandong.cases.v1.SubjectCase\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\x12\x34\n\tpenalties\x18\x06 \x03(\x0b\x32!.liandong.cases.v1.SubjectPenalty\x12\x35\n\tbulletins\x18\x07 \x03(\x0b\x32\".liandong.cases.v1.SubjectBulletin\x12\x39\n\x0brecurrences\x18\x08 \x03(\x0b\x32$.liandong.cases.v1.SubjectRecurrence\x12\x38\n\nregistered\x18\t \x03(\x0b\x32$.liandong.cases.v1.RegisteredSubject\"\xdd\x01\n\x11RegisteredSubject\x12\x16\n\x03key\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x33\n\x07subject\x18\x02 \x01(\x0b\x32\x1a.liandong.cases.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\rindustry_code\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1a\n\tarea_code\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12%\n\x0bspecialties\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18(\x12\x18\n\x06remark\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"y\n\x19\x46indCasesElsewhereRequest\x12?\n\x08subjects\x18\x01 \x03(\x0b\x32!.liandong.cases.v1.DraftedSubjectB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x12\x1b\n\x07purpose\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x02\x18\xc8\x01\"G\n\x0e\x44raftedSubject\x12\x1d\n\nidentifier\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x12\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"O\n\x1a\x46indCasesElsewhereResponse\x12\x31\n\x08warnings\x18\x01 \x03(\x0b\x32\x1f.liandong.cases.v1.DraftWarning\"k\n\x15RevealSubjectsRequest\x12\x19\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01$\x12\x1a\n\tletter_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18$\x12\x1b\n\x07purpose\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x02\x18\xc8\x01\"F\n\x16RevealSubjectsResponse\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.liandong.cases.v1.Subject\"q\n\x10SubjectCandidate\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.liandong.cases.v1.SubjectKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12\r\n\x05\x63\x61ses\x18\x04 \x01(\r\"\x85\x01\n\x0bSubjectName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x66irst_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61ses\x18\x04 \x01(\r\"\xf1\x01\n\x0bSubjectCase\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.liandong.cases.v1.CaseSummary\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x62y_name_only\x18\x03 \x01(\x08\x12\x12\n\nitem_codes\x18\x04 \x03(\t\x12\x36\n\x0bobligations\x18\x05 \x03(\x0b\x32!.liandong.cases.v1.ObligationView\x12.\n\x07letters\x18\x06 \x03(\x0b\x32\x1d.liandong.cases.v1.LetterView\x12\x14\n\x0cletter_count\x18\x07 \x01(\r\"\xb5\x01\n\x0eSubjectPenalty\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tletter_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x63ision_number\x18\x04 \x01(\t\x12\x10\n\x08\x66ine_fen\x18\x05 \x01(\x03\x12.\n\ndecided_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x62y_name_only\x18\x07 \x01(\x08\"\x95\x01\n\x0fSubjectBulletin\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12-\n\tformed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twithdrawn\x18\x06 \x01(\x08\"u\n\x11SubjectRecurrence\x12\x11\n\tprocedure\x18\x01 \x01(\t\x12\x11\n\titem_code\x18\x02 \x01(\t\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\r\x12+\n\x07last_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xd1\x03\n\x0eSubjectService\x12\x83\x01\n\x0eGetSubjectFile\x12(.liandong.cases.v1.GetSubjectFileRequest\x1a).liandong.cases.v1.GetSubjectFileResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/subject-file\x12\x9c\x01\n\x12\x46indCasesElsewhere\x12,.liandong.cases.v1.FindCasesElsewhereRequest\x1a-.liandong.cases.v1.FindCasesElsewhereResponse\")\x82\xd3\xe4\x93\x02#\"\x1e/api/v1/subjects:findElsewhere:\x01*\x12\x99\x01\n\x0eRevealSubjects\x12(.liandong.cases.v1.RevealSubjectsRequest\x1a).liandong.cases.v1.RevealSubjectsResponse\"2\x82\xd3\xe4\x93\x02,\"\'/api/v1/cases/{case_id}/subjects:reveal:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTEREDSUBJECT'].fields_by_name['specialties']._serialized_options = b'\272H\r\222\001\n\020\020\"\006r\004\020\001\030('
   _globals['_REGISTEREDSUBJECT'].fields_by_name['remark']._loaded_options = None
   _globals['_REGISTEREDSUBJECT'].fields_by_name['remark']._serialized_options = b'\272H\005r\003\030\220\003'
+  _globals['_FINDCASESELSEWHEREREQUEST'].fields_by_name['subjects']._loaded_options = None
+  _globals['_FINDCASESELSEWHEREREQUEST'].fields_by_name['subjects']._serialized_options = b'\272H\007\222\001\004\010\001\020\024'
+  _globals['_FINDCASESELSEWHEREREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_FINDCASESELSEWHEREREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\007r\005\020\002\030\310\001'
+  _globals['_DRAFTEDSUBJECT'].fields_by_name['identifier']._loaded_options = None
+  _globals['_DRAFTEDSUBJECT'].fields_by_name['identifier']._serialized_options = b'\272H\006r\004\020\001\030\022'
+  _globals['_DRAFTEDSUBJECT'].fields_by_name['name']._loaded_options = None
+  _globals['_DRAFTEDSUBJECT'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_REVEALSUBJECTSREQUEST'].fields_by_name['case_id']._loaded_options = None
   _globals['_REVEALSUBJECTSREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\005r\003\230\001$'
   _globals['_REVEALSUBJECTSREQUEST'].fields_by_name['letter_id']._loaded_options = None
@@ -66,6 +74,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVEALSUBJECTSREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\007r\005\020\002\030\310\001'
   _globals['_SUBJECTSERVICE'].methods_by_name['GetSubjectFile']._loaded_options = None
   _globals['_SUBJECTSERVICE'].methods_by_name['GetSubjectFile']._serialized_options = b'\202\323\344\223\002\026\022\024/api/v1/subject-file'
+  _globals['_SUBJECTSERVICE'].methods_by_name['FindCasesElsewhere']._loaded_options = None
+  _globals['_SUBJECTSERVICE'].methods_by_name['FindCasesElsewhere']._serialized_options = b'\202\323\344\223\002#\"\036/api/v1/subjects:findElsewhere:\001*'
   _globals['_SUBJECTSERVICE'].methods_by_name['RevealSubjects']._loaded_options = None
   _globals['_SUBJECTSERVICE'].methods_by_name['RevealSubjects']._serialized_options = b'\202\323\344\223\002,\"\'/api/v1/cases/{case_id}/subjects:reveal:\001*'
   _globals['_GETSUBJECTFILEREQUEST']._serialized_start=225
@@ -74,22 +84,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSUBJECTFILERESPONSE']._serialized_end=871
   _globals['_REGISTEREDSUBJECT']._serialized_start=874
   _globals['_REGISTEREDSUBJECT']._serialized_end=1095
-  _globals['_REVEALSUBJECTSREQUEST']._serialized_start=1097
-  _globals['_REVEALSUBJECTSREQUEST']._serialized_end=1204
-  _globals['_REVEALSUBJECTSRESPONSE']._serialized_start=1206
-  _globals['_REVEALSUBJECTSRESPONSE']._serialized_end=1276
-  _globals['_SUBJECTCANDIDATE']._serialized_start=1278
-  _globals['_SUBJECTCANDIDATE']._serialized_end=1391
-  _globals['_SUBJECTNAME']._serialized_start=1394
-  _globals['_SUBJECTNAME']._serialized_end=1527
-  _globals['_SUBJECTCASE']._serialized_start=1530
-  _globals['_SUBJECTCASE']._serialized_end=1771
-  _globals['_SUBJECTPENALTY']._serialized_start=1774
-  _globals['_SUBJECTPENALTY']._serialized_end=1955
-  _globals['_SUBJECTBULLETIN']._serialized_start=1958
-  _globals['_SUBJECTBULLETIN']._serialized_end=2107
-  _globals['_SUBJECTRECURRENCE']._serialized_start=2109
-  _globals['_SUBJECTRECURRENCE']._serialized_end=2226
-  _globals['_SUBJECTSERVICE']._serialized_start=2229
-  _globals['_SUBJECTSERVICE']._serialized_end=2535
+  _globals['_FINDCASESELSEWHEREREQUEST']._serialized_start=1097
+  _globals['_FINDCASESELSEWHEREREQUEST']._serialized_end=1218
+  _globals['_DRAFTEDSUBJECT']._serialized_start=1220
+  _globals['_DRAFTEDSUBJECT']._serialized_end=1291
+  _globals['_FINDCASESELSEWHERERESPONSE']._serialized_start=1293
+  _globals['_FINDCASESELSEWHERERESPONSE']._serialized_end=1372
+  _globals['_REVEALSUBJECTSREQUEST']._serialized_start=1374
+  _globals['_REVEALSUBJECTSREQUEST']._serialized_end=1481
+  _globals['_REVEALSUBJECTSRESPONSE']._serialized_start=1483
+  _globals['_REVEALSUBJECTSRESPONSE']._serialized_end=1553
+  _globals['_SUBJECTCANDIDATE']._serialized_start=1555
+  _globals['_SUBJECTCANDIDATE']._serialized_end=1668
+  _globals['_SUBJECTNAME']._serialized_start=1671
+  _globals['_SUBJECTNAME']._serialized_end=1804
+  _globals['_SUBJECTCASE']._serialized_start=1807
+  _globals['_SUBJECTCASE']._serialized_end=2048
+  _globals['_SUBJECTPENALTY']._serialized_start=2051
+  _globals['_SUBJECTPENALTY']._serialized_end=2232
+  _globals['_SUBJECTBULLETIN']._serialized_start=2235
+  _globals['_SUBJECTBULLETIN']._serialized_end=2384
+  _globals['_SUBJECTRECURRENCE']._serialized_start=2386
+  _globals['_SUBJECTRECURRENCE']._serialized_end=2503
+  _globals['_SUBJECTSERVICE']._serialized_start=2506
+  _globals['_SUBJECTSERVICE']._serialized_end=2971
 # @@protoc_insertion_point(module_scope)

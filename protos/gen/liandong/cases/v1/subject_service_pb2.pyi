@@ -176,6 +176,84 @@ class RegisteredSubject(_message.Message):
 Global___RegisteredSubject: _TypeAlias = RegisteredSubject  # noqa: Y015
 
 @_typing.final
+class FindCasesElsewhereRequest(_message.Message):
+    """Asks for open cases of other departments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """What it is needed for; stands in the audit."""
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedCompositeFieldContainer[Global___DraftedSubject]:
+        """Whom the draft is about."""
+
+    def __init__(
+        self,
+        *,
+        subjects: _abc.Iterable[Global___DraftedSubject] | None = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCasesElsewhereRequest: _TypeAlias = FindCasesElsewhereRequest  # noqa: Y015
+
+@_typing.final
+class DraftedSubject(_message.Message):
+    """Somebody whom a draft is about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    identifier: _builtins.str
+    """Unified social credit code (GB 32100) or citizen id (GB 11643); checked."""
+    name: _builtins.str
+    """As the draft names them, for the words of the warning; empty where it does not yet."""
+    def __init__(
+        self,
+        *,
+        identifier: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftedSubject: _TypeAlias = DraftedSubject  # noqa: Y015
+
+@_typing.final
+class FindCasesElsewhereResponse(_message.Message):
+    """What a drafter should know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_case_service_pb2.DraftWarning]:
+        """Department and mechanism of each open case, or that the registry could not be asked; nothing else of any case."""
+
+    def __init__(
+        self,
+        *,
+        warnings: _abc.Iterable[_case_service_pb2.DraftWarning] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCasesElsewhereResponse: _TypeAlias = FindCasesElsewhereResponse  # noqa: Y015
+
+@_typing.final
 class RevealSubjectsRequest(_message.Message):
     """Asks for what is masked."""
 

@@ -41,6 +41,11 @@ class SubjectServiceStub:
                 request_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileRequest.SerializeToString,
                 response_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileResponse.FromString,
                 _registered_method=True)
+        self.FindCasesElsewhere = channel.unary_unary(
+                '/liandong.cases.v1.SubjectService/FindCasesElsewhere',
+                request_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.FindCasesElsewhereRequest.SerializeToString,
+                response_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.FindCasesElsewhereResponse.FromString,
+                _registered_method=True)
         self.RevealSubjects = channel.unary_unary(
                 '/liandong.cases.v1.SubjectService/RevealSubjects',
                 request_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.RevealSubjectsRequest.SerializeToString,
@@ -60,6 +65,14 @@ class SubjectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindCasesElsewhere(self, request, context):
+        """Whether another department has an open case about somebody whom a case is being drafted about: what a draft's warnings say
+        once it is prepared, told before that. For people who draft; the registry writes each question down.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevealSubjects(self, request, context):
         """Whom a case concerns, with identifiers, addresses and telephones, for somebody before whom they are masked.
         """
@@ -74,6 +87,11 @@ def add_SubjectServiceServicer_to_server(servicer, server):
                     servicer.GetSubjectFile,
                     request_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileRequest.FromString,
                     response_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileResponse.SerializeToString,
+            ),
+            'FindCasesElsewhere': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindCasesElsewhere,
+                    request_deserializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.FindCasesElsewhereRequest.FromString,
+                    response_serializer=liandong_dot_cases_dot_v1_dot_subject__service__pb2.FindCasesElsewhereResponse.SerializeToString,
             ),
             'RevealSubjects': grpc.unary_unary_rpc_method_handler(
                     servicer.RevealSubjects,
@@ -110,6 +128,33 @@ class SubjectService:
             '/liandong.cases.v1.SubjectService/GetSubjectFile',
             liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileRequest.SerializeToString,
             liandong_dot_cases_dot_v1_dot_subject__service__pb2.GetSubjectFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindCasesElsewhere(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.cases.v1.SubjectService/FindCasesElsewhere',
+            liandong_dot_cases_dot_v1_dot_subject__service__pb2.FindCasesElsewhereRequest.SerializeToString,
+            liandong_dot_cases_dot_v1_dot_subject__service__pb2.FindCasesElsewhereResponse.FromString,
             options,
             channel_credentials,
             insecure,

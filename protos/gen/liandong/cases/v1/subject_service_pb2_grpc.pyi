@@ -37,6 +37,10 @@ class SubjectServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SubjectServiceAsyncStub: ...
     GetSubjectFile: _grpc.UnaryUnaryMultiCallable[_subject_service_pb2.GetSubjectFileRequest, _subject_service_pb2.GetSubjectFileResponse]
     """The file of one unit or person: cases, letters, open obligations, penalties, bulletins, names, recurrence."""
+    FindCasesElsewhere: _grpc.UnaryUnaryMultiCallable[_subject_service_pb2.FindCasesElsewhereRequest, _subject_service_pb2.FindCasesElsewhereResponse]
+    """Whether another department has an open case about somebody whom a case is being drafted about: what a draft's warnings say
+    once it is prepared, told before that. For people who draft; the registry writes each question down.
+    """
     RevealSubjects: _grpc.UnaryUnaryMultiCallable[_subject_service_pb2.RevealSubjectsRequest, _subject_service_pb2.RevealSubjectsResponse]
     """Whom a case concerns, with identifiers, addresses and telephones, for somebody before whom they are masked."""
 
@@ -49,6 +53,10 @@ class SubjectServiceAsyncStub(SubjectServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSubjectFile: _aio.UnaryUnaryMultiCallable[_subject_service_pb2.GetSubjectFileRequest, _subject_service_pb2.GetSubjectFileResponse]  # type: ignore[assignment]
     """The file of one unit or person: cases, letters, open obligations, penalties, bulletins, names, recurrence."""
+    FindCasesElsewhere: _aio.UnaryUnaryMultiCallable[_subject_service_pb2.FindCasesElsewhereRequest, _subject_service_pb2.FindCasesElsewhereResponse]  # type: ignore[assignment]
+    """Whether another department has an open case about somebody whom a case is being drafted about: what a draft's warnings say
+    once it is prepared, told before that. For people who draft; the registry writes each question down.
+    """
     RevealSubjects: _aio.UnaryUnaryMultiCallable[_subject_service_pb2.RevealSubjectsRequest, _subject_service_pb2.RevealSubjectsResponse]  # type: ignore[assignment]
     """Whom a case concerns, with identifiers, addresses and telephones, for somebody before whom they are masked."""
 
@@ -64,6 +72,16 @@ class SubjectServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_subject_service_pb2.GetSubjectFileResponse, _abc.Awaitable[_subject_service_pb2.GetSubjectFileResponse]]:
         """The file of one unit or person: cases, letters, open obligations, penalties, bulletins, names, recurrence."""
+
+    @_abc_1.abstractmethod
+    def FindCasesElsewhere(
+        self,
+        request: _subject_service_pb2.FindCasesElsewhereRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subject_service_pb2.FindCasesElsewhereResponse, _abc.Awaitable[_subject_service_pb2.FindCasesElsewhereResponse]]:
+        """Whether another department has an open case about somebody whom a case is being drafted about: what a draft's warnings say
+        once it is prepared, told before that. For people who draft; the registry writes each question down.
+        """
 
     @_abc_1.abstractmethod
     def RevealSubjects(

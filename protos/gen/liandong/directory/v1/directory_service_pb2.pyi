@@ -615,6 +615,51 @@ class ProcedureName(_message.Message):
 Global___ProcedureName: _TypeAlias = ProcedureName  # noqa: Y015
 
 @_typing.final
+class ListRegistriesRequest(_message.Message):
+    """Asks for registries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRegistriesRequest: _TypeAlias = ListRegistriesRequest  # noqa: Y015
+
+@_typing.final
+class ListRegistriesResponse(_message.Message):
+    """Registries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRIES_FIELD_NUMBER: _builtins.int
+    COMMON_VERSION_FIELD_NUMBER: _builtins.int
+    common_version: _builtins.int
+    """The common version they are of."""
+    @_builtins.property
+    def registries(self) -> _containers.RepeatedCompositeFieldContainer[_common_entry_pb2.RegistryIdentity]:
+        """One for each key, oldest first; those whose key was revoked are left out."""
+
+    def __init__(
+        self,
+        *,
+        registries: _abc.Iterable[_common_entry_pb2.RegistryIdentity] | None = ...,
+        common_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common_version", b"common_version", "registries", b"registries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRegistriesResponse: _TypeAlias = ListRegistriesResponse  # noqa: Y015
+
+@_typing.final
 class WatchEntriesRequest(_message.Message):
     """Asks for entries."""
 

@@ -75,6 +75,11 @@ class DirectoryServiceStub:
                 request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersRequest.SerializeToString,
                 response_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersResponse.FromString,
                 _registered_method=True)
+        self.ListRegistries = channel.unary_unary(
+                '/liandong.directory.v1.DirectoryService/ListRegistries',
+                request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListRegistriesRequest.SerializeToString,
+                response_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListRegistriesResponse.FromString,
+                _registered_method=True)
         self.WatchEntries = channel.unary_stream(
                 '/liandong.directory.v1.DirectoryService/WatchEntries',
                 request_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.WatchEntriesRequest.SerializeToString,
@@ -152,6 +157,13 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRegistries(self, request, context):
+        """Who the registries are, with the keys that sign heads of their ledgers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchEntries(self, request, context):
         """Common entries from a version on, then as they come.
         """
@@ -216,6 +228,11 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.ListOfficers,
                     request_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersRequest.FromString,
                     response_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersResponse.SerializeToString,
+            ),
+            'ListRegistries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRegistries,
+                    request_deserializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListRegistriesRequest.FromString,
+                    response_serializer=liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListRegistriesResponse.SerializeToString,
             ),
             'WatchEntries': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchEntries,
@@ -450,6 +467,33 @@ class DirectoryService:
             '/liandong.directory.v1.DirectoryService/ListOfficers',
             liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersRequest.SerializeToString,
             liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListOfficersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRegistries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.directory.v1.DirectoryService/ListRegistries',
+            liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListRegistriesRequest.SerializeToString,
+            liandong_dot_directory_dot_v1_dot_directory__service__pb2.ListRegistriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ class DirectoryServiceStub:
     """Names of procedures in force."""
     ListOfficers: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.ListOfficersRequest, _directory_service_pb2.ListOfficersResponse]
     """Officers' certificates and how they stand."""
+    ListRegistries: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.ListRegistriesRequest, _directory_service_pb2.ListRegistriesResponse]
+    """Who the registries are, with the keys that sign heads of their ledgers."""
     WatchEntries: _grpc.UnaryStreamMultiCallable[_directory_service_pb2.WatchEntriesRequest, _directory_service_pb2.WatchEntriesResponse]
     """Common entries from a version on, then as they come."""
     PublishEntry: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntryRequest, _directory_service_pb2.PublishEntryResponse]
@@ -79,6 +81,8 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """Names of procedures in force."""
     ListOfficers: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.ListOfficersRequest, _directory_service_pb2.ListOfficersResponse]  # type: ignore[assignment]
     """Officers' certificates and how they stand."""
+    ListRegistries: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.ListRegistriesRequest, _directory_service_pb2.ListRegistriesResponse]  # type: ignore[assignment]
+    """Who the registries are, with the keys that sign heads of their ledgers."""
     WatchEntries: _aio.UnaryStreamMultiCallable[_directory_service_pb2.WatchEntriesRequest, _directory_service_pb2.WatchEntriesResponse]  # type: ignore[assignment]
     """Common entries from a version on, then as they come."""
     PublishEntry: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.PublishEntryRequest, _directory_service_pb2.PublishEntryResponse]  # type: ignore[assignment]
@@ -154,6 +158,14 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_directory_service_pb2.ListOfficersResponse, _abc.Awaitable[_directory_service_pb2.ListOfficersResponse]]:
         """Officers' certificates and how they stand."""
+
+    @_abc_1.abstractmethod
+    def ListRegistries(
+        self,
+        request: _directory_service_pb2.ListRegistriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_service_pb2.ListRegistriesResponse, _abc.Awaitable[_directory_service_pb2.ListRegistriesResponse]]:
+        """Who the registries are, with the keys that sign heads of their ledgers."""
 
     @_abc_1.abstractmethod
     def WatchEntries(

@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)liandong/gateway/v1/webhook_service.proto\x12\x13liandong.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x01\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\r\n\x05types\x18\x04 \x03(\t\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64isabled\x18\x07 \x01(\t\"\x80\x02\n\x14\x43reateWebhookRequest\x12\x18\n\x05title\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x17\n\x03url\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12u\n\x05types\x18\x03 \x03(\tBf\xbaHc\x92\x01`\x08\x01\x10\n\x18\x01\"XrVR\x17liandong.letter.arrivedR\x18liandong.letter.admittedR\x0eliandong.alertR\x11liandong.bulletin\x12>\n\x06secret\x18\x04 \x01(\tB.\xbaH+r)\x18\x64\x32%^$|^whsec_[A-Za-z0-9+/]{32,88}={0,2}$\"V\n\x15\x43reateWebhookResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x15\n\x13ListWebhooksRequest\"F\n\x14ListWebhooksResponse\x12.\n\x08webhooks\x18\x01 \x03(\x0b\x32\x1c.liandong.gateway.v1.Webhook\"1\n\x11GetWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"C\n\x12GetWebhookResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\"4\n\x14\x44\x65leteWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"\x17\n\x15\x44\x65leteWebhookResponse\"4\n\x14\x45nableWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"F\n\x15\x45nableWebhookResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\"2\n\x12PingWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"\'\n\x13PingWebhookResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"\x8f\x01\n\x14ReplayWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \x12\x1d\n\x08\x65vent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64H\x00\x12+\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x04what\x12\x05\xbaH\x02\x08\x01\"&\n\x15ReplayWebhookResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"\xbb\x01\n\x1cListWebhookDeliveriesRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \x12\x42\n\x05state\x18\x02 \x01(\x0e\x32).liandong.gateway.v1.WebhookDeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"r\n\x1dListWebhookDeliveriesResponse\x12\x38\n\ndeliveries\x18\x01 \x03(\x0b\x32$.liandong.gateway.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x02\n\x0fWebhookDelivery\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x38\n\x05state\x18\x03 \x01(\x0e\x32).liandong.gateway.v1.WebhookDeliveryState\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07next_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06status\x18\x08 \x01(\r\x12\r\n\x05\x65rror\x18\t \x01(\t*\xa6\x01\n\x14WebhookDeliveryState\x12&\n\"WEBHOOK_DELIVERY_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1eWEBHOOK_DELIVERY_STATE_WAITING\x10\x01\x12\x1f\n\x1bWEBHOOK_DELIVERY_STATE_SENT\x10\x02\x12!\n\x1dWEBHOOK_DELIVERY_STATE_FAILED\x10\x03\x32\xa5\t\n\x0eWebhookService\x12\x83\x01\n\rCreateWebhook\x12).liandong.gateway.v1.CreateWebhookRequest\x1a*.liandong.gateway.v1.CreateWebhookResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/webhooks:\x01*\x12}\n\x0cListWebhooks\x12(.liandong.gateway.v1.ListWebhooksRequest\x1a).liandong.gateway.v1.ListWebhooksResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/webhooks\x12\x84\x01\n\nGetWebhook\x12&.liandong.gateway.v1.GetWebhookRequest\x1a\'.liandong.gateway.v1.GetWebhookResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/webhooks/{webhook_id}\x12\x8d\x01\n\rDeleteWebhook\x12).liandong.gateway.v1.DeleteWebhookRequest\x1a*.liandong.gateway.v1.DeleteWebhookResponse\"%\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/webhooks/{webhook_id}\x12\x97\x01\n\rEnableWebhook\x12).liandong.gateway.v1.EnableWebhookRequest\x1a*.liandong.gateway.v1.EnableWebhookResponse\"/\x82\xd3\xe4\x93\x02)\"$/api/v1/webhooks/{webhook_id}:enable:\x01*\x12\x8f\x01\n\x0bPingWebhook\x12\'.liandong.gateway.v1.PingWebhookRequest\x1a(.liandong.gateway.v1.PingWebhookResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/api/v1/webhooks/{webhook_id}:ping:\x01*\x12\x97\x01\n\rReplayWebhook\x12).liandong.gateway.v1.ReplayWebhookRequest\x1a*.liandong.gateway.v1.ReplayWebhookResponse\"/\x82\xd3\xe4\x93\x02)\"$/api/v1/webhooks/{webhook_id}:replay:\x01*\x12\xb0\x01\n\x15ListWebhookDeliveries\x12\x31.liandong.gateway.v1.ListWebhookDeliveriesRequest\x1a\x32.liandong.gateway.v1.ListWebhookDeliveriesResponse\"0\x82\xd3\xe4\x93\x02*\x12(/api/v1/webhooks/{webhook_id}/deliveriesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)liandong/gateway/v1/webhook_service.proto\x12\x13liandong.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x01\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\r\n\x05types\x18\x04 \x03(\t\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64isabled\x18\x07 \x01(\t\x12\x34\n\x10old_secret_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x02\n\x14\x43reateWebhookRequest\x12\x18\n\x05title\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x17\n\x03url\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12u\n\x05types\x18\x03 \x03(\tBf\xbaHc\x92\x01`\x08\x01\x10\n\x18\x01\"XrVR\x17liandong.letter.arrivedR\x18liandong.letter.admittedR\x0eliandong.alertR\x11liandong.bulletin\x12>\n\x06secret\x18\x04 \x01(\tB.\xbaH+r)\x18\x64\x32%^$|^whsec_[A-Za-z0-9+/]{32,88}={0,2}$\"V\n\x15\x43reateWebhookResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x15\n\x13ListWebhooksRequest\"F\n\x14ListWebhooksResponse\x12.\n\x08webhooks\x18\x01 \x03(\x0b\x32\x1c.liandong.gateway.v1.Webhook\"1\n\x11GetWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"C\n\x12GetWebhookResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\"4\n\x14\x44\x65leteWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"\x17\n\x15\x44\x65leteWebhookResponse\"5\n\x15\x44isableWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"G\n\x16\x44isableWebhookResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\"z\n\x1aRotateWebhookSecretRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \x12>\n\x06secret\x18\x02 \x01(\tB.\xbaH+r)\x18\x64\x32%^$|^whsec_[A-Za-z0-9+/]{32,88}={0,2}$\"\\\n\x1bRotateWebhookSecretResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"4\n\x14\x45nableWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"F\n\x15\x45nableWebhookResponse\x12-\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.liandong.gateway.v1.Webhook\"2\n\x12PingWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \"\'\n\x13PingWebhookResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"\x8f\x01\n\x14ReplayWebhookRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \x12\x1d\n\x08\x65vent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64H\x00\x12+\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x04what\x12\x05\xbaH\x02\x08\x01\"&\n\x15ReplayWebhookResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"\xbb\x01\n\x1cListWebhookDeliveriesRequest\x12\x1c\n\nwebhook_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x98\x01 \x12\x42\n\x05state\x18\x02 \x01(\x0e\x32).liandong.gateway.v1.WebhookDeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x90\x03\"r\n\x1dListWebhookDeliveriesResponse\x12\x38\n\ndeliveries\x18\x01 \x03(\x0b\x32$.liandong.gateway.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x02\n\x0fWebhookDelivery\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x38\n\x05state\x18\x03 \x01(\x0e\x32).liandong.gateway.v1.WebhookDeliveryState\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07next_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06status\x18\x08 \x01(\r\x12\r\n\x05\x65rror\x18\t \x01(\t*\xa6\x01\n\x14WebhookDeliveryState\x12&\n\"WEBHOOK_DELIVERY_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1eWEBHOOK_DELIVERY_STATE_WAITING\x10\x01\x12\x1f\n\x1bWEBHOOK_DELIVERY_STATE_SENT\x10\x02\x12!\n\x1dWEBHOOK_DELIVERY_STATE_FAILED\x10\x03\x32\xf5\x0b\n\x0eWebhookService\x12\x83\x01\n\rCreateWebhook\x12).liandong.gateway.v1.CreateWebhookRequest\x1a*.liandong.gateway.v1.CreateWebhookResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/webhooks:\x01*\x12}\n\x0cListWebhooks\x12(.liandong.gateway.v1.ListWebhooksRequest\x1a).liandong.gateway.v1.ListWebhooksResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/webhooks\x12\x84\x01\n\nGetWebhook\x12&.liandong.gateway.v1.GetWebhookRequest\x1a\'.liandong.gateway.v1.GetWebhookResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/webhooks/{webhook_id}\x12\x8d\x01\n\rDeleteWebhook\x12).liandong.gateway.v1.DeleteWebhookRequest\x1a*.liandong.gateway.v1.DeleteWebhookResponse\"%\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/webhooks/{webhook_id}\x12\x9b\x01\n\x0e\x44isableWebhook\x12*.liandong.gateway.v1.DisableWebhookRequest\x1a+.liandong.gateway.v1.DisableWebhookResponse\"0\x82\xd3\xe4\x93\x02*\"%/api/v1/webhooks/{webhook_id}:disable:\x01*\x12\x97\x01\n\rEnableWebhook\x12).liandong.gateway.v1.EnableWebhookRequest\x1a*.liandong.gateway.v1.EnableWebhookResponse\"/\x82\xd3\xe4\x93\x02)\"$/api/v1/webhooks/{webhook_id}:enable:\x01*\x12\xaf\x01\n\x13RotateWebhookSecret\x12/.liandong.gateway.v1.RotateWebhookSecretRequest\x1a\x30.liandong.gateway.v1.RotateWebhookSecretResponse\"5\x82\xd3\xe4\x93\x02/\"*/api/v1/webhooks/{webhook_id}:rotateSecret:\x01*\x12\x8f\x01\n\x0bPingWebhook\x12\'.liandong.gateway.v1.PingWebhookRequest\x1a(.liandong.gateway.v1.PingWebhookResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/api/v1/webhooks/{webhook_id}:ping:\x01*\x12\x97\x01\n\rReplayWebhook\x12).liandong.gateway.v1.ReplayWebhookRequest\x1a*.liandong.gateway.v1.ReplayWebhookResponse\"/\x82\xd3\xe4\x93\x02)\"$/api/v1/webhooks/{webhook_id}:replay:\x01*\x12\xb0\x01\n\x15ListWebhookDeliveries\x12\x31.liandong.gateway.v1.ListWebhookDeliveriesRequest\x1a\x32.liandong.gateway.v1.ListWebhookDeliveriesResponse\"0\x82\xd3\xe4\x93\x02*\x12(/api/v1/webhooks/{webhook_id}/deliveriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETWEBHOOKREQUEST'].fields_by_name['webhook_id']._serialized_options = b'\272H\005r\003\230\001 '
   _globals['_DELETEWEBHOOKREQUEST'].fields_by_name['webhook_id']._loaded_options = None
   _globals['_DELETEWEBHOOKREQUEST'].fields_by_name['webhook_id']._serialized_options = b'\272H\005r\003\230\001 '
+  _globals['_DISABLEWEBHOOKREQUEST'].fields_by_name['webhook_id']._loaded_options = None
+  _globals['_DISABLEWEBHOOKREQUEST'].fields_by_name['webhook_id']._serialized_options = b'\272H\005r\003\230\001 '
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['webhook_id']._loaded_options = None
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['webhook_id']._serialized_options = b'\272H\005r\003\230\001 '
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['secret']._loaded_options = None
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['secret']._serialized_options = b'\272H+r)\030d2%^$|^whsec_[A-Za-z0-9+/]{32,88}={0,2}$'
   _globals['_ENABLEWEBHOOKREQUEST'].fields_by_name['webhook_id']._loaded_options = None
   _globals['_ENABLEWEBHOOKREQUEST'].fields_by_name['webhook_id']._serialized_options = b'\272H\005r\003\230\001 '
   _globals['_PINGWEBHOOKREQUEST'].fields_by_name['webhook_id']._loaded_options = None
@@ -72,52 +78,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKSERVICE'].methods_by_name['GetWebhook']._serialized_options = b'\202\323\344\223\002\037\022\035/api/v1/webhooks/{webhook_id}'
   _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._serialized_options = b'\202\323\344\223\002\037*\035/api/v1/webhooks/{webhook_id}'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DisableWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DisableWebhook']._serialized_options = b'\202\323\344\223\002*\"%/api/v1/webhooks/{webhook_id}:disable:\001*'
   _globals['_WEBHOOKSERVICE'].methods_by_name['EnableWebhook']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['EnableWebhook']._serialized_options = b'\202\323\344\223\002)\"$/api/v1/webhooks/{webhook_id}:enable:\001*'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['RotateWebhookSecret']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['RotateWebhookSecret']._serialized_options = b'\202\323\344\223\002/\"*/api/v1/webhooks/{webhook_id}:rotateSecret:\001*'
   _globals['_WEBHOOKSERVICE'].methods_by_name['PingWebhook']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['PingWebhook']._serialized_options = b'\202\323\344\223\002\'\"\"/api/v1/webhooks/{webhook_id}:ping:\001*'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReplayWebhook']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReplayWebhook']._serialized_options = b'\202\323\344\223\002)\"$/api/v1/webhooks/{webhook_id}:replay:\001*'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookDeliveries']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookDeliveries']._serialized_options = b'\202\323\344\223\002*\022(/api/v1/webhooks/{webhook_id}/deliveries'
-  _globals['_WEBHOOKDELIVERYSTATE']._serialized_start=1970
-  _globals['_WEBHOOKDELIVERYSTATE']._serialized_end=2136
+  _globals['_WEBHOOKDELIVERYSTATE']._serialized_start=2370
+  _globals['_WEBHOOKDELIVERYSTATE']._serialized_end=2536
   _globals['_WEBHOOK']._serialized_start=159
-  _globals['_WEBHOOK']._serialized_end=317
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=320
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=576
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=578
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=664
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=666
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=687
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=689
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=759
-  _globals['_GETWEBHOOKREQUEST']._serialized_start=761
-  _globals['_GETWEBHOOKREQUEST']._serialized_end=810
-  _globals['_GETWEBHOOKRESPONSE']._serialized_start=812
-  _globals['_GETWEBHOOKRESPONSE']._serialized_end=879
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=881
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=933
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=935
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=958
-  _globals['_ENABLEWEBHOOKREQUEST']._serialized_start=960
-  _globals['_ENABLEWEBHOOKREQUEST']._serialized_end=1012
-  _globals['_ENABLEWEBHOOKRESPONSE']._serialized_start=1014
-  _globals['_ENABLEWEBHOOKRESPONSE']._serialized_end=1084
-  _globals['_PINGWEBHOOKREQUEST']._serialized_start=1086
-  _globals['_PINGWEBHOOKREQUEST']._serialized_end=1136
-  _globals['_PINGWEBHOOKRESPONSE']._serialized_start=1138
-  _globals['_PINGWEBHOOKRESPONSE']._serialized_end=1177
-  _globals['_REPLAYWEBHOOKREQUEST']._serialized_start=1180
-  _globals['_REPLAYWEBHOOKREQUEST']._serialized_end=1323
-  _globals['_REPLAYWEBHOOKRESPONSE']._serialized_start=1325
-  _globals['_REPLAYWEBHOOKRESPONSE']._serialized_end=1363
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1366
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1553
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1555
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=1669
-  _globals['_WEBHOOKDELIVERY']._serialized_start=1672
-  _globals['_WEBHOOKDELIVERY']._serialized_end=1967
-  _globals['_WEBHOOKSERVICE']._serialized_start=2139
-  _globals['_WEBHOOKSERVICE']._serialized_end=3328
+  _globals['_WEBHOOK']._serialized_end=371
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=374
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=630
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=632
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=718
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=720
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=741
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=743
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=813
+  _globals['_GETWEBHOOKREQUEST']._serialized_start=815
+  _globals['_GETWEBHOOKREQUEST']._serialized_end=864
+  _globals['_GETWEBHOOKRESPONSE']._serialized_start=866
+  _globals['_GETWEBHOOKRESPONSE']._serialized_end=933
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=935
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=987
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=989
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=1012
+  _globals['_DISABLEWEBHOOKREQUEST']._serialized_start=1014
+  _globals['_DISABLEWEBHOOKREQUEST']._serialized_end=1067
+  _globals['_DISABLEWEBHOOKRESPONSE']._serialized_start=1069
+  _globals['_DISABLEWEBHOOKRESPONSE']._serialized_end=1140
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=1142
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=1264
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=1266
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=1358
+  _globals['_ENABLEWEBHOOKREQUEST']._serialized_start=1360
+  _globals['_ENABLEWEBHOOKREQUEST']._serialized_end=1412
+  _globals['_ENABLEWEBHOOKRESPONSE']._serialized_start=1414
+  _globals['_ENABLEWEBHOOKRESPONSE']._serialized_end=1484
+  _globals['_PINGWEBHOOKREQUEST']._serialized_start=1486
+  _globals['_PINGWEBHOOKREQUEST']._serialized_end=1536
+  _globals['_PINGWEBHOOKRESPONSE']._serialized_start=1538
+  _globals['_PINGWEBHOOKRESPONSE']._serialized_end=1577
+  _globals['_REPLAYWEBHOOKREQUEST']._serialized_start=1580
+  _globals['_REPLAYWEBHOOKREQUEST']._serialized_end=1723
+  _globals['_REPLAYWEBHOOKRESPONSE']._serialized_start=1725
+  _globals['_REPLAYWEBHOOKRESPONSE']._serialized_end=1763
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1766
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1953
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1955
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=2069
+  _globals['_WEBHOOKDELIVERY']._serialized_start=2072
+  _globals['_WEBHOOKDELIVERY']._serialized_end=2367
+  _globals['_WEBHOOKSERVICE']._serialized_start=2539
+  _globals['_WEBHOOKSERVICE']._serialized_end=4064
 # @@protoc_insertion_point(module_scope)

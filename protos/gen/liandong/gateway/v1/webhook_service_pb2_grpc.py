@@ -56,10 +56,20 @@ class WebhookServiceStub:
                 request_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DeleteWebhookRequest.SerializeToString,
                 response_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DeleteWebhookResponse.FromString,
                 _registered_method=True)
+        self.DisableWebhook = channel.unary_unary(
+                '/liandong.gateway.v1.WebhookService/DisableWebhook',
+                request_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DisableWebhookRequest.SerializeToString,
+                response_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DisableWebhookResponse.FromString,
+                _registered_method=True)
         self.EnableWebhook = channel.unary_unary(
                 '/liandong.gateway.v1.WebhookService/EnableWebhook',
                 request_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.EnableWebhookRequest.SerializeToString,
                 response_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.EnableWebhookResponse.FromString,
+                _registered_method=True)
+        self.RotateWebhookSecret = channel.unary_unary(
+                '/liandong.gateway.v1.WebhookService/RotateWebhookSecret',
+                request_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.RotateWebhookSecretRequest.SerializeToString,
+                response_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.RotateWebhookSecretResponse.FromString,
                 _registered_method=True)
         self.PingWebhook = channel.unary_unary(
                 '/liandong.gateway.v1.WebhookService/PingWebhook',
@@ -111,8 +121,22 @@ class WebhookServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DisableWebhook(self, request, context):
+        """Switches one off: what happens meanwhile is noted and can be replayed, what waits stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EnableWebhook(self, request, context):
-        """Switches one on again that was switched off because its target was gone or too far behind.
+        """Switches one on again that was switched off by hand, or because its target was gone or too far behind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateWebhookSecret(self, request, context):
+        """Gives one a new secret, answered once. For a day posts carry a signature under the old one, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,10 +186,20 @@ def add_WebhookServiceServicer_to_server(servicer, server):
                     request_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DeleteWebhookRequest.FromString,
                     response_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DeleteWebhookResponse.SerializeToString,
             ),
+            'DisableWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisableWebhook,
+                    request_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DisableWebhookRequest.FromString,
+                    response_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DisableWebhookResponse.SerializeToString,
+            ),
             'EnableWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.EnableWebhook,
                     request_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.EnableWebhookRequest.FromString,
                     response_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.EnableWebhookResponse.SerializeToString,
+            ),
+            'RotateWebhookSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateWebhookSecret,
+                    request_deserializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.RotateWebhookSecretRequest.FromString,
+                    response_serializer=liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.RotateWebhookSecretResponse.SerializeToString,
             ),
             'PingWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.PingWebhook,
@@ -304,6 +338,33 @@ class WebhookService:
             _registered_method=True)
 
     @staticmethod
+    def DisableWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.gateway.v1.WebhookService/DisableWebhook',
+            liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DisableWebhookRequest.SerializeToString,
+            liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.DisableWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def EnableWebhook(request,
             target,
             options=(),
@@ -320,6 +381,33 @@ class WebhookService:
             '/liandong.gateway.v1.WebhookService/EnableWebhook',
             liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.EnableWebhookRequest.SerializeToString,
             liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.EnableWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateWebhookSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liandong.gateway.v1.WebhookService/RotateWebhookSecret',
+            liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.RotateWebhookSecretRequest.SerializeToString,
+            liandong_dot_gateway_dot_v1_dot_webhook__service__pb2.RotateWebhookSecretResponse.FromString,
             options,
             channel_credentials,
             insecure,

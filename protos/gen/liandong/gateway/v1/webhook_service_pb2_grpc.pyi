@@ -43,8 +43,12 @@ class WebhookServiceStub:
     """One of them."""
     DeleteWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.DeleteWebhookRequest, _webhook_service_pb2.DeleteWebhookResponse]
     """Ends a subscription; what waits for it is not sent any more."""
+    DisableWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.DisableWebhookRequest, _webhook_service_pb2.DisableWebhookResponse]
+    """Switches one off: what happens meanwhile is noted and can be replayed, what waits stays."""
     EnableWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.EnableWebhookRequest, _webhook_service_pb2.EnableWebhookResponse]
-    """Switches one on again that was switched off because its target was gone or too far behind."""
+    """Switches one on again that was switched off by hand, or because its target was gone or too far behind."""
+    RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.RotateWebhookSecretRequest, _webhook_service_pb2.RotateWebhookSecretResponse]
+    """Gives one a new secret, answered once. For a day posts carry a signature under the old one, too."""
     PingWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.PingWebhookRequest, _webhook_service_pb2.PingWebhookResponse]
     """Sends an event `liandong.ping`, to see whether it arrives."""
     ReplayWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.ReplayWebhookRequest, _webhook_service_pb2.ReplayWebhookResponse]
@@ -67,8 +71,12 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     """One of them."""
     DeleteWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.DeleteWebhookRequest, _webhook_service_pb2.DeleteWebhookResponse]  # type: ignore[assignment]
     """Ends a subscription; what waits for it is not sent any more."""
+    DisableWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.DisableWebhookRequest, _webhook_service_pb2.DisableWebhookResponse]  # type: ignore[assignment]
+    """Switches one off: what happens meanwhile is noted and can be replayed, what waits stays."""
     EnableWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.EnableWebhookRequest, _webhook_service_pb2.EnableWebhookResponse]  # type: ignore[assignment]
-    """Switches one on again that was switched off because its target was gone or too far behind."""
+    """Switches one on again that was switched off by hand, or because its target was gone or too far behind."""
+    RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.RotateWebhookSecretRequest, _webhook_service_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
+    """Gives one a new secret, answered once. For a day posts carry a signature under the old one, too."""
     PingWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.PingWebhookRequest, _webhook_service_pb2.PingWebhookResponse]  # type: ignore[assignment]
     """Sends an event `liandong.ping`, to see whether it arrives."""
     ReplayWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.ReplayWebhookRequest, _webhook_service_pb2.ReplayWebhookResponse]  # type: ignore[assignment]
@@ -114,12 +122,28 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends a subscription; what waits for it is not sent any more."""
 
     @_abc_1.abstractmethod
+    def DisableWebhook(
+        self,
+        request: _webhook_service_pb2.DisableWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_service_pb2.DisableWebhookResponse, _abc.Awaitable[_webhook_service_pb2.DisableWebhookResponse]]:
+        """Switches one off: what happens meanwhile is noted and can be replayed, what waits stays."""
+
+    @_abc_1.abstractmethod
     def EnableWebhook(
         self,
         request: _webhook_service_pb2.EnableWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_service_pb2.EnableWebhookResponse, _abc.Awaitable[_webhook_service_pb2.EnableWebhookResponse]]:
-        """Switches one on again that was switched off because its target was gone or too far behind."""
+        """Switches one on again that was switched off by hand, or because its target was gone or too far behind."""
+
+    @_abc_1.abstractmethod
+    def RotateWebhookSecret(
+        self,
+        request: _webhook_service_pb2.RotateWebhookSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_service_pb2.RotateWebhookSecretResponse, _abc.Awaitable[_webhook_service_pb2.RotateWebhookSecretResponse]]:
+        """Gives one a new secret, answered once. For a day posts carry a signature under the old one, too."""
 
     @_abc_1.abstractmethod
     def PingWebhook(
