@@ -43,14 +43,14 @@ async def faults_of(page: Page, *, axe: bool = True) -> list[str]:
 async def keep(page: Page, name: str) -> Path:
     """Keep a picture of the whole page."""
     SHOTS.mkdir(parents=True, exist_ok=True)
-    path = SHOTS / f"{name}.jpg"
+    path = SHOTS / f"{name}.png"
     # by the browser's own protocol: the driver has pictures packed as tightly as can be, which takes thrice as long
     session = await page.context.new_cdp_session(page)
     size = (await session.send("Page.getLayoutMetrics"))["cssContentSize"]
     taken = await session.send(
         "Page.captureScreenshot",
         {
-            "format": "jpeg", "quality": 70, "optimizeForSpeed": True, "captureBeyondViewport": True,
+            "format": "png", "optimizeForSpeed": True, "captureBeyondViewport": True,
             "clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1},
         },
     )  # fmt: skip
