@@ -134,7 +134,9 @@ class Walk:
         self.case_id = new_id()
         roles = seats_of(procedure)
         if len(roles) < len(procedure.roles) - (OFFICE in procedure.roles) or len(roles) > len(names):
-            raise ValueError("too few departments")
+            raise ValueError(
+                f"{len(names)} departments for {len(roles)} seats of {len(procedure.roles)} roles"
+            )
         self.parties = dict(zip(names, roles, strict=False))
 
     def steps(self, state: CaseState | None, law: Law, now: datetime) -> list[Step]:

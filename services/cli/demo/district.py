@@ -156,9 +156,8 @@ def _listed(
 
 def _chosen(entries: Any, plan: Plan) -> list[str]:
     listed = [each.department.name for each in entries if each.WhichOneof("entry") == "department"]
-    ordered = [name for name in plan.first if name in listed]
-    ordered += [name for name in listed if name not in ordered]
-    return ordered[: plan.departments]
+    wanted = [name for name in plan.first if name in listed]
+    return list(dict.fromkeys([*wanted, *listed]))[: plan.departments]
 
 
 def database(plan: Plan, name: str, folder: Path) -> str:
