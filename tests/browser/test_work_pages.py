@@ -185,10 +185,7 @@ async def test_an_act_elsewhere_is_seen_within_two_seconds(place: Place, made: M
         before = await count(page, "sign")
         await made.health.send(approved)
         begun = time.monotonic()
-        await page.wait_for_function(
-            "([tab, wanted]) => Number(document.querySelector(`#tab-${tab} .count`).textContent) >= wanted",
-            arg=["sign", before + 1], polling=20, timeout=15_000,
-        )  # fmt: skip
+        await expect(page.locator("#tab-sign .count")).to_have_text(str(before + 1), timeout=15_000)
         took.append(time.monotonic() - begun)
         await page.get_by_role("link", name=title).wait_for()
     seen = ", ".join(f"{each:.2f}" for each in took)
