@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import uuid_utils
@@ -340,11 +340,24 @@ async def signed_in(request: Request) -> Page:
         Forged: A form that is not of our pages.
     """
     page = await changing(request)
-    if page.caller and cast("Session", page.session).must_change:
-        raise NewPasswordWanted
-    if cast("Session", page.session).account.is_display and request.url.path not in _OF_DISPLAYS:
-        raise PermissionDenied("A display shows the wall view alone.")
+    for_people(page)
     return page
+
+
+def for_people(page: Page) -> None:
+    """Check that the page is for whoever is logged in.
+
+    Raises:
+        LoginWanted: Nobody known.
+        NewPasswordWanted: One who has to change the password first.
+        PermissionDenied: A display that wants anything but the wall view.
+    """
+    if page.session is None:
+        raise LoginWanted
+    if page.session.must_change:
+        raise NewPasswordWanted
+    if page.session.account.is_display and page.request.url.path not in _OF_DISPLAYS:
+        raise PermissionDenied("A display shows the wall view alone.")
 
 
 async def changing(request: Request) -> Page:

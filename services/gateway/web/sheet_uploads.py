@@ -21,7 +21,7 @@ from services.gateway.evidence.names import harmless
 from services.gateway.evidence.parts import PART, OtherKind, OtherOffset, Spool
 from services.gateway.sheets.model import File, Person, Sheet
 from services.gateway.sheets.sheets import Sheets
-from services.gateway.web.page import FormTooLarge, Page, glancing, own_form
+from services.gateway.web.page import FormTooLarge, Page, for_people, glancing, own_form
 from services.gateway.web.site import Site
 
 FORM_FILES: Final = 64 * 1024 * 1024
@@ -113,6 +113,7 @@ async def bring(site: Site, sheets: Sheets, file: File, caller: Caller, request_
 async def with_files(request: Request) -> AsyncIterator[Page]:
     """A page whose form has files; it is of one of our pages."""
     page = await glancing(request)
+    for_people(page)
     page.form = await from_form(request)
     try:
         own_form(page)
