@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from typing import Any, Final
+from urllib.parse import unquote
 
 import schemathesis
 from requests import PreparedRequest
@@ -29,6 +30,13 @@ class _Person(AuthBase):
 
 _person = _Person(json.loads(os.environ[_SESSION]))
 _sent = 0
+
+
+@schemathesis.hook
+def filter_path_parameters(_context: Any, path_parameters: dict[str, Any] | None) -> bool:
+    """Leave out texts with an escape such as `%25` in them: schemathesis sends those shorter than it made them."""
+    values = (path_parameters or {}).values()
+    return all(unquote(each) == each for each in values if isinstance(each, str))
 
 
 @schemathesis.hook
