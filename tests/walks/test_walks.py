@@ -70,7 +70,7 @@ def reopen(postgresql_url: str, tmp_path: Path) -> Iterator[Callable[[], Region]
         yield opened
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 async def test_everyone_folds_to_the_same_state(
     reopen: Callable[[], Region], record_property: Callable[[str, object], None]
 ) -> None:
