@@ -84,9 +84,7 @@ class AccountCallers:
         if request.method not in _SAFE:
             request.state.caller = caller_of(session)
             check_origin(request, self._public_url)
-            shown = request.headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(shown.encode(), csrf_of(secret).encode()):
-                raise Forged
+            check_csrf(secret, request.headers.get(CSRF_HEADER, ""))
         return session
 
 
@@ -114,3 +112,17 @@ def csrf_of(secret: str) -> str:
     return base64.urlsafe_b64encode(
         hmac.new(secret.encode(), b"liandong csrf", hashlib.sha256).digest()
     ).decode()
+
+
+def check_csrf(secret: str, shown: str) -> None:
+    """Check that what is sent is of a page of the session.
+
+    Args:
+        secret: What the session's cookie holds.
+        shown: The word that came in a field or in the header.
+
+    Raises:
+        Forged: It is not the session's.
+    """
+    if not hmac.compare_digest(shown.encode(), csrf_of(secret).encode()):
+        raise Forged

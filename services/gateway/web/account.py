@@ -11,7 +11,8 @@ from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.accounts.accounts import Accounts
 from services.gateway.accounts.model import Locked, NotKnown, Session, WeakPassword
 from services.gateway.accounts.parts import Parts
-from services.gateway.web.page import Changing, Page, SignedIn
+from services.gateway.web.access import Changing, SignedIn
+from services.gateway.web.page import Page
 
 router = APIRouter()
 

@@ -22,7 +22,8 @@ from services.gateway.accounts.model import ADMINISTRATOR, AUDITOR, ROLES, Accou
 from services.gateway.accounts.parts import Parts
 from services.gateway.audit import PAGE
 from services.gateway.rest.scopes import SCOPES
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.access import SignedIn
+from services.gateway.web.page import Page
 
 router = APIRouter(prefix="/admin")
 

@@ -10,11 +10,11 @@ from google.protobuf.descriptor import FieldDescriptor
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2 as envelopes
 
-from services.common.errors import NotFound
 from services.common.title import Title
 from services.common.titles import material_title
 from services.gateway.languages import Language
 from services.gateway.web import forms
+from services.gateway.web.bodies import field_of, message_of
 from services.gateway.web.case import Attached
 from services.gateway.web.forms import Form, Shape, Typed
 from services.gateway.web.page import Page
@@ -126,7 +126,7 @@ class Asking:
         self._case = case
         self._evidence = [each for each in evidence if each.name]
         self._amendable = amendable
-        self.field = _field_of(act.body)
+        self.field = field_of(act.body)
         titles = {"occurred_at": act.occurred_at, **_titles()}
         required = [each for each in act.requires if each in _HEADER]
         header = ["occurred_at", *(each for each in required if each != "occurred_at")]
@@ -134,7 +134,7 @@ class Asking:
         self._header = Shape(draft, only=header, titles=titles, choices=self._choices)
         self._required = required
         self._aside = Shape(draft, only=[each for each in _ASIDE if each not in header], titles=titles)
-        self._body = Shape(self.field.message_type, f"{self.field.name}.", choices=self._choices)
+        self._body = Shape(message_of(self.field), f"{self.field.name}.", choices=self._choices)
 
     def form(self, typed: Typed, wrong: Mapping[str, str] | None = None) -> ActForm:
         """The form to show."""
@@ -281,18 +281,6 @@ class Asking:
         if field.name == "amended_letter":
             return self._amendable
         return None
-
-
-def _field_of(body: str) -> Any:
-    """The field of a draft that holds a body.
-
-    Raises:
-        NotFound: This gateway does not know the body.
-    """
-    for each in pb.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields:
-        if each.message_type is not None and each.message_type.full_name == body:
-            return each
-    raise NotFound("This gateway does not know what the act carries.", field="act")
 
 
 def _is_set(draft: pb.ActDraft, name: str) -> bool:

@@ -12,24 +12,24 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as pb
 from liandong.exchange.v1 import envelope_pb2 as envelopes
+from liandong.exchange.v1 import exchange_service_pb2 as exchange
 
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.evidence.reading import look, root_of
 from services.gateway.letter_templates.templates import Template
 from services.gateway.web import forms, letter_templates, printed, template_facts
+from services.gateway.web.access import SignedIn
 from services.gateway.web.act_forms import Asking
 from services.gateway.web.case import ID, CaseId, evidence_of
 from services.gateway.web.draft_view import Found, find
 from services.gateway.web.filters import ZONE
 from services.gateway.web.forms import Typed
-from services.gateway.web.page import Page, SignedIn
-from services.gateway.web.procedures import OFFICE
+from services.gateway.web.page import Page
 
 router = APIRouter()
 ActName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,59}$")]
 LetterId = Annotated[str, Path(pattern=f"^{ID}$")]
 _LETTERS = 500
-_ADMITTED = 2
 _MOST_BROUGHT = 20
 _BROUGHT_KIND = "supporting-material"
 BROUGHT = "evidence"
@@ -116,7 +116,7 @@ async def _asked(page: Page, case_id: str, act: str, draft: Found | None = None)
     amendable = [
         (each.letter_id, " ".join(filter(None, (page.title(each, "act_title"), each.number))))
         for each in letters
-        if each.author == page.caller.department and each.disposition == _ADMITTED
+        if each.author == page.caller.department and each.disposition == exchange.DISPOSITION_ADMITTED
     ]
     extra = [draft.view_of_materials()] if draft is not None else []
     brought, templates = await asyncio.gather(
@@ -187,12 +187,7 @@ def _show(
     told: str = "",
 ) -> Response:
     # the office is addressed once it was called: what is sent to whom, the draft shows
-    names = [
-        page.name_of(each.department)
-        for each in (asked.case.parties if asked.case is not None else ())
-        if each.role != OFFICE
-    ]
-    others = list(dict.fromkeys(each for each in names if each != page.department_title))
+    others = page.others(asked.case.parties) if asked.case is not None else ()
     return page.render(
         "act.html", status=status, asked=asked, case=asked.case, form=asked.asking.form(typed, wrong), key=key,
         others=others, told=told, brought=page.form.getlist(BROUGHT)[:_MOST_BROUGHT],

@@ -13,8 +13,9 @@ from liandong.oversight.v1 import oversight_service_pb2 as oversight_pb
 
 from services.common.errors import LiandongError
 from services.gateway.web import accounts
+from services.gateway.web.access import SignedIn
 from services.gateway.web.filters import moment, second
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.tables import Action, Cell, Table, cells, page_url
 
 router = APIRouter()

@@ -7,11 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.cases.v1 import bodies_pb2, case_service_pb2
 
+from services.common.errors import NotFound
 from services.common.title import Title
 from services.common.titles import field_title, value_title
 from services.gateway.languages import Language
@@ -44,6 +45,24 @@ def body_in(draft: case_service_pb2.ActDraft) -> Message | None:
     name = draft.WhichOneof("body")
     found: Message | None = getattr(draft, name) if name else None
     return found
+
+
+def field_of(body: str) -> FieldDescriptor:
+    """The field of a draft that holds a body, by the full name of its message.
+
+    Raises:
+        NotFound: This gateway does not know the body.
+    """
+    for each in case_service_pb2.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields:
+        if each.message_type is not None and each.message_type.full_name == body:
+            return each
+    raise NotFound("This gateway does not know what the act carries.", field="act")
+
+
+def message_of(field: FieldDescriptor) -> Descriptor:
+    """What a field of a body is made of."""
+    assert field.message_type is not None
+    return field.message_type
 
 
 def parts(body: Message, language: Language, skip: Collection[str] = ()) -> tuple[Part, ...]:

@@ -20,7 +20,8 @@ from services.common.errors import LiandongError
 from services.common.titles import material_title
 from services.gateway.evidence.reading import look, name_of
 from services.gateway.web import masking
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.access import SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.procedures import Procedure
 from services.gateway.web.purposes import PURPOSES, purpose_of
 

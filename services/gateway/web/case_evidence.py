@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse, Response
 from services.common.errors import Malformed
 from services.gateway.evidence.names import INLINE, harmless, media_type_of
 from services.gateway.evidence.reading import look, name_of, open_range, root_of
+from services.gateway.web.access import SignedIn
 from services.gateway.web.case import CaseId
-from services.gateway.web.page import SignedIn
 from services.gateway.web.sheet_uploads import brought, pieces_of
 
 router = APIRouter()

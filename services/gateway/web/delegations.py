@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from liandong.cases.v1 import handling_service_pb2 as handling
 
 from services.common.errors import InvalidField, LiandongError
+from services.gateway.web.access import SignedIn
 from services.gateway.web.document_steps import moment_of
-from services.gateway.web.page import Page, SignedIn, said
+from services.gateway.web.page import Page, said
 from services.gateway.web.people import role_name, staff_of
 from services.gateway.web.worklist import document_row
 

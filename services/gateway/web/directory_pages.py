@@ -14,8 +14,9 @@ from liandong.directory.v1 import directory_service_pb2 as pb
 
 from services.common import yaml_text
 from services.common.errors import NotFound
+from services.gateway.web.access import SignedIn
 from services.gateway.web.filters import day, moment
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.tables import Cell, Table, cells, page_url
 
 router = APIRouter(prefix="/admin")

@@ -13,8 +13,9 @@ from liandong.cases.v1 import handling_service_pb2 as handling
 
 from services.common.errors import InvalidField, LiandongError
 from services.gateway.web import worklist
+from services.gateway.web.access import SignedIn
 from services.gateway.web.documents import AGREEING, Letter, letter_of, whole
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.phrases import phrases_of
 from services.gateway.web.worklist import Row
 

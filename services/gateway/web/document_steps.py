@@ -15,8 +15,9 @@ from starlette.datastructures import UploadFile
 
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.web import documents, sign_for
+from services.gateway.web.access import SignedIn
 from services.gateway.web.filters import ZONE
-from services.gateway.web.page import Page, SignedIn, said
+from services.gateway.web.page import Page, said
 from services.gateway.web.people import staff_of, who_from
 from services.gateway.web.sheet_uploads import WithFiles, brought, in_pieces
 

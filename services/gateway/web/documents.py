@@ -19,9 +19,10 @@ from services.common.titles import material_title, role_title
 from services.gateway.evidence.names import harmless, media_type_of
 from services.gateway.evidence.reading import name_of
 from services.gateway.web import masking, worklist
+from services.gateway.web.access import SignedIn
 from services.gateway.web.bodies import Part, body_in, parts
 from services.gateway.web.case_evidence import shown_as
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.people import Staff, role_name, roles_name, staff_of
 from services.gateway.web.phrases import phrases_of
 

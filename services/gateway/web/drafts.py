@@ -11,12 +11,13 @@ from liandong.exchange.v1 import reason_pb2
 
 from services.common.errors import InvalidField, LiandongError, NotFound
 from services.gateway.web import masking
+from services.gateway.web.access import SignedIn
 from services.gateway.web.acts import LetterId
 from services.gateway.web.bodies import body_in, parts
 from services.gateway.web.case import evidence_of
 from services.gateway.web.draft_view import Found, NoLongerADraft, find
 from services.gateway.web.letter_files import rendered
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 
 router = APIRouter()
 UNDO_S: Final = 10

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as pb
 
+from services.gateway.web.access import SignedIn
 from services.gateway.web.case import OPEN, CaseId
-from services.gateway.web.page import SignedIn
 
 router = APIRouter()
 Rule = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,59}$")]

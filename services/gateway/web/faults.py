@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from services.common.errors import LiandongError
 from services.gateway import problems
 from services.gateway.rest.routes import PREFIX
-from services.gateway.web.page import LoginWanted, NewPasswordWanted, of
+from services.gateway.web.access import NewPasswordWanted, of
+from services.gateway.web.page import LoginWanted
 
 _TEXTS: Final = {
     HTTPStatus.NOT_FOUND: ("problem.not_found", "problem.not_found_text"),

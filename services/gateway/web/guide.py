@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from services.gateway.web.page import AREAS, Anybody
+from services.gateway.web.access import Anybody
+from services.gateway.web.page import AREAS
 
 router = APIRouter()
 TRANSFER = 7

@@ -7,7 +7,6 @@ said that it is registered; sent twice, it is registered once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Final
 
 import structlog
@@ -24,8 +23,9 @@ from services.gateway.evidence.names import harmless
 from services.gateway.proxies import check_origin
 from services.gateway.rest.limits import TooManyCalls
 from services.gateway.web import intake_form, sheet_uploads
+from services.gateway.web.access import Anybody, SignedIn, of, own_form
 from services.gateway.web.intake_form import NotFresh, TooFast
-from services.gateway.web.page import Anybody, Page, SignedIn, of, own_form
+from services.gateway.web.page import Page
 from services.gateway.web.public_asking import system, taken, visit
 
 router = APIRouter()
@@ -34,7 +34,6 @@ _TRAP: Final = "website"
 """A field that people do not see, and programs fill in."""
 _MATERIAL: Final = "source-material"
 _NAMELESS: Final = "photograph"
-_PIECE: Final = 1024 * 1024
 _READ_S: Final = 180
 _BUSY_MS: Final = 5_000
 
@@ -148,14 +147,11 @@ async def _send(
 async def _brought(page: Page, file: UploadFile) -> envelope_pb2.Material:
     upstream, acting = page.site.calls.acting(system(page.site.public_intake), page.request_id)
 
-    async def pieces() -> AsyncIterator[bytes]:
-        await file.seek(0)
-        while piece := await file.read(_PIECE):
-            yield piece
-
     kind = intake_form.photograph_kind(await _head(file))
     about = About(file_name=harmless(file.filename or "", _NAMELESS), media_type=kind)
-    manifest = await _uploads(page).take(upstream, acting, pieces(), about, file.size)
+    await file.seek(0)
+    content = sheet_uploads.in_pieces(file)
+    manifest = await _uploads(page).take(upstream, acting, content, about, file.size)
     return envelope_pb2.Material(
         kind=_MATERIAL, manifest_root=manifest.root, digest=manifest.digest, size=manifest.size,
         media_type=manifest.media_type,

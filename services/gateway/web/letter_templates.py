@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from liandong.cases.v1 import case_service_pb2 as cases
 
 from services.common.errors import InvalidField, LimitExceeded, NotFound, RoleNotPermitted
 from services.gateway.letter_templates import places
@@ -21,7 +20,9 @@ from services.gateway.letter_templates.templates import (
     Template,
 )
 from services.gateway.web import forms, template_facts
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.access import SignedIn
+from services.gateway.web.bodies import field_of, message_of
+from services.gateway.web.page import Page
 from services.gateway.web.procedures import Act, Procedure
 
 router = APIRouter(prefix="/templates")
@@ -206,20 +207,14 @@ async def _form(page: Page, template: Template, wrong: Mapping[str, str] | None 
 
 def _fields(page: Page, act: Act) -> list[TextField]:
     """The fields of an act's body into which people write words."""
-    for each in cases.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields:
-        if each.message_type is not None and each.message_type.full_name == act.body:
-            form = forms.Shape(each.message_type).form({}, page.language)
-            return [
-                TextField(
-                    one.name,
-                    one.title,
-                    min(one.rules.longest or LONGEST_TEXT, LONGEST_TEXT),
-                    one.kind == "long",
-                )
-                for one in form.fields
-                if one.kind in _TEXTS and not one.name.endswith(_CODED)
-            ]
-    return []
+    message = message_of(field_of(act.body))
+    return [
+        TextField(
+            one.name, one.title, min(one.rules.longest or LONGEST_TEXT, LONGEST_TEXT), one.kind == "long"
+        )
+        for one in forms.Shape(message).form({}, page.language).fields
+        if one.kind in _TEXTS and not one.name.endswith(_CODED)
+    ]
 
 
 async def _act(page: Page, template: Template) -> tuple[Procedure, Act]:

@@ -19,11 +19,12 @@ from liandong.exchange.v1 import exchange_service_pb2 as exchange
 from services.common.errors import LiandongError
 from services.gateway import proofs
 from services.gateway.web import masking
+from services.gateway.web.access import SignedIn
 from services.gateway.web.acts import LetterId
 from services.gateway.web.bodies import body_in, parts
 from services.gateway.web.case import STATES, evidence_of
 from services.gateway.web.letter_files import rendered
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.purposes import PURPOSES, purpose_of
 
 router = APIRouter()

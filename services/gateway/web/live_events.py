@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from services.common.errors import Unauthenticated
+from services.gateway.web.access import SignedIn
 from services.gateway.web.live import PULSE_S
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 
 router = APIRouter()
 

@@ -25,7 +25,8 @@ from services.gateway.accounts.openid import BACK, FLOW_TIME, FlowOver, OpenId, 
 from services.gateway.accounts.parts import Parts
 from services.gateway.proxies import through_proxy
 from services.gateway.rest.limits import TooManyCalls
-from services.gateway.web.page import WALL, Anybody, Changing, Page, own_path
+from services.gateway.web.access import Anybody, Changing
+from services.gateway.web.page import WALL, Page, own_path
 
 router = APIRouter()
 

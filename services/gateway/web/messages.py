@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from liandong.notices.v1 import notification_service_pb2 as notices
 
 from services.common.errors import LiandongError
-from services.gateway.web.page import SignedIn, said
+from services.gateway.web.access import SignedIn
+from services.gateway.web.page import said
 from services.gateway.web.texts import catalogue
 
 router = APIRouter()

@@ -8,7 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 from services.common.errors import NotFound
 from services.gateway.sheets.model import Sheet
 from services.gateway.web import sheet_forms
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.access import SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.procedures import grouped, say, shortcuts
 from services.gateway.web.sheet_view import person_of, sheets_of
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import uuid_utils
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from liandong.exchange.v1 import envelope_pb2
 from liandong.exchange.v1.reason_pb2 import Reason
 from starlette.datastructures import FormData
 
-from services.common.errors import LiandongError, LimitExceeded, PermissionDenied, Unauthenticated
+from services.common.errors import LiandongError
 from services.common.title import Title
 from services.common.titles import field_title
 from services.gateway.accounts.callers import (
-    CSRF_HEADER,
     caller_of,
     csrf_of,
     secret_of,
@@ -31,9 +30,10 @@ from services.gateway.accounts.model import ADMINISTRATOR, Session
 from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
-from services.gateway.proxies import Forged, check_origin, origin_of
+from services.gateway.proxies import origin_of
 from services.gateway.web.due import Due, say
 from services.gateway.web.filters import at
+from services.gateway.web.procedures import OFFICE
 from services.gateway.web.site import Site
 from services.gateway.web.texts import catalogue, text
 
@@ -43,9 +43,6 @@ LANGUAGE_COOKIE: Final = "liandong-language"
 _DONE_COOKIE: Final = "liandong-done"
 _LONGEST_SAID: Final = 300
 """Characters: a cookie has at most 4 KiB, and one Chinese character takes nine bytes in it."""
-CSRF_FIELD: Final = "csrf"
-FORM_LIMIT: Final = 2 * 1024 * 1024
-"""Bytes of a form; files go another way."""
 _ON_A_BUTTON: Final = 2
 AREAS: Final[tuple[tuple[str, str], ...]] = (
     ("work", "/"),
@@ -60,23 +57,10 @@ AREAS: Final[tuple[tuple[str, str], ...]] = (
 )
 """Areas of the pages, with where each begins."""
 WALL: Final = "/picture/wall"
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_OF_DISPLAYS: Final = frozenset({WALL, "/live"})
-_FORM: Final = "application/x-www-form-urlencoded"
 
 
 class LoginWanted(Exception):
     """Nobody is logged in; the browser is sent to where one logs in."""
-
-
-class NewPasswordWanted(Exception):
-    """The password was given by somebody else; the browser is sent to where it is changed."""
-
-
-class FormTooLarge(LimitExceeded):
-    """The form is larger than a form of ours can be."""
-
-    status = 413
 
 
 @dataclass
@@ -140,6 +124,15 @@ class Page:
         if len(titles) > _ON_A_BUTTON:
             return self.t("act.several", first=titles[0], count=len(titles))
         return ("、" if self.language == "zh" else ", ").join(titles)
+
+    def others(self, parties: Iterable[envelope_pb2.Party]) -> tuple[str, ...]:
+        """What the other departments of a case are called, each once.
+
+        The office is a party to every case and says nothing of this one; of one role there can be several departments.
+        """
+        own = self.caller.department
+        named = [each.department for each in parties if each.department != own and each.role != OFFICE]
+        return tuple(dict.fromkeys(self.name_of(each) for each in named))
 
     def due(self, due_at: Timestamp | datetime | None, suspended: bool = False) -> Due | None:
         """How a due time is said; None for one that is not set."""
@@ -320,117 +313,6 @@ def own_path(path: str, otherwise: str = "/") -> str:
     parts = urlsplit(path)
     leads_away = parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\"))
     return otherwise if leads_away or not path.isprintable() or "\\" in path else path
-
-
-async def anybody(request: Request) -> Page:
-    """A page for everybody; who is logged in is known all the same."""
-    page = await _page(request)
-    if request.method not in _SAFE and page.session is not None:
-        own_form(page)
-    return page
-
-
-async def signed_in(request: Request) -> Page:
-    """A page for people of a department.
-
-    Raises:
-        LoginWanted: Nobody known.
-        NewPasswordWanted: One who has to change the password first.
-        PermissionDenied: A display that wants anything but the wall view.
-        Forged: A form that is not of our pages.
-    """
-    page = await changing(request)
-    for_people(page)
-    return page
-
-
-def for_people(page: Page) -> None:
-    """Check that the page is for whoever is logged in.
-
-    Raises:
-        LoginWanted: Nobody known.
-        NewPasswordWanted: One who has to change the password first.
-        PermissionDenied: A display that wants anything but the wall view.
-    """
-    if page.session is None:
-        raise LoginWanted
-    if page.session.must_change:
-        raise NewPasswordWanted
-    if page.session.account.is_display and page.request.url.path not in _OF_DISPLAYS:
-        raise PermissionDenied("A display shows the wall view alone.")
-
-
-async def changing(request: Request) -> Page:
-    """The same, for somebody who may still have to change the password."""
-    page = await _page(request)
-    if page.session is None:
-        raise LoginWanted
-    if request.method not in _SAFE:
-        own_form(page)
-    return page
-
-
-async def glancing(request: Request) -> Page:
-    """The same for what a page asks by itself, again and again: it does not count as use of the session."""
-    page = await _page(request, counts=False)
-    if page.session is None or page.session.must_change:
-        raise LoginWanted
-    return page
-
-
-Anybody = Annotated[Page, Depends(anybody)]
-SignedIn = Annotated[Page, Depends(signed_in)]
-Changing = Annotated[Page, Depends(changing)]
-Glancing = Annotated[Page, Depends(glancing)]
-
-
-async def of(request: Request, *, counts: bool = True) -> Page:
-    """The page of a request, before anything it sends is read."""
-    site: Site = request.app.state.site
-    session = None
-    secret = secret_of(request)
-    if secret and site.accounts is not None:
-        try:
-            session = await (site.accounts.session_of if counts else site.accounts.peek)(secret)
-        except Unauthenticated:
-            session = None
-    if session is not None:
-        request.state.caller = caller_of(session)
-        await site.directory.refresh(caller_of(session))
-    return Page(request, site, session, FormData())
-
-
-async def _page(request: Request, *, counts: bool = True) -> Page:
-    page = await of(request, counts=counts)
-    if page.session is not None:
-        page.site.visits.take(page.caller.key)
-    if request.method not in _SAFE:
-        check_origin(request, page.site.public_url)
-    if request.method not in _SAFE and request.headers.get("content-type", "").startswith(_FORM):
-        await _bounded(request)
-        page.form = await request.form()
-    return page
-
-
-def own_form(page: Page) -> None:
-    """Check that a form is of a page of this session (CSRF): its word is in a field, or in the header that htmx sets.
-
-    Raises:
-        Forged: It is not.
-    """
-    shown = page.request.headers.get(CSRF_HEADER) or page.form.get(CSRF_FIELD) or ""
-    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), page.csrf.encode()):
-        raise Forged
-
-
-async def _bounded(request: Request) -> None:
-    kept = bytearray()
-    async for piece in request.stream():
-        kept += piece
-        if len(kept) > FORM_LIMIT:
-            raise FormTooLarge
-    # what `request.form()` reads
-    request._body = bytes(kept)  # noqa: SLF001 - there is no other way to read a form within a limit
 
 
 def said(error: LiandongError) -> Mapping[str, str]:

@@ -9,7 +9,8 @@ from fastapi.responses import Response
 
 from services.common.errors import LiandongError, NotFound
 from services.gateway.phrases import LONGEST, MOST, Phrases
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.access import SignedIn
+from services.gateway.web.page import Page
 
 router = APIRouter()
 SHIPPED = ("agree", "agree_send", "read", "as_proposed", "section", "strict", "quick", "complete", "evidence")

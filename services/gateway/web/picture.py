@@ -20,8 +20,9 @@ from liandong.oversight.v1 import oversight_service_pb2 as pb
 
 from services.common.errors import NotFound
 from services.gateway.web import picture_view as view
+from services.gateway.web.access import SignedIn
 from services.gateway.web.filters import ZONE
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 
 router = APIRouter()
 FLOW_DAYS: Final = 30

@@ -14,8 +14,9 @@ from liandong.oversight.v1 import oversight_service_pb2 as pb
 from services.common.errors import LiandongError
 from services.gateway.calls import may_remind
 from services.gateway.web import picture_view as view
+from services.gateway.web.access import SignedIn
 from services.gateway.web.filters import at
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.picture import Mechanisms, mechanisms_of
 
 router = APIRouter()

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from services.gateway.web import picture_view as view
-from services.gateway.web.page import SignedIn
+from services.gateway.web.access import SignedIn
 from services.gateway.web.picture import links_of, matrix_of, mechanisms_of, warnings_of
 
 router = APIRouter()

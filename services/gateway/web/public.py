@@ -18,9 +18,10 @@ from liandong.cases.v1 import public_service_pb2 as pb
 
 from services.common.errors import NotFound
 from services.gateway.rest.limits import TooManyCalls
+from services.gateway.web.access import Anybody
 from services.gateway.web.bodies import parts
 from services.gateway.web.filters import at
-from services.gateway.web.page import Anybody, Page
+from services.gateway.web.page import Page
 from services.gateway.web.public_asking import NothingPublic, address, ask_all, visit
 from services.gateway.web.public_feed import Item, atom
 

@@ -12,9 +12,10 @@ from liandong.cases.v1 import case_service_pb2 as cases_pb
 from liandong.cases.v1 import handling_service_pb2 as pb
 
 from services.common.errors import NotFound
+from services.gateway.web.access import SignedIn
 from services.gateway.web.files import download
 from services.gateway.web.filters import ZONE, moment
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.tables import Cell, Table, cells, page_url
 
 router = APIRouter()

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from liandong.cases.v1 import case_service_pb2 as cases
 
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.access import SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.texts import catalogue
 from services.gateway.web.worklist import Row, case_row
 

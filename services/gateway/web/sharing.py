@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from liandong.sharing.v1 import sharing_service_pb2 as pb
 
 from services.common.errors import LiandongError
+from services.gateway.web.access import SignedIn
 from services.gateway.web.filters import ZONE, day, moment
-from services.gateway.web.page import Page, SignedIn, said
+from services.gateway.web.page import Page, said
 from services.gateway.web.tables import Cell, Table, cells, page_url
 
 router = APIRouter()

@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from services.common.errors import InvalidField
 from services.gateway.sheets.model import Changed, Fields, Sheet
 from services.gateway.web import forms, letter_templates, sheet_forms, sheet_parts, template_facts
-from services.gateway.web.page import CSRF_FIELD, Glancing, Page, SignedIn
+from services.gateway.web.access import CSRF_FIELD, Glancing, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.sheet_forms import PARTIES, RECEIVER
 from services.gateway.web.sheet_view import (
     base_context,

@@ -17,8 +17,9 @@ from services.common.errors import LiandongError, NotFound, Stale
 from services.gateway.evidence.names import disposition
 from services.gateway.sheets.model import Sheet
 from services.gateway.web import printed, sheet_forms, sheet_parts
+from services.gateway.web.access import SignedIn
 from services.gateway.web.form_fields import Field
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.sheet_forms import COPIES, OVERRIDE, PARTIES, Plan
 from services.gateway.web.sheet_view import (
     Shown,

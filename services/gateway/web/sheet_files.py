@@ -11,7 +11,8 @@ from services.common.titles import material_title
 from services.gateway.evidence.reading import open_range
 from services.gateway.sheets.model import Sheet
 from services.gateway.web import sheet_uploads
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.access import SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.procedures import say
 from services.gateway.web.sheet_uploads import WithFiles
 from services.gateway.web.sheet_view import base_context, person_of, sheets_of, shown

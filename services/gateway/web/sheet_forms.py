@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from liandong.cases.v1 import case_service_pb2 as cases
 from stdnum.cn import ric, uscc
@@ -21,6 +21,7 @@ from services.common.title import Title
 from services.gateway.languages import Language
 from services.gateway.sheets.model import Fields, File, Sheet
 from services.gateway.web import forms
+from services.gateway.web.bodies import field_of, message_of
 from services.gateway.web.form_values import tree_of
 from services.gateway.web.procedures import OFFICE, Act, Procedure, Shortcut, printed
 from services.gateway.web.texts import text
@@ -61,12 +62,12 @@ class Plan:
     @cached_property
     def body(self) -> FieldDescriptor:
         """The field of `ActDraft` that holds the act's body."""
-        return _body_field(self.act)
+        return field_of(self.act.body)
 
     @cached_property
     def first_body(self) -> FieldDescriptor | None:
         """That of the act before it."""
-        return _body_field(self.first) if self.first is not None else None
+        return field_of(self.first.body) if self.first is not None else None
 
     @property
     def prefix(self) -> str:
@@ -76,23 +77,25 @@ class Plan:
     @cached_property
     def shape(self) -> forms.Shape:
         """The body's own fields; whom it is about and why another was chosen stand elsewhere."""
-        return forms.Shape(_message(self.body), self.prefix, skip=(_SUBJECTS, OVERRIDE))
+        return forms.Shape(message_of(self.body), self.prefix, skip=(_SUBJECTS, OVERRIDE))
 
     @cached_property
     def subjects(self) -> forms.Shape | None:
         """Whom it is about; None where the act does not say."""
-        if _SUBJECTS not in _message(self.body).fields_by_name:
+        if _SUBJECTS not in message_of(self.body).fields_by_name:
             return None
-        return forms.Shape(_message(self.body), self.prefix, only=(_SUBJECTS,))
+        return forms.Shape(message_of(self.body), self.prefix, only=(_SUBJECTS,))
 
     @cached_property
     def first_shape(self) -> forms.Shape | None:
         """What only the act before it says."""
         if self.first_body is None:
             return None
-        known = _message(self.body).fields_by_name
-        only = [each.name for each in _message(self.first_body).fields if each.name not in known]
-        return forms.Shape(_message(self.first_body), f"{self.first_body.name}.", only=only) if only else None
+        known = message_of(self.body).fields_by_name
+        only = [each.name for each in message_of(self.first_body).fields if each.name not in known]
+        return (
+            forms.Shape(message_of(self.first_body), f"{self.first_body.name}.", only=only) if only else None
+        )
 
     def header(self) -> forms.Shape:
         """What stands in the act header."""
@@ -105,7 +108,7 @@ class Plan:
     @property
     def can_override(self) -> bool:
         """The body has room for why another department was chosen."""
-        return OVERRIDE in _message(self.body).fields_by_name
+        return OVERRIDE in message_of(self.body).fields_by_name
 
     @cached_property
     def roles(self) -> Mapping[str, Title]:
@@ -188,7 +191,7 @@ def read(
     draft = cases.ActDraft(procedure=plan.procedure.name, act=plan.act.name, case_id=sheet.case_id)
     wrong: dict[str, str] = {}
     _take(draft, plan.header(), typed, language, wrong)
-    body = forms.Shape(_message(plan.body), plan.prefix).read(typed, language)
+    body = forms.Shape(message_of(plan.body), plan.prefix).read(typed, language)
     wrong |= body.wrong
     getattr(draft, plan.body.name).CopyFrom(body.message)
     if plan.act.occurred_at and not draft.HasField("occurred_at") and "occurred_at" not in wrong:
@@ -297,7 +300,7 @@ def _first(
     opening: Message = getattr(first, plan.first_body.name)
     opening.SetInParent()
     body: Message = getattr(draft, plan.body.name)
-    for each in _message(plan.first_body).fields:
+    for each in message_of(plan.first_body).fields:
         same = body.DESCRIPTOR.fields_by_name.get(each.name)
         if same is None:
             continue
@@ -319,18 +322,6 @@ def _take(
     found = shape.read(typed, language)
     wrong |= found.wrong
     draft.MergeFrom(found.message)  # type: ignore[arg-type]
-
-
-def _body_field(act: Act) -> FieldDescriptor:
-    for each in cases.ActDraft.DESCRIPTOR.oneofs_by_name["body"].fields:
-        if each.message_type is not None and each.message_type.full_name == act.body:
-            return each
-    raise NotFound("The body of this act is not known here.", field="act")
-
-
-def _message(each: FieldDescriptor) -> Descriptor:
-    assert each.message_type is not None
-    return each.message_type
 
 
 _TITLES: Final = {

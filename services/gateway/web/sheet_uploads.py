@@ -21,7 +21,8 @@ from services.gateway.evidence.names import harmless
 from services.gateway.evidence.parts import PART, OtherKind, OtherOffset, Spool
 from services.gateway.sheets.model import File, Person, Sheet
 from services.gateway.sheets.sheets import Sheets
-from services.gateway.web.page import FormTooLarge, Page, for_people, glancing, own_form
+from services.gateway.web.access import FormTooLarge, for_people, glancing, own_form
+from services.gateway.web.page import Page
 from services.gateway.web.site import Site
 
 FORM_FILES: Final = 64 * 1024 * 1024

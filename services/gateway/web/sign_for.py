@@ -13,9 +13,10 @@ from liandong.cases.v1 import case_service_pb2 as cases
 
 from services.common.errors import LiandongError
 from services.common.titles import material_title
+from services.gateway.web.access import SignedIn
 from services.gateway.web.bodies import Part
 from services.gateway.web.documents import said_in
-from services.gateway.web.page import Page, SignedIn
+from services.gateway.web.page import Page
 
 router = APIRouter()
 ACT: Final = "sign-for"

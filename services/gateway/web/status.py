@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from services.gateway.languages import LANGUAGES
-from services.gateway.web.page import LANGUAGE_COOKIE, Anybody, own_path
+from services.gateway.web.access import Anybody
+from services.gateway.web.page import LANGUAGE_COOKIE, own_path
 
 router = APIRouter()
 _YEAR_S = 365 * 86400

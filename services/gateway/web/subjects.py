@@ -8,8 +8,9 @@ from liandong.cases.v1 import bodies_pb2
 from liandong.cases.v1 import subject_service_pb2 as pb
 
 from services.common.errors import LiandongError
+from services.gateway.web.access import SignedIn
 from services.gateway.web.filters import day, moment
-from services.gateway.web.page import Page, SignedIn, said
+from services.gateway.web.page import Page, said
 from services.gateway.web.tables import Cell, Table, cells
 
 router = APIRouter()

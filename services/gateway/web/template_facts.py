@@ -8,16 +8,15 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.cases.v1 import bodies_pb2 as bodies
 from liandong.cases.v1 import case_service_pb2 as pb
+from liandong.exchange.v1 import exchange_service_pb2 as exchange
 
 from services.gateway.sheets.model import Sheet
 from services.gateway.web import masking
 from services.gateway.web.case import OPEN
 from services.gateway.web.filters import at
 from services.gateway.web.page import Page
-from services.gateway.web.procedures import OFFICE, Procedure
+from services.gateway.web.procedures import Procedure
 from services.gateway.web.sheet_forms import PARTIES, RECEIVER, Plan, kind_of, subject_rows
-
-_ADMITTED = 2
 
 
 def of_person(page: Page) -> dict[str, str]:
@@ -39,9 +38,9 @@ def of_case(
     own = page.caller.department
     facts |= {"case.title": masking.words(case.title), "case.id": case.case_id}
     facts |= _of_subject(case.subjects)
-    others = [each.department for each in case.parties if each.role != OFFICE and each.department != own]
-    facts["other.name"] = "、".join(page.name_of(each) for each in dict.fromkeys(others))
-    came = [each for each in letters if each.author != own and each.disposition == _ADMITTED and each.number]
+    facts["other.name"] = "、".join(page.others(case.parties))
+    admitted = [each for each in letters if each.disposition == exchange.DISPOSITION_ADMITTED and each.number]
+    came = [each for each in admitted if each.author != own]
     if came:
         facts |= {"letter.number": came[-1].number, "letter.date": day(came[-1].signed_at)}
     if due := _due(case.obligations, own, procedure, act):

@@ -14,9 +14,10 @@ from fastapi.responses import Response
 
 from services.common.errors import InvalidField, LiandongError, LimitExceeded, NotFound, Unavailable
 from services.gateway.accounts.model import ADMINISTRATOR
+from services.gateway.web.access import Glancing, SignedIn
 from services.gateway.web.accounts import only
 from services.gateway.web.filters import ZONE, second
-from services.gateway.web.page import Glancing, Page, SignedIn
+from services.gateway.web.page import Page
 from services.gateway.web.tables import Action, Cell, Table, cells, page_url
 from services.gateway.webhooks.model import (
     KEPT,

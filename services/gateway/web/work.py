@@ -14,7 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liandong.cases.v1 import handling_service_pb2 as handling
 
 from services.gateway.web import worklist
-from services.gateway.web.page import Page, signed_in
+from services.gateway.web.access import signed_in
+from services.gateway.web.page import Page
 from services.gateway.web.worklist import NEVER, Row, Source
 
 router = APIRouter()

@@ -14,7 +14,6 @@ from liandong.cases.v1 import handling_service_pb2 as handling
 
 from services.gateway.web.filters import ZONE, at
 from services.gateway.web.page import Page
-from services.gateway.web.procedures import OFFICE
 
 NEVER: Final = datetime(2099, 12, 31, tzinfo=UTC)
 """Later than anything is due; services take no later time."""
@@ -206,17 +205,13 @@ def document_row(page: Page, document: handling.DocumentView) -> Row:
 
 def case_row(page: Page, case: cases.CaseSummary) -> Row:
     """A case, with what the department owes next."""
-    own = page.caller.department
-    # the office is a party to every case and says nothing of this one; of one role several departments can be
-    named = [each for each in case.parties if each.department != own and each.role != OFFICE]
-    others = tuple(dict.fromkeys(page.name_of(each.department) for each in named))
     due_href = f"/cases/{case.case_id}/obligations/{case.next_rule}/0" if case.next_rule else ""
     return Row(
         key=f"c-{case.case_id}",
         href=f"/cases/{case.case_id}",
         title=case.title or page.t("work.untitled"),
         act=page.title(case, "next_title"),
-        others=others,
+        others=page.others(case.parties),
         way="with",
         number="",
         state=page.title(case, "state_title") or case.state,

@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from services.common.errors import PermissionDenied
-from services.gateway.web.page import LoginWanted, NewPasswordWanted, Page, for_people
+from services.gateway.web.access import NewPasswordWanted, for_people
+from services.gateway.web.page import LoginWanted, Page
 
 
 def page(path: str, *, logged_in: bool = True, must_change: bool = False, display: bool = False) -> Page:

@@ -19,7 +19,7 @@ from services.gateway.accounts.callers import COOKIE, CSRF_HEADER
 from services.gateway.accounts.model import ADMINISTRATOR, FREE_FAILURES
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import GatewaySettings
-from services.gateway.web.page import FORM_LIMIT
+from services.gateway.web.access import FORM_LIMIT
 from tests.builders.departments import HEALTH, MARKET
 from tests.builders.hostile import PLACES
 
