@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import Look, Place
+from .conftest import HEALTH, Look, Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -91,3 +91,23 @@ async def test_a_session_is_ended_by_hand(place: Place) -> None:
     await second.get_by_role("status").wait_for()
     await first.goto("/account")
     assert "/login" in first.url
+
+
+async def test_everybody_begins_on_a_page_that_is_there(place: Place) -> None:
+    """Whatever one's role: where one comes after the log-in, and every area that is offered there."""
+    own = [each for each in place.district.accounts if each.department == HEALTH]
+    assert len({each.role for each in own}) > 10
+    for account in own:
+        page = await place.person(account.username)
+        first = await page.goto("/")
+        assert first is not None
+        assert first.status == 200, account.role
+        areas = await page.locator("nav.side a[href]").evaluate_all(
+            "all => all.map((one) => one.getAttribute('href'))"
+        )
+        assert areas, account.role
+        for path in areas:
+            answer = await page.context.request.get(path)
+            assert answer.status == 200, (account.role, path)
+        await page.context.close()
+        place.contexts.remove(page.context)

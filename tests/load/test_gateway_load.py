@@ -7,7 +7,7 @@ are asked for by HTTP: the first screen, the search, the office's picture.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -103,6 +103,23 @@ async def test_a_district_with_a_past_holds_together_and_shows_its_pages(tmp_pat
         await visits.visit(district, cookie, clerk, 1)
         (cookie,) = await visits.log_in(district, JUSTICE, ["leader-in-charge"])
         await visits.visit(district, cookie, office, 1)
+        many = await crowded(tmp_path, district, clerk, users=20, seconds=5, think_s=1)
+        assert many.visits > 20
+        assert not many.failed
+
+
+async def crowded(
+    folder: Path, district: District, clerk: Mapping[str, str], *, users: int, seconds: int, think_s: float
+) -> visits.Crowd:
+    """Everybody who works in cases looks at what a clerk looks at."""
+    program = visits.k6()
+    assert program is not None, "k6 is not installed"
+    cookies = [each for name in DEPARTMENTS for each in await visits.log_in(district, name, [])]
+    # a case is there for those who take part in it, and not for everybody
+    pages = {name: path for name, path in clerk.items() if name != "case"}
+    return await visits.crowd(
+        program, folder, district.gateway_url, cookies, pages, users=users, seconds=seconds, think_s=think_s
+    )
 
 
 @pytest.mark.soak
@@ -121,8 +138,6 @@ async def test_a_million_letters_on_postgresql(tmp_path: Path, tell: Tell, postg
 
 
 async def _long(folder: Path, tell: Tell, database_url: str) -> None:
-    program = visits.k6()
-    assert program is not None, "k6 is not installed"
     async with loaded(folder, FULL, tell, database_url) as district:
         tell(f"{await hold_together(district, folder, database_url)} leaves verify")
         tell(f"settled after {await measure.settled(district):.0f} s")
@@ -133,12 +148,7 @@ async def _long(folder: Path, tell: Tell, database_url: str) -> None:
             found = await visits.visit(district, cookie, pages, 40)
             tell("; ".join(f"{name}: {each}" for name, each in found.items()))
             slow += [name for name, each in found.items() if each.p95_ms >= _ONE_MS]
-        cookies = [each for name in DEPARTMENTS for each in await visits.log_in(district, name, [])]
-        # a case is there for those who take part in it, and not for everybody
-        pages = {name: path for name, path in clerk.items() if name != "case"}
-        many = await visits.crowd(
-            program, folder, district.gateway_url, cookies, pages, users=_USERS, seconds=120, think_s=_THINK_S
-        )
+        many = await crowded(folder, district, clerk, users=_USERS, seconds=120, think_s=_THINK_S)
         tell(f"{_USERS} users: {many}")
         assert not slow, f"one user waits for {slow}"
         assert not many.failed

@@ -26,7 +26,7 @@ from services.gateway.accounts.callers import (
     csrf_of,
     secret_of,
 )
-from services.gateway.accounts.model import ADMINISTRATOR, Session
+from services.gateway.accounts.model import ADMINISTRATOR, AUDITOR, Session
 from services.gateway.audit import By
 from services.gateway.callers import Caller
 from services.gateway.languages import LANGUAGES, TAGS, Language, choose
@@ -56,6 +56,7 @@ AREAS: Final[tuple[tuple[str, str], ...]] = (
     ("admin", "/admin"),
 )
 """Areas of the pages, with where each begins."""
+_OF_DOERS: Final = frozenset({"work", "new"})
 WALL: Final = "/picture/wall"
 
 
@@ -160,12 +161,19 @@ class Page:
     @property
     def areas(self) -> tuple[tuple[str, str], ...]:
         """Areas that the person may enter, with where they begin."""
-        return tuple(each for each in AREAS if each[0] == "admin" or not self.only_keeps)
+        if self.only_keeps:
+            return tuple(each for each in AREAS if each[0] == "admin")
+        return tuple(each for each in AREAS if each[0] not in _OF_DOERS or not self.only_reads)
 
     @property
     def only_keeps(self) -> bool:
         """The person keeps accounts, and does nothing in cases."""
         return set(self.caller.roles) == {ADMINISTRATOR}
+
+    @property
+    def only_reads(self) -> bool:
+        """The person reads what was done, and does nothing."""
+        return set(self.caller.roles) == {AUDITOR}
 
     def is_in(self, target: str) -> bool:
         """Whether the page is of the area that begins there."""

@@ -38,6 +38,8 @@ async def first(
     page = await signed_in(request)
     if page.only_keeps:
         return RedirectResponse("/admin/accounts", 303)
+    if page.only_reads:
+        return RedirectResponse("/admin/audit", 303)
     chosen = tab if tab in TABS else "todo"
     counts, (rows, following) = await asyncio.gather(_counts(page), _rows(page, chosen, after or []))
     more = urlencode([("tab", chosen), *(("after", each) for each in following)]) if following else ""
