@@ -68,7 +68,12 @@ async def pages_of(district: District) -> tuple[dict[str, str], dict[str, str]]:
             "nothing that is there": "紫檀木雕展览",
         }.items()
     }
-    return clerk, {"picture": "/picture", "picture of a mechanism": "/picture/case-transfer"}
+    office = {
+        "picture": "/picture",
+        "picture of a mechanism": "/picture/case-transfer",
+        "trend in the picture": "/picture/trend",
+    }
+    return clerk, office
 
 
 async def hold_together(district: District, folder: Path, database_url: str = "") -> int:
