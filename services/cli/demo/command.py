@@ -41,7 +41,6 @@ _WORDS: Final = {
         "verified": "账本验证通过：{size} 条，根 {root}",
         "up": "已就绪。登记中心 {registry}，网关 {gateway}，说明文件 {file}。按 Ctrl-C 结束。",
         "accounts": "网关账号（其余见说明文件）",
-        "department": "部门",
         "person": "姓名",
         "role": "角色",
         "username": "用户名",
@@ -57,7 +56,6 @@ _WORDS: Final = {
         "verified": "The ledger verifies: {size} leaves, root {root}",
         "up": "Ready. Registry {registry}, gateway {gateway}, described in {file}. Ctrl-C ends it.",
         "accounts": "Accounts at the gateway; all others are in the file",
-        "department": "Department",
         "person": "Person",
         "role": "Role",
         "username": "User name",
@@ -145,14 +143,17 @@ async def _run(plan: Plan, scenarios: Sequence[Scenario], *, once: bool, languag
 
 def _tell_accounts(console: Console, district: District, words: dict[str, str]) -> None:
     """Who may log in at the gateway; all others are in the file."""
-    shown = Table(title=words["accounts"], title_justify="left")
-    for column in ("department", "person", "role", "username"):
-        shown.add_column(words[column])
-    for each in district.accounts:
-        if each.department in {_SENDER, _RECEIVER, _OFFICE}:
-            title = district.parties[each.department].title[0 if words is _WORDS["zh"] else 1]
-            shown.add_row(title, each.name, each.role, each.username)
-    console.print(shown)
+    console.print(words["accounts"])
+    for name in (_SENDER, _RECEIVER, _OFFICE):
+        title = district.parties[name].title[0 if words is _WORDS["zh"] else 1]
+        shown = Table(title=title, title_justify="left")
+        for column in ("username", "role", "person"):
+            # what is typed is not cut on a narrow terminal
+            shown.add_column(words[column], no_wrap=True)
+        for each in district.accounts:
+            if each.department == name:
+                shown.add_row(each.username, each.role, each.name)
+        console.print(shown)
     console.print(words["password"].format(password=district.accounts[0].password), style="bold")
 
 
