@@ -36,8 +36,14 @@ class AuthorityFlags:
     lists: AuthorityLists
 
     def __call__(self, facts: ActFacts) -> tuple[str, ...]:
-        """`MISSING_AUTHORITY` where no row gives the matter to the act's author."""
-        missing = self.lists.missing(facts.author, facts.item_code, facts.area_code, facts.signed_at)
+        """`MISSING_AUTHORITY` where no row gives the matter to the act's author, nor to anybody whom it goes to.
+
+        Who passes a matter on to the department that is competent does what the lists ask for.
+        """
+        concerned = {facts.author, *facts.parties, *facts.recipients}
+        missing = all(
+            self.lists.missing(each, facts.item_code, facts.area_code, facts.signed_at) for each in concerned
+        )
         return (MISSING_AUTHORITY,) if missing else ()
 
 

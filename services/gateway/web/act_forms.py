@@ -131,8 +131,7 @@ class Asking:
         required = [each for each in act.requires if each in _HEADER]
         header = ["occurred_at", *(each for each in required if each != "occurred_at")]
         draft = pb.ActDraft.DESCRIPTOR
-        self._header = Shape(draft, only=header, titles=titles, choices=self._choices)
-        self._required = required
+        self._header = Shape(draft, only=header, titles=titles, choices=self._choices, required=required)
         self._aside = Shape(draft, only=[each for each in _ASIDE if each not in header], titles=titles)
         self._body = Shape(message_of(self.field), f"{self.field.name}.", choices=self._choices)
 
@@ -170,9 +169,6 @@ class Asking:
         getattr(draft, self.field.name).CopyFrom(body.message)
         getattr(draft, self.field.name).SetInParent()
         wrong |= body.wrong
-        for name in self._required:
-            if not _is_set(draft, name):
-                wrong.setdefault(name, self._page.t("form.rule_required"))
         draft.act = self._act.name
         if self._case is not None:
             draft.case_id = self._case.case_id
@@ -281,11 +277,6 @@ class Asking:
         if field.name == "amended_letter":
             return self._amendable
         return None
-
-
-def _is_set(draft: pb.ActDraft, name: str) -> bool:
-    field = draft.DESCRIPTOR.fields_by_name[name]
-    return draft.HasField(name) if field.message_type is not None else bool(getattr(draft, name))  # type: ignore[arg-type]
 
 
 def _titles() -> dict[str, Title]:

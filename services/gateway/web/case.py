@@ -196,12 +196,14 @@ def fitting(view: pb.CaseView, procedure: Procedure, department: str) -> list[st
 
 
 async def evidence_of(page: Page, letters: Sequence[pb.LetterView]) -> list[Attached]:
-    """The files of a case, each once, in the order in which they came."""
-    found: dict[bytes, tuple[envelopes.Material, list[str]]] = {}
+    """The files of a case, each once with all kinds of material that it serves as, in the order in which they came."""
+    found: dict[bytes, tuple[envelopes.Material, dict[str, None], dict[str, None]]] = {}
     for letter in letters:
         for material in letter.materials:
             key = material.manifest_root if any(material.manifest_root) else material.kind.encode()
-            found.setdefault(key, (material, []))[1].append(letter.letter_id)
+            _, kinds, ids = found.setdefault(key, (material, {}, {}))
+            kinds[page.say(material_title(material.kind))] = None
+            ids[letter.letter_id] = None
     names = await asyncio.gather(
         *(_file_name(page, root) for root in list(found)[:_NAMED] if len(root) == _ROOT)
     )
@@ -209,14 +211,14 @@ async def evidence_of(page: Page, letters: Sequence[pb.LetterView]) -> list[Atta
     return [
         Attached(
             name=name_of(root) if len(root) == _ROOT else "",
-            kind=page.say(material_title(material.kind)),
+            kind=page.listed(kinds),
             file_name=named.get(root) or page.say(material_title(material.kind)),
             media_type=material.media_type,
             size=material.size,
             letters=tuple(ids),
             material=material,
         )
-        for root, (material, ids) in found.items()
+        for root, (material, kinds, ids) in found.items()
     ]
 
 

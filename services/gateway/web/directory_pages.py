@@ -65,10 +65,10 @@ async def department(page: SignedIn, name: str) -> Response:
     people = [
         cells(
             each.name,
-            page.t("registers.between").join(_role(page, role) for role in each.roles),
+            page.listed(_role(page, role) for role in each.roles),
             page.site.directory.section(name, each.section, page.language) if each.section else "",
             each.telephone,
-            page.t("registers.between").join(each.mechanisms),
+            page.listed(each.mechanisms),
         )
         for each in found.people
         if not each.retired
@@ -122,8 +122,8 @@ async def authority(page: SignedIn) -> Response:
         cells(
             Cell(_title(page, each.title), under=each.subject),
             page.name_of(each.lead),
-            page.t("registers.between").join(page.name_of(name) for name in each.co_acting),
-            page.t("registers.between").join(each.item_codes),
+            page.listed(page.name_of(name) for name in each.co_acting),
+            page.listed(each.item_codes),
         )
         for each in found.duties
     ]
@@ -192,7 +192,7 @@ async def procedure(
             _listed(page, it.get("by", ()), named["roles"]),
             _listed(page, it.get("in", ()), named["states"]),
             named["states"].get(it.get("becomes", ""), ""),
-            page.t("registers.between").join(_role(page, each) for each in it.get("approved_by", ())),
+            page.listed(_role(page, each) for each in it.get("approved_by", ())),
             _listed(page, it.get("copies", ()), named["roles"]),
         )
         for key, it in source.get("acts", {}).items()
@@ -246,7 +246,7 @@ async def _areas(page: Page, wanted: Iterable[str]) -> dict[str, str]:
 
 def _listed(page: Page, names: str | Sequence[str], titles: Mapping[str, str]) -> str:
     found = [names] if isinstance(names, str) else names
-    return page.t("registers.between").join(titles.get(each, each) for each in found)
+    return page.listed(titles.get(each, each) for each in found)
 
 
 def _limit(page: Page, within: Any) -> str:
@@ -254,7 +254,7 @@ def _limit(page: Page, within: Any) -> str:
     if not isinstance(within, dict):
         return _span(page, str(within))
     colon = "：" if page.language == "zh" else ": "
-    return page.t("registers.between").join(
+    return page.listed(
         f"{page.t(f'sheet.urgency_{key}')}{colon}{_span(page, str(value))}" for key, value in within.items()
     )
 
@@ -295,7 +295,7 @@ async def officers(
         cells(
             Cell(each.certificate.name, under=each.certificate.number),
             page.name_of(each.certificate.department),
-            page.t("registers.between").join(each.certificate.scope) or page.t("admin.all_matters"),
+            page.listed(each.certificate.scope) or page.t("admin.all_matters"),
             Cell(page.t(f"admin.{pb.OfficerState.Name(each.state)}"), tone=tones.get(each.state, "bad")),
             Cell(day(each.certificate.valid_from), tone="date", under=day(each.certificate.valid_until)),
             Cell(str(each.days_left), tone="number"),

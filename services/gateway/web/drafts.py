@@ -166,10 +166,9 @@ async def _case(page: Page, found: Found) -> tuple[bool, str]:
 
 
 def _addressed(page: Page, view: pb.DraftView) -> dict[str, Any]:
-    between = "、" if page.language == "zh" else ", "
     return {
-        "to": between.join(page.name_of(each) for each in view.content.recipients),
-        "copies": between.join(page.name_of(each.department) for each in view.content.copies),
+        "to": page.listed(page.name_of(each) for each in view.content.recipients),
+        "copies": page.listed(page.name_of(each.department) for each in view.content.copies),
     }
 
 

@@ -32,7 +32,7 @@ by `wrong_in(error, page.language, "draft.", ActDraft.DESCRIPTOR)`. Rows that we
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -44,7 +44,7 @@ from services.common.edge import validate
 from services.common.errors import FieldViolation, LiandongError
 from services.common.title import Title
 from services.gateway.languages import Language
-from services.gateway.web.form_fields import Choices, Form, View
+from services.gateway.web.form_fields import Choices, Field, Form, View
 from services.gateway.web.form_rules import name_of, wrong_by_name
 from services.gateway.web.form_values import Reader, Typed, next_row, tree_of, typed_of
 from services.gateway.web.texts import catalogue, text
@@ -93,6 +93,7 @@ class Shape:
         skip: Names of fields that stand elsewhere.
         choices: For texts that are chosen from a list, such as departments.
         titles: Of fields for which the catalogue has no word, or another is wanted.
+        required: Names of fields that are wanted though the contract lets them be empty.
     """
 
     kind: Descriptor
@@ -101,6 +102,7 @@ class Shape:
     skip: Collection[str] = ()
     choices: Choices | None = None
     titles: Mapping[str, Title] = field(default_factory=dict)
+    required: Collection[str] = ()
 
     def form(self, typed: Typed, language: Language, wrong: Mapping[str, str] | None = None) -> Form:
         """The form to show.
@@ -113,7 +115,8 @@ class Shape:
         added = next(iter(typed.get(ADD, ())), "")
         view = View(language, wrong or {}, added, self.choices, self.titles)
         tree = tree_of(typed, self.prefix)
-        return Form(tuple(view.field(each, self.prefix, tree) for each in self._fields()), wrong or {})
+        shown = (self._wanted(view.field(each, self.prefix, tree), each) for each in self._fields())
+        return Form(tuple(shown), wrong or {})
 
     def read(self, typed: Typed, language: Language) -> Read:
         """Read the message and check it against the rules of the contract.
@@ -133,13 +136,28 @@ class Shape:
             names = {each.name for each in self._fields()}
             mine = [each for each in error.violations if name_of(each.field).split(".")[0] in names]
             wrong = wrong_by_name(self.kind, mine, language, self.prefix)
+        for each in self._fields():
+            if each.name in self.required and not is_set(message, each):
+                wrong.setdefault(self.prefix + each.name, text("form.rule_required", language))
         # what could not be read is not there, and would be said to be missing
         return Read(message, reader.kept, wrong | reader.wrong)
+
+    def _wanted(self, shown: Field, each: FieldDescriptor) -> Field:
+        if each.name not in self.required:
+            return shown
+        return replace(shown, rules=replace(shown.rules, required=True))
 
     def _fields(self) -> Iterator[FieldDescriptor]:
         for each in self.kind.fields:
             if (not self.only or each.name in self.only) and each.name not in self.skip:
                 yield each
+
+
+def is_set(message: Message, field: FieldDescriptor) -> bool:
+    """Whether a field says something."""
+    if field.message_type is not None and not field.is_repeated:
+        return message.HasField(field.name)
+    return bool(getattr(message, field.name))
 
 
 def typed_in(form: FormData) -> dict[str, Sequence[str]]:

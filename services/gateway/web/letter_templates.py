@@ -259,7 +259,7 @@ def _empty(page: Page, procedure: str, act: str) -> Template:
 
 def _named(page: Page, names: Sequence[str]) -> str:
     titles = [_means(page, name) for name in names]
-    return ("、" if page.language == "zh" else ", ").join(titles)
+    return page.listed(titles)
 
 
 def _means(page: Page, name: str) -> str:

@@ -83,7 +83,6 @@ async def _shown(
     if body is not None and not revealed:
         body = masking.masked(body)
     procedure = await page.site.procedures.version(page.caller, content.procedure, content.procedure_version)
-    between = "、" if page.language == "zh" else ", "
     return page.render(
         "letter.html",
         status=status,
@@ -93,8 +92,8 @@ async def _shown(
         states=STATES,
         occurred_title=page.say(procedure.act(view.act).occurred_at),
         procedure=page.say(procedure.title),
-        to=between.join(page.name_of(each) for each in content.recipients),
-        copies=between.join(page.name_of(each.department) for each in content.copies),
+        to=page.listed(page.name_of(each) for each in content.recipients),
+        copies=page.listed(page.name_of(each.department) for each in content.copies),
         evidence=await evidence_of(page, [view]),
         body=parts(body, page.language) if body is not None else (),
         known=body is not None,

@@ -124,7 +124,11 @@ class Page:
         """Titles of departments on a button: of many the first, and how many."""
         if len(titles) > _ON_A_BUTTON:
             return self.t("act.several", first=titles[0], count=len(titles))
-        return ("、" if self.language == "zh" else ", ").join(titles)
+        return self.listed(titles)
+
+    def listed(self, words: Iterable[str]) -> str:
+        """Words one after the other, with what stands between them in the page's language."""
+        return ("、" if self.language == "zh" else ", ").join(words)
 
     def others(self, parties: Iterable[envelope_pb2.Party]) -> tuple[str, ...]:
         """What the other departments of a case are called, each once.

@@ -65,7 +65,7 @@ def _row(page: Page, case: cases_pb.CaseSummary) -> list[Cell]:
     return cells(
         Cell(case.title or case.case_id, f"/cases/{case.case_id}"),
         page.title(case, "state_title"),
-        page.t("registers.between").join(names),
+        page.listed(names),
         Cell(due.words, under=due.until, tone=due.tone) if due else Cell(),
         moment(case.changed_at),
     )

@@ -101,9 +101,11 @@ class Plan:
         """What stands in the act header."""
         asked = [each for each in _ASKED if each in self.act.requires]
         moment = (self.first or self.act).occurred_at
+        # of what a rule demands the contract says nothing
         return forms.Shape(
-            cases.ActDraft.DESCRIPTOR, only=(*_HEADER, *asked), titles={"occurred_at": moment, **_TITLES}
-        )
+            cases.ActDraft.DESCRIPTOR, only=(*_HEADER, *asked), titles={"occurred_at": moment, **_TITLES},
+            required=("occurred_at", *(each for each in self.act.requires if each in (*_HEADER, *asked))),
+        )  # fmt: skip
 
     @property
     def can_override(self) -> bool:
@@ -194,12 +196,6 @@ def read(
     body = forms.Shape(message_of(plan.body), plan.prefix).read(typed, language)
     wrong |= body.wrong
     getattr(draft, plan.body.name).CopyFrom(body.message)
-    if plan.act.occurred_at and not draft.HasField("occurred_at") and "occurred_at" not in wrong:
-        wrong["occurred_at"] = text("form.rule_required", language)
-    for name in plan.act.requires:
-        # of what a rule demands the contract says nothing
-        if name in (*_HEADER, *_ASKED) and not typed.get(name):
-            wrong.setdefault(name, text("form.rule_required", language))
     _parties(plan, sheet, draft, language, wrong)
     if plan.can_override and proposed and not sheet.one(plan.prefix + OVERRIDE).strip():
         receiver = sheet.one(PARTIES + RECEIVER)

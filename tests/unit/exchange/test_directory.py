@@ -1,5 +1,6 @@
 """The directory is a pure, total sum of common entries."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -279,6 +280,14 @@ def test_missing_authority_is_flagged_by_the_list_in_force() -> None:
     assert not directory.missing_authority(HEALTH, "", "liuzhuang", T0)
     facts = ActFacts("l", "c", "p", 1, "a", HEALTH, T0, T0, item_code="W2")
     assert directory.law.authority_flags(facts) == ("MISSING_AUTHORITY",)
+    # who passes it on to the department that is competent does what is right
+    passed_on = replace(facts, author="market.qinghe", item_code="W1", area_code="liuzhuang")
+    assert directory.law.authority_flags(passed_on) == ("MISSING_AUTHORITY",)
+    assert directory.law.authority_flags(replace(passed_on, recipients=(HEALTH,))) == ()
+    assert directory.law.authority_flags(replace(passed_on, parties={HEALTH: "receiver"})) == ()
+    assert directory.law.authority_flags(replace(passed_on, recipients=("water.qinghe",))) == (
+        "MISSING_AUTHORITY",
+    )
     row.withdrawn = True
     assert after(pb.CommonEntry(authority=row)).missing_authority(HEALTH, "W1", "liuzhuang", T0)
 

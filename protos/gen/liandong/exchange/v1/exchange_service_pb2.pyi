@@ -321,7 +321,9 @@ class Delivery(_message.Message):
 
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Findings that do not refuse, such as `MISSING_AUTHORITY`."""
+        """Findings that do not refuse, such as `MISSING_AUTHORITY`: no list in force gives the matter to the act's author
+        or to whom it goes.
+        """
 
     def __init__(
         self,
