@@ -335,7 +335,9 @@ class _Flow:
             if lines:
                 self._rule(y + 1, 0.7)
             done = imprint.date + ("印发" if self._document.language == "zh" else "")
-            for text, align in ((imprint.office, Align.START), (done, Align.END)):
+            # a draft has no date yet
+            said = [(imprint.office, Align.START), *([(done, Align.END)] if imprint.date else [])]
+            for text, align in said:
                 paragraph = Paragraph(text, size=SIZE_4, align=align, first=1, right=1)
                 (line, *_) = lines_of(paragraph, self._measure)
                 self._page.items += set_line(line, paragraph, 0, y + (lead - SIZE_4) / 2 + 2)

@@ -291,7 +291,9 @@ class _Writer:
         if imprint.copies:
             lines.append((("抄送：" if chinese else "Copies: ") + imprint.copies, ""))
         if ruled and imprint.office:
-            lines.append((imprint.office, imprint.date + ("印发" if chinese else "")))
+            # a draft has no date yet
+            done = imprint.date + ("印发" if chinese else "") if imprint.date else ""
+            lines.append((imprint.office, done))
         lead = LEADING * 0.9
         hang = 3 if chinese else 4
         laid = [

@@ -28,7 +28,11 @@ _BITS: Final[Mapping[int, tuple[int, int]]] = {
 }
 _AS_TEXT: Final = frozenset({FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64})
 _DIGITS: Final = re.compile(r"-?(0|[1-9][0-9]{0,19})", re.ASCII)
-_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+YEARS: Final = "(?!0000|0001|9999)"
+"""Before a time: with its offset one of the first or last year may lie outside what a Timestamp holds."""
+_MOMENT: Final = re.compile(
+    YEARS + r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})", re.ASCII
+)
 _SPAN: Final = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
 
 

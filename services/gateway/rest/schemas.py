@@ -12,6 +12,8 @@ from typing import Any, Final
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
 
+from services.gateway.rest.forms import YEARS
+
 _INT32: Final = (-(2**31), 2**31 - 1)
 _UINT32: Final = (0, 2**32 - 1)
 _INT64: Final = (-(2**63), 2**63 - 1)
@@ -31,7 +33,7 @@ _BASE64_32: Final = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"
 _URL_32: Final = r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"
 _DIGEST_SIZE: Final = 32
 _KNOWN: Final[Mapping[str, dict[str, Any]]] = {
-    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time", "pattern": f"^{YEARS}"},
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$"},
     "google.protobuf.Struct": {"type": "object"},
     "google.protobuf.Value": {},

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import groupby
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from services.documents import model, sheets
 from services.documents.breaking import is_full
 from services.documents.compose import compose
 from services.documents.letters import letter_document
-from services.documents.model import Align, Document, Face, Form, Paragraph, Space
+from services.documents.model import Align, Document, Face, Form, Language, Paragraph, Space
 from services.documents.pages import BOTTOM, LEFT, RIGHT, TOP, Glyphs, Page
 from tests.builders.papers import NOW, findings, grid, transfer
 
@@ -42,6 +43,17 @@ def test_a_signature_never_stands_alone_on_a_page() -> None:
         (signed,) = [page for page in pages if "2026年2月11日" in page]
         assert "特此函告。" in signed
         assert signed.index("特此函告。") < signed.index("2026年2月11日"), characters
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_draft_without_a_date_is_not_printed_yet(language: Language) -> None:
+    """Its last lines name the office and no day of printing; a letter's do."""
+    document = letter_document(grid(28), Form.OFFICIAL, language)
+    assert document.imprint is not None
+    for date in ("", document.imprint.date):
+        (*_, last) = pages_of(replace(document, imprint=replace(document.imprint, date=date)))
+        printed = date and date + ("印发" if language == "zh" else "")
+        assert last[-1] == f"{document.imprint.office}{printed}".replace(" ", "")
 
 
 def test_a_heading_never_ends_a_page() -> None:
