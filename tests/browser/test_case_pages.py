@@ -145,6 +145,21 @@ async def reach(page: Page, text: str) -> None:
     raise AssertionError(f"no way to {text}")
 
 
+async def test_news_does_not_take_the_focus_away(place: Place, tmp_path: Path) -> None:
+    """Who has reached a button by keyboard is still on it after the case was shown anew."""
+    health, market = place.district.parties[HEALTH], place.district.parties[MARKET]
+    case_id = await made.transferred(health, market, tmp_path, title="焦点案")
+    page = await place.person("registry-clerk.market")
+    await page.goto(f"/cases/{case_id}")
+    await reach(page, "签收")
+    before = await page.evaluate_handle("document.getElementById('case')")
+    await page.evaluate("htmx.trigger(document.body, 'live:cases')")
+    await page.wait_for_function("before => !before.isConnected", arg=before)
+    assert await page.evaluate("document.activeElement.textContent.trim()") == "签收"
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/cases/{case_id}/acts/sign-for")
+
+
 async def test_a_letter_is_signed_for_and_accepted_by_keyboard_alone(place: Place, tmp_path: Path) -> None:
     """No mouse: the registry clerk signs for it at once, the clerk attaches a notice and lets the seconds pass."""
     health, market = place.district.parties[HEALTH], place.district.parties[MARKET]

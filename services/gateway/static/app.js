@@ -13,6 +13,23 @@
     }
     if (status === 401) window.location.reload();
   });
+  // what has the focus keeps it when news replaces what it stands in: who works by keyboard stays where they are
+  let held = null;
+  body.addEventListener("htmx:beforeSwap", (event) => {
+    const target = event.detail.target;
+    const active = document.activeElement;
+    held = target && target.id && target.contains(active)
+      ? { within: target.id, tag: active.tagName, href: active.getAttribute("href"), words: active.textContent.trim() }
+      : null;
+  });
+  body.addEventListener("htmx:afterSwap", () => {
+    const within = held && document.activeElement === body && document.getElementById(held.within);
+    if (!within) return;
+    const same = (each) => each.getAttribute("href") === held.href && each.textContent.trim() === held.words;
+    const again = [...within.querySelectorAll(held.tag)].find(same);
+    if (again) again.focus({ preventScroll: true });
+    held = null;
+  });
   const offline = document.getElementById("offline");
   const silent = (is) => { if (offline) offline.hidden = !is; };
   body.addEventListener("htmx:sendError", () => silent(true));
