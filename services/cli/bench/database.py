@@ -79,8 +79,10 @@ def postgres() -> Iterator[Postgres]:
             # not synced: what is lost with the machine at this moment is nothing yet
             options = ["-D", "data", "-U", "postgres", "-E", "UTF8", "-A", "trust", "--no-sync"]
             initdb = [str(programs / "initdb"), *options]
-            if subprocess.run(initdb, check=False, timeout=_START_S, **started).returncode:  # noqa: S603 - the wheel's
-                raise PostgresDidNotStart(_said(log))
+            try:
+                subprocess.run(initdb, check=True, timeout=_START_S, **started)  # noqa: S603 - the wheel's
+            except subprocess.SubprocessError as error:
+                raise PostgresDidNotStart(f"{error}\n{_said(log)}") from None
             serve = [str(programs / "postgres"), "-D", "data", "-k", str(folder), "-c", "listen_addresses="]
             process = subprocess.Popen(serve, start_new_session=True, **started)  # noqa: S603 - the wheel's
         try:
