@@ -15,18 +15,18 @@
   });
   // what has the focus keeps it when news replaces what it stands in: who works by keyboard stays where they are
   let held = null;
+  const looks = (each) => [...["href", "name", "value"].map((one) => each.getAttribute(one)), each.textContent.trim()].join("\n");
   body.addEventListener("htmx:beforeSwap", (event) => {
     const target = event.detail.target;
     const active = document.activeElement;
     held = target && target.id && target.contains(active)
-      ? { within: target.id, tag: active.tagName, href: active.getAttribute("href"), words: active.textContent.trim() }
+      ? { within: target.id, tag: active.tagName, looks: looks(active) }
       : null;
   });
   body.addEventListener("htmx:afterSwap", () => {
     const within = held && document.activeElement === body && document.getElementById(held.within);
     if (!within) return;
-    const same = (each) => each.getAttribute("href") === held.href && each.textContent.trim() === held.words;
-    const again = [...within.querySelectorAll(held.tag)].find(same);
+    const again = [...within.querySelectorAll(held.tag)].find((each) => looks(each) === held.looks);
     if (again) again.focus({ preventScroll: true });
     held = null;
   });
