@@ -36,11 +36,12 @@ class AuthorityFlags:
     lists: AuthorityLists
 
     def __call__(self, facts: ActFacts) -> tuple[str, ...]:
-        """`MISSING_AUTHORITY` where no row gives the matter to the act's author, nor to anybody whom it goes to.
+        """`MISSING_AUTHORITY` where no row gives the matter to the author, nor to a department that gets a role.
 
-        Who passes a matter on to the department that is competent does what the lists ask for.
+        Who passes a matter on to the department that is competent does what the lists ask for; who acts, and only tells
+        that department, does not.
         """
-        concerned = {facts.author, *facts.parties, *facts.recipients}
+        concerned = {facts.author, *facts.parties}
         missing = all(
             self.lists.missing(each, facts.item_code, facts.area_code, facts.signed_at) for each in concerned
         )

@@ -283,11 +283,12 @@ def test_missing_authority_is_flagged_by_the_list_in_force() -> None:
     # who passes it on to the department that is competent does what is right
     passed_on = replace(facts, author="market.qinghe", item_code="W1", area_code="liuzhuang")
     assert directory.law.authority_flags(passed_on) == ("MISSING_AUTHORITY",)
-    assert directory.law.authority_flags(replace(passed_on, recipients=(HEALTH,))) == ()
     assert directory.law.authority_flags(replace(passed_on, parties={HEALTH: "receiver"})) == ()
-    assert directory.law.authority_flags(replace(passed_on, recipients=("water.qinghe",))) == (
-        "MISSING_AUTHORITY",
-    )
+    elsewhere = replace(passed_on, parties={"water.qinghe": "receiver"})
+    assert directory.law.authority_flags(elsewhere) == ("MISSING_AUTHORITY",)
+    # who acts, and only tells that department, has no authority by it
+    told = replace(passed_on, recipients=(HEALTH,))
+    assert directory.law.authority_flags(told) == ("MISSING_AUTHORITY",)
     row.withdrawn = True
     assert after(pb.CommonEntry(authority=row)).missing_authority(HEALTH, "W1", "liuzhuang", T0)
 

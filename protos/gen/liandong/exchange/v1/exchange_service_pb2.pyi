@@ -322,7 +322,7 @@ class Delivery(_message.Message):
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Findings that do not refuse, such as `MISSING_AUTHORITY`: no list in force gives the matter to the act's author
-        or to whom it goes.
+        or to a department to which it gives a role.
         """
 
     def __init__(
