@@ -145,13 +145,19 @@ async def reach(page: Page, text: str) -> None:
     raise AssertionError(f"no way to {text}")
 
 
-async def test_news_does_not_take_the_focus_away(place: Place, tmp_path: Path) -> None:
-    """Who has reached a button by keyboard is still on it after the case was shown anew."""
+async def at_signing_for(place: Place, folder: Path, title: str) -> tuple[Page, str]:
+    """The page of a case that came, with the focus on signing for it; and the case's id."""
     health, market = place.district.parties[HEALTH], place.district.parties[MARKET]
-    case_id = await made.transferred(health, market, tmp_path, title="焦点案")
+    case_id = await made.transferred(health, market, folder, title=title)
     page = await place.person("registry-clerk.market")
     await page.goto(f"/cases/{case_id}")
     await reach(page, "签收")
+    return page, case_id
+
+
+async def test_news_does_not_take_the_focus_away(place: Place, tmp_path: Path) -> None:
+    """Who has reached a button by keyboard is still on it after the case was shown anew."""
+    page, case_id = await at_signing_for(place, tmp_path, "焦点案")
     before = await page.evaluate_handle("document.getElementById('case')")
     await page.evaluate("htmx.trigger(document.body, 'live:cases')")
     await page.wait_for_function("before => !before.isConnected", arg=before)
@@ -162,11 +168,8 @@ async def test_news_does_not_take_the_focus_away(place: Place, tmp_path: Path) -
 
 async def test_a_letter_is_signed_for_and_accepted_by_keyboard_alone(place: Place, tmp_path: Path) -> None:
     """No mouse: the registry clerk signs for it at once, the clerk attaches a notice and lets the seconds pass."""
-    health, market = place.district.parties[HEALTH], place.district.parties[MARKET]
-    case_id = await made.transferred(health, market, tmp_path, title="键盘签收案")
-    page = await place.person("registry-clerk.market")
-    await page.goto(f"/cases/{case_id}")
-    await reach(page, "签收")
+    market = place.district.parties[MARKET]
+    page, case_id = await at_signing_for(place, tmp_path, "键盘签收案")
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/cases/{case_id}/acts/sign-for")
     await reach(page, "签收人")
