@@ -220,6 +220,22 @@ async def test_the_wall_comes_back_after_the_network_was_lost(place: Place, over
     await expect(page.locator("#offline")).to_be_hidden()
 
 
+async def test_the_wall_says_when_it_hears_nothing(place: Place, overdue: str) -> None:
+    """A line that is cut in silence: nothing fails, yet what is shown may be old; it listens again by itself."""
+    assert overdue
+    page = await place.person(OFFICE_PERSON)
+    await page.clock.install()
+    async with page.expect_response("**/live?*"):
+        await page.goto("/picture/wall")
+    await page.route("**/live?*", lambda route: route.abort())
+    await page.clock.run_for(25_000)
+    await expect(page.locator("#offline")).to_be_hidden()
+    await page.clock.run_for(11_000)
+    await expect(page.locator("#offline")).to_be_visible()
+    await page.unroute_all()
+    await expect(page.locator("#offline")).to_be_hidden(timeout=15_000)
+
+
 async def test_a_display_stays_logged_in_and_sees_the_wall_alone(place: Place, overdue: str) -> None:
     """It lands on the wall; its cookie lasts for weeks; nothing else is shown to it, and it calls no service."""
     assert overdue

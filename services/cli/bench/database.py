@@ -8,6 +8,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +22,15 @@ import psycopg
 _START_S: Final = 60
 _STOP_S: Final = 60
 _LOG_CHARACTERS: Final = 2_000
+
+# Becomes another user, and then the program named behind it. Not by `user=` of subprocess: that has to fork, and of the
+# forks of a process that is calling by gRPC every third dies before it is the program, without a word.
+_BECOME: Final = """
+import os, sys
+user, group, *program = sys.argv[1:]
+os.setgroups([]), os.setgid(int(group)), os.setuid(int(user))
+os.execv(program[0], program)
+"""
 
 
 class PostgresDidNotStart(RuntimeError):
@@ -64,26 +74,39 @@ def postgres() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="liandong-postgresql-"))
     try:
         package = _package()
-        identity: dict[str, Any] = {}
+        become: list[str] = []
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
-            identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            become = [sys.executable, "-I", "-S", "-c", _BECOME, str(nobody.pw_uid), str(nobody.pw_gid)]
             # the wheel may lie where nobody else can look
             package = _copy(package, folder / "wheel")
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         programs = package / "pginstall" / "bin"
         log = folder / "log"
         with log.open("ab") as out:
-            said = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": subprocess.STDOUT}
-            started: dict[str, Any] = {**said, **identity, "cwd": folder}
+            started: dict[str, Any] = {
+                "stdin": subprocess.DEVNULL,
+                "stdout": out,
+                "stderr": subprocess.STDOUT,
+                "cwd": folder,
+            }
             # not synced: what is lost with the machine at this moment is nothing yet
             options = ["-D", "data", "-U", "postgres", "-E", "UTF8", "-A", "trust", "--no-sync"]
-            initdb = [str(programs / "initdb"), *options]
+            initdb = [*become, str(programs / "initdb"), *options]
             try:
                 subprocess.run(initdb, check=True, timeout=_START_S, **started)  # noqa: S603 - the wheel's
             except subprocess.SubprocessError as error:
                 raise PostgresDidNotStart(f"{error}\n{_said(log)}") from None
-            serve = [str(programs / "postgres"), "-D", "data", "-k", str(folder), "-c", "listen_addresses="]
+            serve = [
+                *become,
+                str(programs / "postgres"),
+                "-D",
+                "data",
+                "-k",
+                str(folder),
+                "-c",
+                "listen_addresses=",
+            ]
             process = subprocess.Popen(serve, start_new_session=True, **started)  # noqa: S603 - the wheel's
         try:
             server = Postgres(folder, process.pid)

@@ -30,33 +30,59 @@
     if (again) again.focus({ preventScroll: true });
     held = null;
   });
+  // an answer says that the server is there only if it was asked for after the connection was lost
   const offline = document.getElementById("offline");
-  const silent = (is) => { if (offline) offline.hidden = !is; };
-  body.addEventListener("htmx:sendError", () => silent(true));
-  body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) silent(false); });
-  window.addEventListener("offline", () => silent(true));
-  window.addEventListener("online", () => silent(false));
+  let lostAt = -1;
+  const lost = () => { lostAt = performance.now(); if (offline) offline.hidden = false; };
+  const there = (askedAt) => { if (offline && askedAt > lostAt) offline.hidden = true; };
+  body.addEventListener("htmx:beforeRequest", (event) => { event.detail.requestConfig.askedAt = performance.now(); });
+  body.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) there(event.detail.requestConfig.askedAt);
+  });
+  body.addEventListener("htmx:sendError", lost);
+  body.addEventListener("htmx:timeout", lost);
+  window.addEventListener("offline", lost);
 
   // changes as they happen: `live:cases`, `live:work`, `live:oversight` on the body
   if (body.dataset.live) {
-    let wait = 1000;
+    // two of the server's pulses may be missed: a line that was cut in silence ends nothing by itself
+    const silenceMs = 35000;
+    let source, watch, next, wait = 1000;
+    const awaitPulse = () => {
+      window.clearTimeout(watch);
+      watch = window.setTimeout(() => { lost(); listen(); }, silenceMs);
+    };
+    const heard = () => { wait = 1000; awaitPulse(); };
+    const stop = () => {
+      if (source) source.close();
+      window.clearTimeout(watch);
+      window.clearTimeout(next);
+    };
     const listen = () => {
-      const source = new EventSource(body.dataset.live);
+      stop();
+      const askedAt = performance.now();
+      source = new EventSource(body.dataset.live);
+      awaitPulse();
       for (const name of ["cases", "work", "oversight", "messages"]) {
         source.addEventListener(name, (event) => {
-          wait = 1000;
+          heard();
           htmx.trigger(body, `live:${name}`, { what: event.data });
         });
       }
-      source.addEventListener("open", () => { silent(false); htmx.trigger(body, "live:open"); });
+      source.addEventListener("pulse", heard);
+      source.addEventListener("open", () => { heard(); there(askedAt); htmx.trigger(body, "live:open"); });
       source.addEventListener("error", () => {
-        source.close();
-        window.setTimeout(listen, wait);
+        stop();
+        next = window.setTimeout(listen, wait);
         wait = Math.min(wait * 2, 30000);
       });
-      window.addEventListener("pagehide", () => source.close(), { once: true });
     };
+    window.addEventListener("online", () => { wait = 1000; listen(); });
+    window.addEventListener("pagehide", stop);
+    window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
     listen();
+  } else {
+    window.addEventListener("online", () => there(performance.now()));
   }
 
   // open menus close on Escape and on a click elsewhere

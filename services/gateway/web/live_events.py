@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.get("/live")
 async def live(page: SignedIn, oversight: Annotated[bool, Query()] = False) -> Response:
-    """What changed, by kind: `cases`, `work`, `oversight`; ends when the session does."""
+    """What changed, by kind: `cases`, `work`, `oversight`, and a `pulse` in silence; ends when the session does."""
     return page.site.streams.answer(page.caller.key, _events(page, oversight=oversight))
 
 
@@ -28,7 +28,8 @@ async def _events(page: Page, *, oversight: bool) -> AsyncIterator[bytes]:
         while True:
             changed = await listener.wait(PULSE_S)
             if not changed:
-                yield b": still here\n\n"
+                # an event, as the page hears no comments: it shows when it has heard nothing for two of them
+                yield b"event: pulse\ndata:\n\n"
                 if await _is_over(page):
                     return
             for kind, what in changed.items():
