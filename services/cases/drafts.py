@@ -28,6 +28,7 @@ from services.exchange.digests import content_digest, sha256
 from services.exchange.letters import timestamp_us
 from services.exchange.session import DepartmentSession, new_id
 from services.procedures.admit import missing_approvals
+from services.procedures.document import NotYourStep
 from services.procedures.model import Act
 
 OPEN: Final = "OPEN"
@@ -157,7 +158,7 @@ class Drafts:
             RoleNotPermitted: A system cannot approve; a person only in a role that the assertion gives.
             LimitExceeded: More roles have approved than a letter can bear.
             StepOpen: An earlier step of the chain is not through.
-            NotYourStep: Nothing of the chain's signing is theirs.
+            NotYourStep: Nothing of the chain's signing is theirs, or they have approved in another role.
         """
         draft = self.open(letter_id)
         check_bound(draft, digest, actor, Purpose.APPROVE)
@@ -165,6 +166,10 @@ class Drafts:
             raise RoleNotPermitted("A system of the department cannot approve.", field="role")
         if role not in actor.roles:
             raise RoleNotPermitted(f"The assertion does not give the role {role}.", field="role")
+        if any(each.subject == actor.subject and each.role != role for each, _ in draft.approvals):
+            raise NotYourStep(
+                "You have approved in another role already; another person approves here.", field="role"
+            )
         moved = self._documents.signing(letter_id, role, actor, task, note)
         asked = max(1, self._act(draft).approved_by.count(role), moved.signers(role) if moved else 0)
         others = [

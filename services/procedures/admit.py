@@ -6,7 +6,6 @@ act is admitted and marked (docs/time.md), except an extension of what is alread
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -215,14 +214,29 @@ def _content_refused(
 
 
 def missing_approvals(act: Act, given: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Roles in which a person has still to approve; a role that is asked for twice takes two persons.
+    """Roles in which a person has still to approve: as many approvals as are asked for take as many persons.
 
     Args:
         act: The act.
         given: Role and person of each approval.
     """
-    persons = Counter(role for role, _ in set(given))
-    return tuple((Counter(act.approved_by) - persons).elements())
+    holders: dict[str, list[str]] = {}
+    for role, person in given:
+        holders.setdefault(role, []).append(person)
+    counted: dict[str, int] = {}
+
+    def count(place: int, tried: set[str]) -> bool:
+        """Find a place somebody; whoever is counted elsewhere goes on if another can be counted there."""
+        for person in holders.get(act.approved_by[place], ()):
+            if person in tried:
+                continue
+            tried.add(person)
+            if person not in counted or count(counted[person], tried):
+                counted[person] = place
+                return True
+        return False
+
+    return tuple(role for place, role in enumerate(act.approved_by) if not count(place, set()))
 
 
 def _waits_for(act: Act, state: CaseState) -> str:

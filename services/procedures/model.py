@@ -49,8 +49,8 @@ class Act:
 
     `by` lists roles, or is the pseudo role `amended-author`. `becomes` None leaves the state. `only`
     empty means every urgency. `names` are the roles whose holders the act may set; the opening act
-    may set all. `body` is the full name of the protobuf message that the letter carries. A role that
-    stands twice in `approved_by` takes two persons. `copies` are roles whose holders must be copied in;
+    may set all. `body` is the full name of the protobuf message that the letter carries. As many
+    roles in `approved_by` take as many persons. `copies` are roles whose holders must be copied in;
     while an obligation of `not_while` is open the act may not be done.
     """
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 
-from services.procedures.admit import admit, permitted
+from services.procedures.admit import admit, missing_approvals, permitted
 from services.procedures.facts import Urgency
 from services.procedures.law import LEFT, LISTED, SUSPENDED, Law
 from tests.unit.procedures.case_samples import (
@@ -112,6 +113,28 @@ def test_approvals_must_be_there() -> None:
     play = Play()
     play.do("register", TOWN)
     assert play.reason("transfer", TOWN, approvals=approvals("section-head")) == "APPROVAL_MISSING"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ([], ["legal-reviewer", "officer", "officer"]),
+        ([("legal-reviewer", "zhou"), ("officer", "wu"), ("officer", "sun")], []),
+        # a role that stands twice takes two persons, and so do two roles
+        ([("legal-reviewer", "zhou"), ("officer", "wu"), ("officer", "wu")], ["officer"]),
+        ([("legal-reviewer", "zhou"), ("officer", "zhou"), ("officer", "wu")], ["officer"]),
+        # who comes first is not held to the first place
+        ([("legal-reviewer", "wu"), ("legal-reviewer", "zhou"), ("officer", "wu"), ("officer", "sun")], []),
+        ([("clerk", "zhou"), ("officer", "wu")], ["legal-reviewer", "officer"]),
+    ],
+)
+def test_as_many_approvals_take_as_many_persons(given: list[tuple[str, str]], missing: list[str]) -> None:
+    """Whatever roles each of them has, and in whatever order they approved."""
+    act = replace(
+        SHIPPED["case-transfer"].acts["transfer"], approved_by=("legal-reviewer", "officer", "officer")
+    )
+    for order in permutations(given):
+        assert list(missing_approvals(act, order)) == missing
 
 
 def test_a_system_sends_but_does_not_approve() -> None:

@@ -105,6 +105,16 @@ def test_a_role_that_is_asked_for_twice_takes_two_persons() -> None:
         handling.complete(document, second.id, replace(somebody("wu"), acting_for=Person("sun")), clock())
 
 
+def test_two_roles_take_two_persons() -> None:
+    """Who signed in one role does not sign in another."""
+    document = done(begun(approvers=("legal-reviewer", "principal")), 3)
+    first, second = document.open_tasks
+    document = handling.complete(document, first.id, somebody("wu"), clock())
+    with pytest.raises(NotYourStep):
+        handling.complete(document, second.id, somebody("wu"), clock())
+    assert handling.complete(document, second.id, somebody("sun"), clock()).current != document.current
+
+
 def test_a_call_never_approves_for_the_law() -> None:
     """It lets other steps go on; the signature that the law asks for stays open until it is confirmed."""
     document = begun()
