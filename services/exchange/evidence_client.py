@@ -73,6 +73,7 @@ async def upload(
     manifest: Manifest,
     open_chunk: OpenChunk,
     progress: Progress | None = None,
+    attempts: int = ATTEMPTS,
 ) -> None:
     """Bring evidence to a server, as far as it is not there yet; returns when it is all there and verified.
 
@@ -81,13 +82,14 @@ async def upload(
         manifest: What to bring.
         open_chunk: Where the bytes are, such as `chunks_of_file` or `chunks_of_store`.
         progress: Told of every frame sent; goes back where a chunk must be sent again.
+        attempts: How often each call is tried while its failure is transient; eight take about half a minute.
 
     Raises:
         ManifestInvalid: The server finds the manifest inconsistent.
         ChunkMismatch: The bytes are not those that the manifest names: the file has changed.
         LiandongError: The server refuses, or stays out of reach.
     """
-    missing = await _missing_at(stub, manifest)
+    missing = await _missing_at(stub, manifest, attempts)
     for _ in range(_ROUNDS):
         if not missing:
             break
@@ -95,11 +97,11 @@ async def upload(
         moved = _Moved(manifest.size - size, manifest.size, progress)
 
         async def send(index: int, moved: _Moved = moved) -> None:
-            await _retrying(lambda: _send_chunk(stub, manifest, index, open_chunk, moved))
+            await _retrying(lambda: _send_chunk(stub, manifest, index, open_chunk, moved), attempts)
 
         await _each(missing, send)
         # asked again: only that tells whether the whole was verified
-        missing = await _missing_at(stub, manifest)
+        missing = await _missing_at(stub, manifest, attempts)
     if missing:
         raise EvidencePending(field=chunk_field(missing[0]))
 
@@ -155,7 +157,7 @@ async def download(
     return manifest
 
 
-async def _missing_at(stub: "EvidenceServiceAsyncStub", manifest: Manifest) -> list[int]:
+async def _missing_at(stub: "EvidenceServiceAsyncStub", manifest: Manifest, attempts: int) -> list[int]:
     request = pb.PutManifestRequest(manifest=manifest.to_wire())
 
     async def ask() -> pb.PutManifestResponse:
@@ -164,7 +166,7 @@ async def _missing_at(stub: "EvidenceServiceAsyncStub", manifest: Manifest) -> l
     for _ in range(_VERIFY_ASKED):
         # the server waits a while itself before it says so
         with suppress(EvidencePending):
-            return list((await _retrying(ask)).missing)
+            return list((await _retrying(ask, attempts)).missing)
     raise EvidencePending
 
 
@@ -275,14 +277,14 @@ async def _each(indexes: Iterable[int], work: Callable[[int], Awaitable[None]]) 
         raise errors.exceptions[0] from None
 
 
-async def _retrying(work: Callable[[], Awaitable[T]]) -> T:
+async def _retrying(work: Callable[[], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
     """Run a remote call again while its failure is transient; its errors come out as ours."""
     import stamina  # noqa: PLC0415 - an idle node moves no evidence
 
     try:
         async for attempt in stamina.retry_context(
             on=_pause_before_next,
-            attempts=ATTEMPTS,
+            attempts=attempts,
             timeout=None,
             wait_initial=_PAUSE_S,
             wait_max=_MAX_PAUSE_S,

@@ -23,6 +23,8 @@ Metadata = tuple[tuple[str, str], ...]
 
 CALL_TIMEOUT_S: Final = 30.0
 _GRACE_S: Final = 5.0
+# people look on: a node that is back is found within seconds
+_RECONNECTION: Final = (("grpc.max_reconnect_backoff_ms", 2_000),)
 
 
 class Upstream:
@@ -61,7 +63,9 @@ class Upstream:
         found = self._channels.get(target)
         if found is None:
             name = settings.registry_server_name if registry else settings.server_name
-            found = self._channels[target] = open_channel(target, settings.tls, server_name=name)
+            found = self._channels[target] = open_channel(
+                target, settings.tls, server_name=name, options=_RECONNECTION
+            )
         return found
 
     async def call(

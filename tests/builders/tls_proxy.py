@@ -46,12 +46,6 @@ def nginx() -> str:
     return found
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextlib.contextmanager
 def tls_proxy(
     folder: Path, port: int, gateway: int, server: tuple[Path, Path], ca: Path, verify: str = "optional"

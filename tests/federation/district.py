@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import socket
 import struct
 import time
@@ -26,6 +25,7 @@ from services.cli.demo.party import Party
 from services.cli.demo.processes import Process
 from services.common.db import Database
 from services.registry.region import load_region
+from tests.builders.ports import free_range
 
 HEALTH: Final = "health.qinghe"
 MARKET: Final = "market.qinghe"
@@ -248,17 +248,6 @@ async def _start_node(made: Federation, index: int, name: str) -> None:
     )
     await demo.start_nodes(made.plan, part, [name], lambda *_: None)
     made.district.processes += part.processes
-
-
-def free_range(count: int) -> int:
-    """The first of so many free ports, below those that outgoing connections take."""
-    ports = random.SystemRandom()
-    while True:
-        first = ports.randrange(12_000, 31_000)
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for port in range(first, first + count):
-                stack.enter_context(socket.socket()).bind((_HOST, port))
-            return first
 
 
 async def until(check: Callable[[], Awaitable[str]], seconds: float, pause_s: float = 0.1) -> None:

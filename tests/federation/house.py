@@ -17,8 +17,9 @@ from services.node.settings import HostedSettings
 from services.registry.bootstrap import Registry, init
 from services.registry.region import load_region
 from services.registry.settings import RegistrySettings
+from tests.builders.ports import free_range
 from tests.federation.correspondent import Correspondent, Journal
-from tests.federation.district import REGISTRY, Federation, free_range
+from tests.federation.district import REGISTRY, Federation
 
 HOST = "127.0.0.1"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -114,14 +115,19 @@ class Process:
 
 
 def ports(base: int) -> Iterator[int]:
-    """Ports to listen on: counting from `base`, or free ones of the system when it is 0."""
+    """Ports to listen on: counting from `base`, or free ones when it is 0."""
     if base:
         yield from range(base, 65536)
-    taken: set[int] = set()
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
-            taken.add(port)
-            yield port
+    # those that the system would give may be taken by an outgoing connection before they are listened on
+    candidates = list(range(12_000, 31_000))
+    random.SystemRandom().shuffle(candidates)
+    yield from filter(_is_free, candidates)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 PIECE_TIMEOUT_S: Final = 60.0
 """The longest wait for the next bytes of a file."""
+ATTEMPTS: Final = 4
+"""How often a call to the node is tried: somebody waits at a page, and is told within a few seconds."""
 _WRITTEN_AT_ONCE: Final = 1024 * 1024
 _RETRY_AFTER_MS: Final = 5000
 _NAMELESS: Final = "file"
@@ -132,7 +134,7 @@ class Uploads:
         try:
             with await asyncio.to_thread(self._open) as file:
                 manifest = await self._spool(file, pieces, about)
-                await upload(stub_of(upstream, acting), manifest, _chunks(file))
+                await upload(stub_of(upstream, acting), manifest, _chunks(file), attempts=ATTEMPTS)
                 return manifest
         finally:
             self._running -= 1

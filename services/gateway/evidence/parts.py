@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 from services.common.errors import InvalidField, LiandongError, StorageFailed, Unavailable
 from services.exchange.evidence import Manifest, chunks_of_file, manifest_of
 from services.exchange.evidence_client import upload
-from services.gateway.evidence.bringing import About, FileTooLarge, in_time, stub_of
+from services.gateway.evidence.bringing import ATTEMPTS, About, FileTooLarge, in_time, stub_of
 from services.gateway.evidence.kinds import kind_of
 from services.gateway.evidence.names import harmless
 from services.gateway.evidence.reading import Acting
@@ -184,7 +184,7 @@ class Spool:
                     collected_at=about.collected_at,
                     collected_place=about.collected_place,
                 )
-                await upload(stub_of(upstream, acting), manifest, chunks_of_file(path))
+                await upload(stub_of(upstream, acting), manifest, chunks_of_file(path), attempts=ATTEMPTS)
             finally:
                 self._bringing.release()
             await asyncio.to_thread(path.unlink, missing_ok=True)

@@ -18,6 +18,7 @@ from services.notices.channels import FateUnknown, NotTaken, Outgoing, Rejected
 from services.notices.hook import Hook, body_of
 from services.notices.mail import Mail
 from services.notices.settings import HookSettings, MailSettings, NoticeSettings
+from tests.builders.ports import free_port
 from tests.unit.notices.servers import certificate, http_server, mail_server
 from tests.unit.procedures.deadline_samples import at
 
@@ -35,13 +36,6 @@ def mail(port: int, **changes: object) -> Mail:
 def hook(port: int, **changes: object) -> Hook:
     said: dict[str, object] = {"name": "sms", "url": f"http://127.0.0.1:{port}/send?k=1", "plain_http": True}
     return Hook(HookSettings.model_validate({**said, **changes}), CLOCK)
-
-
-def nobody() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_mail_arrives_as_it_was_written() -> None:
@@ -92,7 +86,7 @@ def test_mail_that_is_not_taken(answer: str, expected: type[Exception]) -> None:
 def test_mail_to_nobody_there() -> None:
     """Where no server listens, nothing was taken."""
     with pytest.raises(NotTaken):
-        mail(nobody()).send(TEXT)
+        mail(free_port()).send(TEXT)
 
 
 def test_a_mail_that_is_cut_off_is_in_doubt() -> None:
@@ -187,7 +181,7 @@ def test_a_post_over_tls_checks_the_certificate(tmp_path: Path) -> None:
             hook(port, url=url).send(TEXT)
         assert len(gateway.posts) == 1
     with pytest.raises(NotTaken):
-        hook(nobody()).send(TEXT)
+        hook(free_port()).send(TEXT)
 
 
 @given(st.text(), st.text(), st.text())

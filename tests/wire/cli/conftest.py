@@ -9,7 +9,6 @@ import contextlib
 import contextvars
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from typer.testing import CliRunner
 from services.cli.main import main
 from services.exchange import keys
 from services.exchange.keys import KeyRole
+from tests.builders.ports import free_port
 
 HEALTH = "health.qinghe"
 ISSUER = "issuer.health"
@@ -130,21 +130,11 @@ class World:
     addresses: dict[str, str]
 
 
-def _ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    numbers = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return numbers
-
-
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A district of one registry and the node of the health commission, as their operators set them up."""
     folder = tmp_path_factory.mktemp("cli")
-    main, enrolment, node = _ports(3)
+    main, enrolment, node = (free_port() for _ in range(3))
     registry = {
         "LIANDONG_REGION": "qinghe",
         "LIANDONG_DATABASE_URL": f"sqlite:///{folder / 'registry.sqlite'}",

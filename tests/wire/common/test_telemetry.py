@@ -1,18 +1,12 @@
 """Measurements for Prometheus."""
 
-import socket
 import urllib.request
 
 import pytest
 
 from services.common import telemetry
 from services.common.config import ConfigurationError
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.builders.ports import free_port
 
 
 def test_metrics_are_served_and_the_port_is_given_back() -> None:

@@ -234,7 +234,9 @@ async def test_while_the_node_is_away_nothing_is_lost(front: Front, visitor: htt
     word = await fresh(visitor)
     await front.house.lose_node(HEALTH)
     try:
-        answer = await send(visitor, word, ("a.jpg", photograph()))
+        # who waits at a form is told soon
+        async with asyncio.timeout(15):
+            answer = await send(visitor, word, ("a.jpg", photograph()))
         assert answer.status_code == 503
         assert FACTS in answer.text
         assert "照片需要重新选择" in answer.text

@@ -23,8 +23,9 @@ from tests.builders.authority import Authority, Issued
 from tests.builders.departments import HEALTH
 from tests.builders.hostile import PLACES
 from tests.builders.openid_provider import CLIENT_ID
+from tests.builders.ports import free_port
 from tests.builders.provider_process import RunningProvider, running_provider
-from tests.builders.tls_proxy import free_port, tls_proxy
+from tests.builders.tls_proxy import tls_proxy
 
 from .guarded import PASSWORD, Front, front, word
 
