@@ -7,7 +7,7 @@ ARGS ?=
 # else each process that a test or the demo starts would compile all of our modules again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test collect walks test-deploy fmt lint types protos protos-check docs bench soak image lock clean
+.PHONY: help setup demo test test-gateway collect walks test-deploy fmt lint types protos protos-check docs bench soak image lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -24,8 +24,14 @@ setup: $(STAMP) ## Make .venv with everything locked
 demo: $(STAMP) ## A whole district on loopback with a real transfer; ARGS=--once to end after it
 	$(BIN)/liandong demo $(ARGS)
 
-test: $(STAMP) ## All tests in their short form, but those on a container engine
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not docker" $(ARGS)
+# what sees the gateway from outside has a target of its own: it takes as long as all the rest, and needs Chromium
+GATEWAY := tests/browser tests/document tests/load
+
+test: $(STAMP) ## Tests in their short form: what Python alone can run
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not docker" $(GATEWAY:%=--ignore=%) $(ARGS)
+
+test-gateway: $(STAMP) ## The gateway from outside: pages in Chromium, the REST document tried out, a district with a past
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(or $(ARGS),$(GATEWAY))
 
 collect: $(STAMP) ## Load every test and run none: what pytest compiles for it is kept
 	@told=$$($(BIN)/pytest --collect-only -qqq) || { echo "$$told"; exit 1; }

@@ -29,6 +29,7 @@ from services.gateway.accounts.tokens import Tokens
 from services.gateway.bootstrap import Gateway
 from services.gateway.settings import DepartmentSettings, GatewaySettings
 from tests.builders.authority import Authority
+from tests.wire.cli.conftest import Command
 
 from .conftest import NAME, House, identity
 
@@ -176,20 +177,14 @@ async def test_the_operator_keeps_accounts_and_tokens(house: House, tmp_path: Pa
     """By the command line, on the gateway's store: what it prints opens, until it is revoked."""
     url = f"sqlite:///{tmp_path / 'gateway.sqlite'}"
     department = house.gateway.settings.departments[0]
-    environment = {
-        **os.environ,
+    settings = {
         "LIANDONG_DEPARTMENTS": json.dumps([department.model_dump(mode="json")]),
         "LIANDONG_DATABASE_URL": url,
-        "LIANDONG_LANG": "en",
-        "COLUMNS": "240",
     }
+    command = Command(tmp_path, settings)
 
     def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "services.cli.main", "gateway", *arguments, "--department", NAME]
-        found = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True, timeout=60
-        )
-        return found.stdout
+        return command("gateway", *arguments, "--department", NAME)
 
     person = ("--subject", "zhao", "--name", "赵文博", "--role", "clerk")
     given = await asyncio.to_thread(run, "add-account", "Zhao@health", *person)

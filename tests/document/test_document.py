@@ -21,8 +21,7 @@ from liandong.cases.v1.case_service_pb2 import ActDraft
 from services.gateway.rest.examples import check_example, request_example
 from services.gateway.rest.openapi import DOCUMENT
 from services.procedures.loader import load_all
-
-from .front import Front, standing
+from tests.wire.gateway.front import Front, standing
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -40,7 +39,7 @@ ROLES = (
 _SETTINGS = """
 # how long it takes to make a request says how busy the machine is
 suppress-health-check = ["too_slow"]
-hooks = "tests.wire.gateway.alternating"
+hooks = "tests.document.alternating"
 
 [generation]
 allow-x00 = false
