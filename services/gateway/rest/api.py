@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from buf.validate import validate_pb2
 from fastapi import FastAPI
@@ -102,8 +102,8 @@ class Api:
             query = request.query_params.multi_items()
             if route.method.client_streaming:
                 return await self._send(route, request, visit)
-            message = request_of(route, request.path_params, query, await json_body(request))
-            _idempotent(route, message, request.headers.get("idempotency-key"))
+            once = _once(route, request.headers.get("idempotency-key"))
+            message = request_of(route, request.path_params, query, await json_body(request), once)
             wanted = request.headers.get("if-match")
             if wanted is not None and resource is not None and not resource.here and route.verb != "GET":
                 await self._unchanged(resource, request, visit, wanted)
@@ -185,17 +185,15 @@ class Changed(Stale):
     status = 412
 
 
-def _idempotent(route: Route, message: Message, key: str | None) -> None:
-    """The header stands for the field, where there is one and the body gives none."""
+def _once(route: Route, key: str | None) -> dict[str, str]:
+    """The field that the header stands for, where there is one."""
     field = route.method.input_type.fields_by_name.get("idempotency_key")
     if key is None or field is None:
-        return
+        return {}
     rules = field.GetOptions().Extensions[validate_pb2.field].string
     if not rules.min_len <= len(key) <= rules.max_len:
         raise wrong(field.name, f"It has {rules.min_len} to {rules.max_len} characters.")
-    current: Any = message
-    if not current.idempotency_key:
-        current.idempotency_key = key
+    return {field.name: key}
 
 
 def _answer(route: Route, found: Message, known: str) -> Response:

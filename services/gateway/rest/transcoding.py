@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -26,7 +27,11 @@ _AS_STANDARD: Final = str.maketrans("-_", "+/")
 
 
 def request_of(
-    route: Route, variables: Mapping[str, str], query: Iterable[tuple[str, str]], body: bytes
+    route: Route,
+    variables: Mapping[str, str],
+    query: Iterable[tuple[str, str]],
+    body: bytes,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Message:
     """The request that an HTTP request stands for.
 
@@ -35,6 +40,7 @@ def request_of(
         variables: What stands in the path, by the fields' names.
         query: Parameters, each as often as it was given; a field of a field as `period.month`.
         body: The JSON, empty for none.
+        headers: Fields that headers stand for, where the body does not name them.
 
     Raises:
         InvalidField: A parameter or field that is unknown, or whose value has not its form.
@@ -59,6 +65,10 @@ def request_of(
             if content.pop(key) != value:
                 raise wrong(name, "The path says otherwise.")
         content[name] = value
+    for name, text in headers.items():
+        # an empty one is refused like any other that is too short
+        if not {name, route.method.input_type.fields_by_name[name].json_name} & content.keys():
+            content[name] = text
     check_form(route.method.input_type, content)
     request = route.request()
     try:

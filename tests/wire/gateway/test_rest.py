@@ -136,6 +136,25 @@ async def test_the_same_key_is_the_same_letter(web: Web) -> None:
     assert answer.json()["type"] == "urn:liandong:reason:REPLAYED_WITH_OTHER_CONTENT"
 
 
+async def test_the_header_replaces_no_key_that_the_body_names(web: Web) -> None:
+    """An empty one is too short; another one than the header's is the one that counts."""
+    draft = {"procedure": "case-transfer", "act": "register", "discovery": DISCOVERY}
+    headers = {"Idempotency-Key": "of-the-header-1", "Authorization": "Bearer system"}
+    async with web.as_("clerk") as client:
+
+        async def send(key: str) -> httpx.Response:
+            return await client.post(
+                "/api/v1/letters", json={"draft": draft, "idempotencyKey": key}, headers=headers
+            )
+
+        empty = await send("")
+        assert empty.status_code == 400
+        assert empty.json()["violations"][0]["field"] == "idempotency_key"
+        named = await send("of-the-body-1")
+        headers["Idempotency-Key"] = "of-the-header-2"
+        assert (await send("of-the-body-1")).json() == named.json()
+
+
 async def test_an_approval_carries_the_digest_that_was_shown(web: Web) -> None:
     """The assertion is made over what the request names; another digest approves nothing."""
     async with web.as_("clerk") as clerk, web.as_("section-head") as leader:
