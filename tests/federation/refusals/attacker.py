@@ -50,9 +50,10 @@ EVERYONE: Final = ["clerk", "leader-in-charge", "section-head", "auditor", "liai
 LONG_AGO: Final = datetime.now(UTC) - timedelta(days=60)
 _TIMEOUT_S: Final = 30
 _NOT_COUNTED: Final = frozenset(
-    {"audit", "evidence_uses", "refusals", "sqlite_sequence", "act_index", "act_index_end"}
+    {"audit", "evidence_uses", "refusals", "sqlite_sequence", "act_index", "act_index_end", "notice_feed"}
 )
-"""Who tried what, and judged refusals, are to be noted; the registry indexes what the ledger holds in its own time."""
+"""Who tried what, and judged refusals, are to be noted; the registry indexes what the ledger holds, and a node notes how
+far it has read alerts, in their own time."""
 
 
 @dataclass(frozen=True, slots=True)

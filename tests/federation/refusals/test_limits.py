@@ -176,21 +176,16 @@ async def test_the_node_records_nothing_that_the_registry_could_not_open(
     draft = await health.prepare(transfer(case, reason_code="many-approvals"))
     digest = base64url(draft.content_digest).decode()
     roles = [f"leader-{number}" for number in range(13)]
-    leader = attacker.token(
-        HEALTH,
-        "leader-in-charge",
-        roles=["leader-in-charge", *roles],
-        purpose="approve",
-        content_digest=digest,
-    )
 
-    def approve(role: str) -> cases.ApproveLetterRequest:
-        return cases.ApproveLetterRequest(
+    async def approve(role: str) -> bytes | Refused:
+        leader = attacker.token(HEALTH, role, purpose="approve", content_digest=digest)
+        request = cases.ApproveLetterRequest(
             letter_id=draft.letter_id, content_digest=draft.content_digest, role=role
         )
+        return await attacker.case_call(HEALTH, "ApproveLetter", request, leader)
 
     for role in roles[:12]:
-        assert isinstance(await attacker.case_call(HEALTH, "ApproveLetter", approve(role), leader), bytes)
+        assert isinstance(await approve(role), bytes)
     async with attacker.unchanged():
         answer = await attacker.case_call(
             HEALTH, "SendAct", send(transfer(case, extension_body=large)), system
@@ -198,5 +193,5 @@ async def test_the_node_records_nothing_that_the_registry_could_not_open(
         assert refusal(answer) == ("LIMIT_EXCEEDED", "draft.extension_body")
         answer = await attacker.case_call(HEALTH, "SendAct", send(transfer(case, copies=copies)), system)
         assert refusal(answer) == ("LIMIT_EXCEEDED", "draft")
-        answer = await attacker.case_call(HEALTH, "ApproveLetter", approve(roles[12]), leader)
+        answer = await approve(roles[12])
         assert refusal(answer) == ("LIMIT_EXCEEDED", "role")
