@@ -178,7 +178,9 @@ async def test_the_node_records_nothing_that_the_registry_could_not_open(
     roles = [f"leader-{number}" for number in range(13)]
 
     async def approve(role: str) -> bytes | Refused:
-        leader = attacker.token(HEALTH, role, purpose="approve", content_digest=digest)
+        leader = attacker.token(
+            HEALTH, role, roles=["leader-in-charge", role], purpose="approve", content_digest=digest
+        )
         request = cases.ApproveLetterRequest(
             letter_id=draft.letter_id, content_digest=draft.content_digest, role=role
         )
