@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.common.titles import material_title, role_title
 from services.gateway.languages import Language
+from services.gateway.web.agents import named
 
 _KIBI: Final = 1024
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -80,6 +81,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "second": second,
     "day": day,
     "iso": iso,
+    "browser": named,
     "role": role,
     "material": material,
     "size": size,
