@@ -134,6 +134,7 @@ async def _shown(
     roles = page.caller.roles
     # as many approvals take as many persons
     approved = any(each.subject == page.caller.subject for each in view.approvals)
+    mine = [each for each in view.missing_approvals if each in roles]
     return page.render(
         "draft.html",
         status=status,
@@ -148,7 +149,8 @@ async def _shown(
         title=title,
         known=known,
         occurred_title=page.say(procedure.act(view.content.act).occurred_at),
-        approvable=[] if approved else [each for each in view.missing_approvals if each in roles],
+        approvable=[] if approved else mine,
+        another=approved and bool(mine),
         may_return=bool(set(roles) - _APPROVERS_NOT),
         evidence=await evidence_of(page, [found.view_of_materials()]),
         body=parts(masking.masked(body), page.language) if body is not None else (),
