@@ -5,19 +5,21 @@ import random
 import socket
 from typing import Final
 
+from services.cli.demo.processes import ports
+
 _HOST: Final = "127.0.0.1"
 
 
 def free_port() -> int:
     """A free port."""
-    return free_range(1)
+    return next(ports(0))
 
 
 def free_range(count: int) -> int:
     """The first of so many free ports, below those that outgoing connections take."""
-    ports = random.SystemRandom()
+    dice = random.SystemRandom()
     while True:
-        first = ports.randrange(12_000, 31_000)
+        first = dice.randrange(12_000, 31_000)
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             for port in range(first, first + count):
                 stack.enter_context(socket.socket()).bind((_HOST, port))

@@ -50,19 +50,17 @@
     let source, watch, next, wait = 1000;
     const awaitPulse = () => {
       window.clearTimeout(watch);
-      watch = window.setTimeout(() => { lost(); listen(); }, silenceMs);
+      watch = window.setTimeout(() => { lost(); awaitPulse(); listen(); }, silenceMs);
     };
     const heard = () => { wait = 1000; awaitPulse(); };
     const stop = () => {
       if (source) source.close();
-      window.clearTimeout(watch);
       window.clearTimeout(next);
     };
     const listen = () => {
       stop();
       const askedAt = performance.now();
       source = new EventSource(body.dataset.live);
-      awaitPulse();
       for (const name of ["cases", "work", "oversight", "messages"]) {
         source.addEventListener(name, (event) => {
           heard();
@@ -78,8 +76,9 @@
       });
     };
     window.addEventListener("online", () => { wait = 1000; listen(); });
-    window.addEventListener("pagehide", stop);
-    window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+    window.addEventListener("pagehide", () => { stop(); window.clearTimeout(watch); });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) { awaitPulse(); listen(); } });
+    awaitPulse();
     listen();
   } else {
     window.addEventListener("online", () => there(performance.now()));
